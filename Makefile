@@ -1,0 +1,120 @@
+# renderfarm: every core renders one video.
+#
+#   make                 build/renderfarm and build/renderfarm-renderer
+#   make check           install what the tests need, build, run every test
+#   make demo            install what is missing, build, make a clip, render it with all cores
+#   make bench           speed against ffmpeg, in ratios (takes a while)
+#   make install         into $(DESTDIR)$(PREFIX); make uninstall takes it away again
+#   make format          clang-format over all sources
+#   make clean
+#
+# Knobs: CC=gcc|clang  SANITIZE=address,undefined|thread  PREFIX=/usr/local  DESTDIR=  V=1 (show commands)  B=build  WERROR=1
+#        TESTS=word (make check: only tests whose program name has it)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SANITIZE ?=
+V ?=
+WERROR ?=
+TESTS ?=
+B ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+comma := ,
+
+VERSION := 0.1.0
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libzmq libuv libprotobuf-c libsodium json-c
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DRENDERFARM_VERSION='"$(VERSION)"' $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+ALL_LDFLAGS := $(LDFLAGS) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+# Parsed only when something is built, so that `make check` can install them first.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) | sed 's/-I/-isystem /g')
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
+TEST_LIBS = $(shell pkg-config --libs cmocka)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+PROTO_C := $(B)/common/protocol.pb-c.c
+sources = $(wildcard $(1)/*.c)
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+COMMON := $(call objects,$(call sources,common)) $(B)/common/protocol.pb-c.o
+COORDINATOR := $(filter-out $(B)/coordinator/main.o,$(call objects,$(call sources,coordinator)))
+RENDERER := $(filter-out $(B)/renderer/main.o,$(call objects,$(call sources,renderer)))
+SUPPORT := $(call objects,$(call sources,tests/support))
+TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/farm/farm_*.c))
+
+all: $(B)/renderfarm $(B)/renderfarm-renderer
+
+$(B)/renderfarm: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
+$(B)/renderfarm-renderer: $(B)/renderer/main.o $(B)/renderer.a $(B)/common.a
+$(B)/renderfarm $(B)/renderfarm-renderer:
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/common.a: $(COMMON)
+$(B)/coordinator.a: $(COORDINATOR)
+$(B)/renderer.a: $(RENDERER)
+$(B)/support.a: $(SUPPORT)
+$(B)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/%.o: %.c $(PROTO_C)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -I. -I$(B) -I$(dir $<) $(PKG_CFLAGS) -c -o $@ $<
+
+# Generated code is not ours to warn about.
+$(B)/common/protocol.pb-c.o: $(PROTO_C)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -w -I$(B) $(PKG_CFLAGS) -c -o $@ $<
+
+$(PROTO_C): common/protocol.proto
+	$(call say,PROTOC,$<)
+	$(Q)mkdir -p $(@D) && protoc-c --c_out=$(B) common/protocol.proto
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/support.a $(B)/coordinator.a $(B)/renderer.a $(B)/common.a
+$(B)/tests/farm/%: $(B)/tests/farm/%.o $(B)/support.a $(B)/common.a
+$(TEST_PROGRAMS):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS)
+
+tests: all $(TEST_PROGRAMS)
+
+# The two commands of the README install first and build in a second make, which then finds the libraries.
+check:
+	$(Q)scripts/install-deps --tests
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)BUILD=$(B) tests/run $(TESTS)
+
+demo:
+	$(Q)scripts/install-deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(B) scripts/demo
+
+bench:
+	$(Q)scripts/install-deps --tests
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(B) scripts/bench
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/renderfarm $(B)/renderfarm-renderer $(DESTDIR)$(PREFIX)/bin
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/renderfarm $(DESTDIR)$(PREFIX)/bin/renderfarm-renderer
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+.PHONY: all tests check demo bench install uninstall format clean
+.SECONDARY:

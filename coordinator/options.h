@@ -1,0 +1,36 @@
+// The command line: argv in, one struct out. Pure but for reading the number of usable cores. Loop thread, before the loop runs.
+#ifndef RENDERFARM_OPTIONS_H
+#define RENDERFARM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum progress_mode { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_JSON, PROGRESS_OFF };
+
+struct option_pair {
+    char *key, *value;
+};
+
+struct options {
+    char *input, *output;
+    int workers;        // 1..1024; the default is the cores that this process may use
+    int threads;        // per renderer, 1..64
+    char *filter;       // "" for none
+    char *codec;        // NULL: the container's default
+    struct option_pair *encoder_options; // crf, preset, b (--bitrate) and --encoder-options, in the order given, later ones win
+    size_t encoder_option_count;
+    char *pixel_format; // NULL: as ffmpeg chooses
+    double segment_s;   // 0: chosen by the plan
+    bool one_segment;   // --segment=0
+    bool no_audio, no_subtitles, no_autorotate, overwrite;
+    enum progress_mode progress;
+    char *stats_path; // NULL: none
+    int verbosity;    // -1 quiet, 0, 1, 2
+};
+
+enum options_outcome { OPTIONS_RUN, OPTIONS_EXIT_OK /* help or version was printed */, OPTIONS_USAGE /* an error line was printed */ };
+
+enum options_outcome options_parse(struct options *options, int argc, char **argv);
+void options_clear(struct options *options);
+
+#endif

@@ -1,0 +1,51 @@
+// The output file: video packets in, in order, with everything else from the input beside them. Every function blocks and runs inside the mux lane.
+// The sink opens the input a second time and reads the other streams just ahead of the video that is written, so that nothing piles up in memory.
+// It writes beside the output's name and renames when all is synced to disk.
+#ifndef RENDERFARM_SINK_H
+#define RENDERFARM_SINK_H
+
+#include "common/chunk.h"
+#include "common/protocol.pb-c.h"
+
+#include <stdbool.h>
+
+struct sink;
+
+struct sink_setup {
+    const char *input, *output;
+    const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
+    bool overwrite, no_audio, no_subtitles;
+    bool autorotate;          // the display matrix is used up by the renderers
+    const char *renderer;     // path of the renderer program, which also converts audio and subtitles
+    bool main_is_attached;    // the input's only video is a cover picture
+};
+
+// Opened, nothing written: what has been decided. Strings are owned by the facts.
+struct sink_facts {
+    char *encoder;      // name of the encoder to use
+    bool global_header; // the container wants the encoder's parameters apart
+    char **notes;       // one line per thing that the user should know (a stream converted, ...)
+    size_t note_count;
+};
+
+void sink_facts_clear(struct sink_facts *facts);
+
+// Checks the output (name, folder, exists, is the input), guesses the container, decides what becomes of each other stream and refuses what cannot be kept.
+// On failure *why is one sentence (free()) and nothing is left on disk. A usage-like mistake (unknown encoder, exists without overwrite) is -EINVAL or -EEXIST.
+int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why);
+
+// Writes the header to the temporary file. video is what the probe said of the encoder's output.
+int sink_start(struct sink *sink, const Wire__Probed *video, char **why);
+
+// Writes the chunk's video packets (encoder's time base, decode timestamps already rebuilt), each after the other streams' packets that belong before it. Takes the chunk.
+int sink_write(struct sink *sink, struct chunk **chunk, char **why);
+
+// The rest of the other streams, the trailer, fsync, rename.
+int sink_finish(struct sink *sink, char **why);
+
+uint64_t sink_bytes(const struct sink *sink); // written so far
+
+// Before sink_finish succeeded: removes the temporary file. Always frees.
+void sink_close(struct sink **sink);
+
+#endif

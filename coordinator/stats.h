@@ -1,0 +1,39 @@
+// Counters and timings of a job; they count, progress and the closing report print. Loop thread only.
+#ifndef RENDERFARM_STATS_H
+#define RENDERFARM_STATS_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+struct stats_renderer {
+    uint32_t slot, pid;
+    uint64_t busy_ns;  // between a task's sending and its result
+    uint64_t segments, frames;
+    uint64_t peak_memory_bytes;
+};
+
+struct stats {
+    uint64_t start_ns, end_ns; // monotonic
+    uint64_t frames, segments, retries, decode_errors;
+    uint64_t output_bytes;
+    int workers, threads;
+    uint64_t decode_cpu_ns, filter_cpu_ns, encode_cpu_ns;
+    uint64_t loop_max_ns;
+    uint64_t coordinator_peak_bytes, coordinator_cpu_ns;
+    uint64_t renderers_cpu_ns; // whole processes, as the system counts them
+    const char *input, *output, *codec;
+    double video_s;            // length of the video
+    const char *serial_reason; // NULL when parallel
+    struct stats_renderer *renderers;
+    size_t renderer_count;
+};
+
+// CPU time of useful work over workers x wall, 0..1.
+double stats_efficiency(const struct stats *stats);
+// Writes the JSON object (keys wall_s, frames, segments, workers, threads, retries, cpu_s{decode,filter,encode,total}, renderers[], efficiency, loop_max_ms,
+// peak_memory_bytes{coordinator,renderers[]}, ...). Returns 0 or -errno.
+int stats_write(const struct stats *stats, const char *path);
+// Peak resident memory and CPU time of this process.
+void stats_self(struct stats *stats);
+
+#endif
