@@ -77,28 +77,29 @@ $(PROTO_C): common/protocol.proto
 	$(call say,PROTOC,$<)
 	$(Q)mkdir -p $(@D) && protoc-c --c_out=$(B) common/protocol.proto
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/support.a $(B)/coordinator.a $(B)/renderer.a $(B)/common.a
-$(B)/tests/farm/%: $(B)/tests/farm/%.o $(B)/support.a $(B)/common.a
+$(filter $(B)/tests/unit/%,$(TEST_PROGRAMS)): %: %.o $(B)/support.a $(B)/coordinator.a $(B)/renderer.a $(B)/common.a
+$(filter $(B)/tests/farm/%,$(TEST_PROGRAMS)): %: %.o $(B)/support.a $(B)/common.a
 $(TEST_PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS)
 
 tests: all $(TEST_PROGRAMS)
 
-# The two commands of the README install first and build in a second make, which then finds the libraries.
+# The two commands of the README install first and build in a second make, which then finds the libraries; with all cores unless told otherwise.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 check:
 	$(Q)scripts/install-deps --tests
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)BUILD=$(B) tests/run $(TESTS)
 
 demo:
 	$(Q)scripts/install-deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)BUILD=$(B) scripts/demo
 
 bench:
-	$(Q)scripts/install-deps --tests
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/install-deps
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)BUILD=$(B) scripts/bench
 
 install: all

@@ -6,7 +6,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
-#include "protocol.pb-c.h"
+#include "common/protocol.pb-c.h"
 
 void packets_parameters_to_wire(Wire__CodecParameters **out, const AVCodecParameters *par);
 int packets_parameters_from_wire(AVCodecParameters *par, const Wire__CodecParameters *in);

@@ -1,0 +1,63 @@
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *program_name = "renderfarm";
+static enum log_level most_level = LOG_WARN;
+static void (*step_aside)(void *), (*come_back)(void *);
+static void *around_data;
+
+void log_init(const char *program, enum log_level most)
+{
+    program_name = program;
+    most_level = most;
+}
+
+enum log_level log_level(void)
+{
+    return most_level;
+}
+
+void log_around(void (*before)(void *), void (*after)(void *), void *data)
+{
+    step_aside = before;
+    come_back = after;
+    around_data = data;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    char line[2048];
+    va_list args;
+    size_t length;
+    int n;
+
+    if (level > most_level)
+        return;
+    n = snprintf(line, sizeof(line), "%s: ", program_name);
+    length = n > 0 && (size_t)n < sizeof(line) ? (size_t)n : 0;
+    va_start(args, format);
+    n = vsnprintf(line + length, sizeof(line) - length - 1, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    length += (size_t)n;
+    if (length > sizeof(line) - 2)
+        length = sizeof(line) - 2;
+    // One line is one line, whatever a library or a file name had in it.
+    for (size_t i = 0; i < length; i++)
+        if (line[i] == '\n' || line[i] == '\r')
+            line[i] = ' ';
+    while (length > 0 && line[length - 1] == ' ')
+        length--;
+    line[length++] = '\n';
+    if (step_aside)
+        step_aside(around_data);
+    if (write(STDERR_FILENO, line, length) < 0)
+        return; // nowhere left to say it
+    if (come_back)
+        come_back(around_data);
+}

@@ -1,0 +1,161 @@
+#include "protocol.h"
+
+#include "packets.h"
+
+#include <libavutil/buffer.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_MESSAGE_BYTES = 64 << 20 };
+
+static const char *rational_problem(const Wire__Rational *r)
+{
+    return r && r->den == 0 && r->num == 0 ? "a time base of 0/0" : NULL;
+}
+
+// What each message must be in itself; whether it fits the conversation is for the hub and the uplink to see.
+static const char *problem(const Wire__Message *m)
+{
+    switch (m->body_case) {
+    case WIRE__MESSAGE__BODY__NOT_SET:
+        return "an empty message";
+    case WIRE__MESSAGE__BODY_HELLO:
+        if (m->hello->threads < 1 || m->hello->threads > 1024)
+            return "a thread count out of range";
+        return NULL;
+    case WIRE__MESSAGE__BODY_JOB:
+        if (m->job->slices < 1 || m->job->slices > 1024)
+            return "a slice count out of range";
+        if (m->job->input_time_base->num <= 0 || m->job->input_time_base->den <= 0)
+            return "a time base out of range";
+        return rational_problem(m->job->input_frame_rate);
+    case WIRE__MESSAGE__BODY_TASK:
+        if (m->task->kind == WIRE__TASK_KIND__RENDER && m->task->keep_from >= m->task->keep_to)
+            return "an empty range of frames";
+        return NULL;
+    case WIRE__MESSAGE__BODY_CHUNK:
+        if (m->chunk->n_packets > CHUNK_MAX_PACKETS)
+            return "too many packets in a chunk";
+        return NULL;
+    case WIRE__MESSAGE__BODY_PROBED:
+        if (!m->probed->need_more && (!m->probed->output || !m->probed->output_time_base || !m->probed->first_frame))
+            return "an incomplete probe";
+        if (!m->probed->need_more && (m->probed->output_time_base->num <= 0 || m->probed->output_time_base->den <= 0))
+            return "a time base out of range";
+        if (m->probed->has_reorder_delay && m->probed->reorder_delay > 64)
+            return "a reorder delay out of range";
+        return NULL;
+    case WIRE__MESSAGE__BODY_CREDIT:
+        if (m->credit->chunks < 1 || m->credit->chunks > 1 << 16)
+            return "a credit out of range";
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+Wire__Message *protocol_unpack(const void *data, size_t size, const char **why)
+{
+    Wire__Message *message;
+
+    *why = "not a message";
+    if (size > MAX_MESSAGE_BYTES)
+        return NULL;
+    message = wire__message__unpack(NULL, size, data);
+    if (!message)
+        return NULL;
+    *why = problem(message);
+    if (*why) {
+        wire__message__free_unpacked(message, NULL);
+        return NULL;
+    }
+    return message;
+}
+
+void protocol_pack(zmq_msg_t *part, const Wire__Message *message)
+{
+    zmq_msg_init_size(part, wire__message__get_packed_size(message));
+    wire__message__pack(message, zmq_msg_data(part));
+}
+
+static void drop_buffer(void *data, void *hint)
+{
+    AVBufferRef *buffer = hint;
+
+    (void)data;
+    av_buffer_unref(&buffer);
+}
+
+int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_t segment, uint32_t attempt)
+{
+    Wire__Message message = WIRE__MESSAGE__INIT;
+    Wire__Chunk *body = malloc(sizeof(*body));
+    size_t count = 1;
+    int err = -ENOMEM;
+
+    if (!body)
+        return err;
+    wire__chunk__init(body);
+    message.body_case = WIRE__MESSAGE__BODY_CHUNK;
+    message.chunk = body;
+    body->segment = segment;
+    body->attempt = attempt;
+    body->sequence = chunk->sequence;
+    body->last = chunk->last;
+    body->packets = calloc(chunk->packet_count ? chunk->packet_count : 1, sizeof(*body->packets));
+    if (!body->packets)
+        goto fail;
+    for (size_t i = 0; i < chunk->packet_count; i++) {
+        const AVPacket *packet = chunk->packets[i];
+        AVBufferRef *buffer;
+
+        body->packets[body->n_packets++] = packets_packet_to_wire(packet);
+        if (packet->size == 0) {
+            zmq_msg_init(&parts[count++]);
+            continue;
+        }
+        buffer = packet->buf ? av_buffer_ref(packet->buf) : NULL;
+        if (packet->buf && !buffer)
+            goto fail;
+        if (buffer) {
+            zmq_msg_init_data(&parts[count++], packet->data, (size_t)packet->size, drop_buffer, buffer);
+        } else {
+            if (zmq_msg_init_size(&parts[count], (size_t)packet->size) < 0)
+                goto fail;
+            memcpy(zmq_msg_data(&parts[count++]), packet->data, (size_t)packet->size);
+        }
+    }
+    protocol_pack(&parts[0], &message);
+    wire__chunk__free_unpacked(body, NULL);
+    return (int)count;
+
+fail:
+    for (size_t i = 1; i < count; i++)
+        zmq_msg_close(&parts[i]);
+    wire__chunk__free_unpacked(body, NULL);
+    return err;
+}
+
+int protocol_chunk_from_parts(struct chunk **result, const Wire__Chunk *message, zmq_msg_t *payloads, size_t payload_count)
+{
+    struct chunk *chunk;
+    int err = 0;
+
+    if (payload_count != message->n_packets)
+        return AVERROR_INVALIDDATA;
+    chunk = chunk_new(message->sequence);
+    chunk->last = message->last;
+    for (size_t i = 0; i < payload_count && !err; i++) {
+        AVPacket *packet = NULL;
+
+        err = packets_packet_from_wire(&packet, message->packets[i], zmq_msg_data(&payloads[i]), zmq_msg_size(&payloads[i]));
+        if (!err)
+            chunk_take(chunk, &packet);
+    }
+    if (err)
+        chunk_free(&chunk);
+    *result = chunk;
+    return err;
+}

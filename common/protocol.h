@@ -1,0 +1,30 @@
+// Messages to and from ZeroMQ parts: bytes are checked by protobuf-c, meaning is checked here. Any thread; the callers own what they get.
+#ifndef RENDERFARM_PROTOCOL_H
+#define RENDERFARM_PROTOCOL_H
+
+#include "chunk.h"
+#include "common/protocol.pb-c.h"
+
+#include <zmq.h>
+
+enum {
+    PROTOCOL_VERSION = 1,
+    // Chunks that either side may send before it must wait for a Credit, per attempt.
+    PROTOCOL_FIRST_CREDIT = 4,
+};
+
+// Unpacks one message. NULL, and *why names what is wrong, for bytes that are no message or one that makes no sense in itself.
+// Freed with wire__message__free_unpacked(message, NULL).
+Wire__Message *protocol_unpack(const void *data, size_t size, const char **why);
+
+// Packs into an uninitialised part.
+void protocol_pack(zmq_msg_t *part, const Wire__Message *message);
+
+// Fills parts[0] with a Chunk message and parts[1..] with the payloads, which share the packets' buffers: nothing is copied, and the chunk may be freed
+// before ZeroMQ is done. parts has room for chunk->packet_count + 1. Returns the number of parts or a negative code (then nothing is left to close).
+int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_t segment, uint32_t attempt);
+
+// Payload parts to a chunk (copied once, into padded buffers). Returns 0 or AVERROR_INVALIDDATA.
+int protocol_chunk_from_parts(struct chunk **chunk, const Wire__Chunk *message, zmq_msg_t *payloads, size_t payload_count);
+
+#endif

@@ -1,0 +1,196 @@
+#include "zsock.h"
+
+#include "mem.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MESSAGES_PER_TURN = 64 }; // then other handles have their go
+
+struct zsock {
+    void *socket;
+    zsock_on_message on_message;
+    void *data;
+    uv_poll_t poll;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;
+    int open_handles;
+    bool closing, draining;
+};
+
+// Receives one whole multipart. Parts beyond the limit are read and thrown away; the message then counts as empty and is skipped.
+static int receive(struct zsock *z, zmq_msg_t *parts, size_t *count)
+{
+    bool more = true, too_long = false;
+    size_t n = 0;
+
+    while (more) {
+        zmq_msg_t *part = &parts[n < ZSOCK_MAX_PARTS ? n : ZSOCK_MAX_PARTS - 1];
+
+        if (n >= ZSOCK_MAX_PARTS) {
+            zmq_msg_close(part);
+            too_long = true;
+        }
+        zmq_msg_init(part);
+        if (zmq_msg_recv(part, z->socket, ZMQ_DONTWAIT) < 0) {
+            int err = -errno;
+
+            for (size_t i = 0; i <= n && i < ZSOCK_MAX_PARTS; i++)
+                zmq_msg_close(&parts[i]);
+            return err;
+        }
+        more = zmq_msg_more(part);
+        n++;
+    }
+    if (n > ZSOCK_MAX_PARTS)
+        n = ZSOCK_MAX_PARTS;
+    *count = n;
+    if (too_long) {
+        for (size_t i = 0; i < n; i++)
+            zmq_msg_close(&parts[i]);
+        *count = 0;
+    }
+    return 0;
+}
+
+static void drain(struct zsock *z)
+{
+    static _Thread_local zmq_msg_t parts[ZSOCK_MAX_PARTS];
+
+    if (z->draining)
+        return;
+    z->draining = true;
+    for (int i = 0; i < MESSAGES_PER_TURN && !z->closing; i++) {
+        struct zsock_message message = {.parts = parts};
+
+        if (receive(z, parts, &message.count) < 0)
+            break;
+        if (message.count > 0)
+            z->on_message(z->data, &message);
+        for (size_t k = 0; k < message.count; k++)
+            zmq_msg_close(&parts[k]);
+    }
+    z->draining = false;
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    (void)status;
+    (void)events;
+    drain(handle->data);
+}
+
+static void on_check(uv_check_t *handle)
+{
+    drain(handle->data);
+}
+
+static void on_idle(uv_idle_t *handle)
+{
+    (void)handle; // its being active is what keeps the loop from sleeping
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    struct zsock *z = handle->data;
+    uint32_t events = 0;
+    size_t size = sizeof(int);
+
+    if (zmq_getsockopt(z->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN))
+        uv_idle_start(&z->idle, on_idle);
+    else
+        uv_idle_stop(&z->idle);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct zsock *z = handle->data;
+
+    if (--z->open_handles == 0)
+        free(z);
+}
+
+int zsock_open(struct zsock **result, uv_loop_t *loop, void *context, int type, const char *identity, zsock_on_message on_message, void *data)
+{
+    struct zsock *z = mem_zalloc(sizeof(*z));
+    int64_t max_message = INT64_C(1) << 30;
+    int one = 1, fd, err;
+    size_t size = sizeof(fd);
+
+    z->on_message = on_message;
+    z->data = data;
+    z->socket = zmq_socket(context, type);
+    if (!z->socket) {
+        err = -errno;
+        free(z);
+        return err;
+    }
+    if ((identity && zmq_setsockopt(z->socket, ZMQ_ROUTING_ID, identity, strlen(identity)) < 0) ||
+        zmq_setsockopt(z->socket, ZMQ_MAXMSGSIZE, &max_message, sizeof(max_message)) < 0 ||
+        (type == ZMQ_ROUTER && zmq_setsockopt(z->socket, ZMQ_ROUTER_MANDATORY, &one, sizeof(one)) < 0) ||
+        zmq_getsockopt(z->socket, ZMQ_FD, &fd, &size) < 0) {
+        err = -errno;
+        goto fail;
+    }
+    err = uv_poll_init(loop, &z->poll, fd);
+    if (err < 0)
+        goto fail;
+    uv_prepare_init(loop, &z->prepare);
+    uv_check_init(loop, &z->check);
+    uv_idle_init(loop, &z->idle);
+    z->poll.data = z->prepare.data = z->check.data = z->idle.data = z;
+    z->open_handles = 4;
+    uv_poll_start(&z->poll, UV_READABLE, on_poll);
+    uv_prepare_start(&z->prepare, on_prepare);
+    uv_check_start(&z->check, on_check);
+    *result = z;
+    return 0;
+
+fail:
+    zmq_close(z->socket);
+    free(z);
+    return err;
+}
+
+int zsock_bind(struct zsock *z, const char *endpoint)
+{
+    return zmq_bind(z->socket, endpoint) < 0 ? -errno : 0;
+}
+
+int zsock_connect(struct zsock *z, const char *endpoint)
+{
+    return zmq_connect(z->socket, endpoint) < 0 ? -errno : 0;
+}
+
+int zsock_send(struct zsock *z, zmq_msg_t *parts, size_t count)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!err && zmq_msg_send(&parts[i], z->socket, ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
+            err = -errno;
+        if (err)
+            zmq_msg_close(&parts[i]);
+    }
+    return err;
+}
+
+void zsock_close(struct zsock **zsock, int linger_ms)
+{
+    struct zsock *z = *zsock;
+
+    if (!z)
+        return;
+    *zsock = NULL;
+    z->closing = true;
+    uv_poll_stop(&z->poll);
+    uv_close((uv_handle_t *)&z->poll, on_closed);
+    uv_close((uv_handle_t *)&z->prepare, on_closed);
+    uv_close((uv_handle_t *)&z->check, on_closed);
+    uv_close((uv_handle_t *)&z->idle, on_closed);
+    zmq_setsockopt(z->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+    zmq_close(z->socket);
+}

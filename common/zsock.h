@@ -1,0 +1,36 @@
+// A ZeroMQ socket on a libuv loop. Loop thread only.
+//
+// ZeroMQ's descriptor is edge-triggered: it says "look again", once, and any send or receive may swallow that. So nothing but this file looks at it:
+// a poll handle wakes the loop, a prepare handle asks before every wait whether messages are left over, and keeps the loop from sleeping if so.
+#ifndef RENDERFARM_ZSOCK_H
+#define RENDERFARM_ZSOCK_H
+
+#include <uv.h>
+#include <zmq.h>
+
+#include <stddef.h>
+
+enum { ZSOCK_MAX_PARTS = 600 };
+
+struct zsock;
+
+// A received message; its parts live until the callback returns.
+struct zsock_message {
+    zmq_msg_t *parts;
+    size_t count;
+};
+
+typedef void (*zsock_on_message)(void *data, struct zsock_message *message);
+
+// type is ZMQ_ROUTER or ZMQ_DEALER. identity may be NULL. Returns 0 or a negative code.
+int zsock_open(struct zsock **zsock, uv_loop_t *loop, void *context, int type, const char *identity, zsock_on_message on_message, void *data);
+int zsock_bind(struct zsock *zsock, const char *endpoint);
+int zsock_connect(struct zsock *zsock, const char *endpoint);
+
+// Sends all parts as one message without waiting and leaves them closed, also on failure. -EAGAIN: the peer's queue is full; -EHOSTUNREACH: no such peer.
+int zsock_send(struct zsock *zsock, zmq_msg_t *parts, size_t count);
+
+// Closes at once what was not sent after linger_ms. The memory is gone in a later turn of the loop; *zsock is NULL at once.
+void zsock_close(struct zsock **zsock, int linger_ms);
+
+#endif

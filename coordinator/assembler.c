@@ -1,0 +1,152 @@
+#include "assembler.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct pile {
+    struct pile *next;
+    uint32_t segment;
+    struct chunk_list chunks;
+    uint32_t next_sequence;
+    uint64_t packets;      // arrived in this attempt
+    uint32_t chunks_gone;  // left in this or an earlier attempt
+    uint32_t chunks_again; // of those, how many are still to come again and be skipped
+    bool ended;
+};
+
+struct assembler {
+    struct pile *piles; // ordered by segment; all are >= head
+    uint32_t head;
+    size_t held_bytes;
+};
+
+struct assembler *assembler_new(void)
+{
+    return mem_zalloc(sizeof(struct assembler));
+}
+
+void assembler_free(struct assembler **assembler)
+{
+    if (!*assembler)
+        return;
+    while ((*assembler)->piles) {
+        struct pile *pile = (*assembler)->piles;
+
+        (*assembler)->piles = pile->next;
+        chunk_list_clear(&pile->chunks);
+        free(pile);
+    }
+    free(*assembler);
+    *assembler = NULL;
+}
+
+static struct pile *pile_of(struct assembler *a, uint32_t segment)
+{
+    struct pile **at = &a->piles, *pile;
+
+    while (*at && (*at)->segment < segment)
+        at = &(*at)->next;
+    if (*at && (*at)->segment == segment)
+        return *at;
+    pile = mem_zalloc(sizeof(*pile));
+    pile->segment = segment;
+    pile->next = *at;
+    *at = pile;
+    return pile;
+}
+
+int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk)
+{
+    struct pile *pile;
+
+    if (segment < a->head)
+        return -EPROTO;
+    pile = pile_of(a, segment);
+    if (pile->ended || (*chunk)->sequence != pile->next_sequence)
+        return -EPROTO;
+    pile->next_sequence++;
+    pile->packets += (*chunk)->packet_count;
+    if (pile->chunks_again > 0) {
+        pile->chunks_again--;
+        chunk_free(chunk);
+        return 0;
+    }
+    a->held_bytes += (*chunk)->size_bytes;
+    chunk_list_put(&pile->chunks, chunk);
+    return 0;
+}
+
+int assembler_end(struct assembler *a, uint32_t segment, uint64_t packets)
+{
+    struct pile *pile;
+
+    if (segment < a->head)
+        return -EPROTO;
+    pile = pile_of(a, segment);
+    if (pile->ended || pile->packets != packets || pile->chunks_again > 0)
+        return -EPROTO;
+    pile->ended = true;
+    return 0;
+}
+
+void assembler_restart(struct assembler *a, uint32_t segment)
+{
+    struct pile *pile;
+
+    if (segment < a->head)
+        return;
+    pile = pile_of(a, segment);
+    a->held_bytes -= pile->chunks.size_bytes;
+    chunk_list_clear(&pile->chunks);
+    pile->next_sequence = 0;
+    pile->packets = 0;
+    pile->chunks_again = pile->chunks_gone;
+    pile->ended = false;
+}
+
+struct chunk *assembler_next(struct assembler *a)
+{
+    struct pile *pile = a->piles;
+    struct chunk *chunk;
+
+    // A finished pile stays at the front until assembler_finished has told of it.
+    if (!pile || pile->segment != a->head)
+        return NULL;
+    chunk = chunk_list_take(&pile->chunks);
+    if (!chunk)
+        return NULL;
+    a->held_bytes -= chunk->size_bytes;
+    pile->chunks_gone++;
+    return chunk;
+}
+
+bool assembler_finished(struct assembler *a, uint32_t *segment)
+{
+    struct pile *pile = a->piles;
+
+    if (!pile || pile->segment != a->head || !pile->ended || pile->chunks.first)
+        return false;
+    *segment = pile->segment;
+    a->piles = pile->next;
+    free(pile);
+    a->head++;
+    return true;
+}
+
+uint32_t assembler_head(const struct assembler *a)
+{
+    return a->head;
+}
+
+size_t assembler_held_bytes(const struct assembler *a)
+{
+    return a->held_bytes;
+}
+
+bool assembler_empty(const struct assembler *a)
+{
+    return !a->piles;
+}

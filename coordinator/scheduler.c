@@ -1,0 +1,197 @@
+#include "scheduler.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct entry {
+    enum segment_state state;
+    bool ready;
+    uint64_t frames;
+    uint32_t attempts, renderer;
+};
+
+// Segments from first on, in order; written ones are dropped from the front, so the array holds a window, not the video.
+struct scheduler {
+    struct entry *entries;
+    size_t count, room;
+    uint32_t first;
+    uint32_t done, retries;
+    bool input_ended;
+};
+
+const char *segment_state_name(enum segment_state state)
+{
+    static const char *const names[] = {"waiting", "sent", "done", "written", "failed"};
+
+    return names[state];
+}
+
+struct scheduler *scheduler_new(void)
+{
+    return mem_zalloc(sizeof(struct scheduler));
+}
+
+void scheduler_free(struct scheduler **scheduler)
+{
+    if (!*scheduler)
+        return;
+    free((*scheduler)->entries);
+    free(*scheduler);
+    *scheduler = NULL;
+}
+
+// NULL for a number that is not, or no longer, known: the caller may have it from a peer.
+static struct entry *find(const struct scheduler *s, uint32_t number)
+{
+    return number >= s->first && number - s->first < s->count ? &s->entries[number - s->first] : NULL;
+}
+
+// The only way between states.
+static void set_state(struct scheduler *s, struct entry *entry, enum segment_state state)
+{
+    static const bool allowed[5][5] = {
+        [SEGMENT_WAITING] = {[SEGMENT_SENT] = true},
+        [SEGMENT_SENT] = {[SEGMENT_WAITING] = true, [SEGMENT_DONE] = true, [SEGMENT_FAILED] = true},
+        [SEGMENT_DONE] = {[SEGMENT_WRITTEN] = true},
+    };
+
+    assert(allowed[entry->state][state]);
+    if (state == SEGMENT_DONE)
+        s->done++;
+    entry->state = state;
+}
+
+void scheduler_on_segment(struct scheduler *s, uint32_t number)
+{
+    assert(number == s->first + s->count);
+    if (s->count == s->room) {
+        s->room = s->room ? s->room * 2 : 32;
+        s->entries = mem_grow(s->entries, s->room, sizeof(*s->entries));
+    }
+    s->entries[s->count++] = (struct entry){.state = SEGMENT_WAITING};
+}
+
+void scheduler_on_frames(struct scheduler *s, uint32_t number, uint64_t frames, bool ready)
+{
+    struct entry *entry = find(s, number);
+
+    assert(entry);
+    entry->frames += frames;
+    entry->ready |= ready;
+}
+
+void scheduler_on_input_end(struct scheduler *s)
+{
+    s->input_ended = true;
+}
+
+uint32_t scheduler_next(const struct scheduler *s)
+{
+    uint32_t best = SCHEDULER_NONE;
+    uint64_t best_frames = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        const struct entry *entry = &s->entries[i];
+
+        if (entry->state != SEGMENT_WAITING || !entry->ready)
+            continue;
+        if (i == 0 || !s->input_ended)
+            return s->first + (uint32_t)i;
+        if (best == SCHEDULER_NONE || entry->frames > best_frames) {
+            best = s->first + (uint32_t)i;
+            best_frames = entry->frames;
+        }
+    }
+    return best;
+}
+
+uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t renderer)
+{
+    struct entry *entry = find(s, number);
+
+    assert(entry);
+    set_state(s, entry, SEGMENT_SENT);
+    entry->renderer = renderer;
+    return ++entry->attempts;
+}
+
+bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
+{
+    const struct entry *entry = find(s, number);
+
+    return entry && entry->state == SEGMENT_SENT && entry->attempts == attempt && entry->renderer == renderer;
+}
+
+bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
+{
+    if (!scheduler_is_running(s, number, attempt, renderer))
+        return false;
+    set_state(s, find(s, number), SEGMENT_DONE);
+    return true;
+}
+
+bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
+{
+    struct entry *entry = find(s, number);
+
+    if (!scheduler_is_running(s, number, attempt, renderer))
+        return true;
+    if (entry->attempts >= SCHEDULER_MAX_ATTEMPTS) {
+        set_state(s, entry, SEGMENT_FAILED);
+        return false;
+    }
+    s->retries++;
+    set_state(s, entry, SEGMENT_WAITING);
+    return true;
+}
+
+void scheduler_on_written(struct scheduler *s, uint32_t number)
+{
+    struct entry *entry = find(s, number);
+    size_t gone = 0;
+
+    assert(entry && number == s->first);
+    set_state(s, entry, SEGMENT_WRITTEN);
+    while (gone < s->count && s->entries[gone].state == SEGMENT_WRITTEN)
+        gone++;
+    s->count -= gone;
+    s->first += (uint32_t)gone;
+    for (size_t i = 0; i < s->count; i++)
+        s->entries[i] = s->entries[i + gone];
+}
+
+size_t scheduler_waiting(const struct scheduler *s)
+{
+    size_t waiting = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        waiting += s->entries[i].state == SEGMENT_WAITING;
+    return waiting;
+}
+
+uint32_t scheduler_first(const struct scheduler *s)
+{
+    return s->first;
+}
+
+uint32_t scheduler_total(const struct scheduler *s)
+{
+    return s->first + (uint32_t)s->count;
+}
+
+uint32_t scheduler_done_count(const struct scheduler *s)
+{
+    return s->done;
+}
+
+uint32_t scheduler_retries(const struct scheduler *s)
+{
+    return s->retries;
+}
+
+bool scheduler_finished(const struct scheduler *s)
+{
+    return s->input_ended && s->count == 0;
+}

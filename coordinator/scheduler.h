@@ -1,0 +1,50 @@
+// Who renders which segment: segments waiting, sent, done, written; attempts; which goes next. Pure: no sockets, no clock, no libraries. Not thread-safe.
+//
+// Segments go out in order while more input is to come, because the output is written in order and finished work that waits its turn costs memory.
+// Once the input has ended, the rest is known: the first unwritten segment still goes first (everything waits for it), then the longest, so that
+// no core is left alone with a long one at the end.
+#ifndef RENDERFARM_SCHEDULER_H
+#define RENDERFARM_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum segment_state { SEGMENT_WAITING, SEGMENT_SENT, SEGMENT_DONE, SEGMENT_WRITTEN, SEGMENT_FAILED };
+const char *segment_state_name(enum segment_state state);
+
+enum { SCHEDULER_MAX_ATTEMPTS = 3 };
+#define SCHEDULER_NONE UINT32_MAX
+
+struct scheduler;
+
+struct scheduler *scheduler_new(void);
+void scheduler_free(struct scheduler **scheduler);
+
+// A new segment; numbers come in order 0, 1, 2...
+void scheduler_on_segment(struct scheduler *s, uint32_t number);
+// frames more are known of it; ready: it may be handed out (all of it is read, or enough to start on).
+void scheduler_on_frames(struct scheduler *s, uint32_t number, uint64_t frames, bool ready);
+void scheduler_on_input_end(struct scheduler *s);
+
+// The segment to hand out next, or SCHEDULER_NONE. Changes nothing.
+uint32_t scheduler_next(const struct scheduler *s);
+// It went to a renderer. Returns the attempt's number, 1, 2...
+uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t renderer);
+// A result is in. False if it is not the attempt that runs (late or made up): then it is to be ignored.
+bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
+// The attempt ended without a result. Returns true if the segment waits again, false if it has failed too often.
+bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
+// Its turn has come and it is in the output. It is forgotten.
+void scheduler_on_written(struct scheduler *s, uint32_t number);
+
+// Is this the attempt that runs?
+bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
+size_t scheduler_waiting(const struct scheduler *s);     // segments that wait to be handed out, ready or not
+uint32_t scheduler_first(const struct scheduler *s);     // the first that is not written
+uint32_t scheduler_total(const struct scheduler *s);     // segments so far
+uint32_t scheduler_done_count(const struct scheduler *s); // done or written
+uint32_t scheduler_retries(const struct scheduler *s);
+bool scheduler_finished(const struct scheduler *s); // input ended and all is written
+
+#endif

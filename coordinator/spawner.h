@@ -1,0 +1,33 @@
+// Starting, watching and reaping local renderers. Each gets a slot number, the read end of a pipe as stdin that closes when this process is gone (then it
+// leaves by itself), and the endpoint to call. Loop thread only.
+#ifndef RENDERFARM_SPAWNER_H
+#define RENDERFARM_SPAWNER_H
+
+#include <uv.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spawner;
+
+struct spawner_exit {
+    uint32_t slot;
+    int64_t status; // exit status
+    int signal;     // or the signal that ended it, 0 if none
+};
+
+typedef void (*spawner_on_exit)(void *data, const struct spawner_exit *exit);
+
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, spawner_on_exit on_exit, void *data);
+// arguments: NULL-ended, without the program's name. Returns 0 or a negative code.
+int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid);
+void spawner_kill(struct spawner *spawner, int signal); // all that still run
+void spawner_kill_one(struct spawner *spawner, uint32_t slot, int signal);
+int spawner_running(const struct spawner *spawner);
+// Frees it; all children have exited and been told of, or are no longer of interest.
+void spawner_free(struct spawner **spawner);
+
+// The renderer program: $RENDERFARM_RENDERER, else "renderfarm-renderer" beside this program. freed by the caller; NULL and one logged line if there is none.
+char *spawner_find_renderer(void);
+
+#endif

@@ -1,0 +1,301 @@
+#include "desk.h"
+
+#include "pool.h"
+#include "render.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/protocol.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Encoded packets that wait for the coordinator's credit. A renderer that is ahead of its turn goes on until this is full.
+enum { MAX_WAITING_BYTES = 192 << 20 };
+
+struct desk {
+    // Fixed after start.
+    pthread_t thread;
+    int threads;
+    void (*on_change)(void *data);
+    void *data;
+
+    // Guarded by lock.
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    Wire__Message *new_job;
+    Wire__Message *task; // running, until its result is taken
+    bool task_is_new, cancelled;
+    struct chunk_list in, out;
+    uint32_t consumed;
+    Wire__Message *result;
+};
+
+static const Wire__Task *task_of(const struct desk *desk)
+{
+    return desk->task ? desk->task->task : NULL;
+}
+
+static int take(void *data, struct chunk **chunk)
+{
+    struct desk *desk = data;
+
+    pthread_mutex_lock(&desk->lock);
+    while (!desk->in.first && !desk->cancelled)
+        pthread_cond_wait(&desk->changed, &desk->lock);
+    *chunk = desk->cancelled ? NULL : chunk_list_take(&desk->in);
+    if (*chunk)
+        desk->consumed++;
+    pthread_mutex_unlock(&desk->lock);
+    if (!*chunk)
+        return -ECANCELED;
+    desk->on_change(desk->data);
+    return 0;
+}
+
+static int put(void *data, struct chunk **chunk)
+{
+    struct desk *desk = data;
+    bool cancelled;
+
+    pthread_mutex_lock(&desk->lock);
+    while (desk->out.size_bytes > MAX_WAITING_BYTES && !desk->cancelled)
+        pthread_cond_wait(&desk->changed, &desk->lock);
+    cancelled = desk->cancelled;
+    if (!cancelled)
+        chunk_list_put(&desk->out, chunk);
+    pthread_mutex_unlock(&desk->lock);
+    if (cancelled)
+        return -ECANCELED;
+    desk->on_change(desk->data);
+    return 0;
+}
+
+static bool is_cancelled(void *data)
+{
+    struct desk *desk = data;
+    bool cancelled;
+
+    pthread_mutex_lock(&desk->lock);
+    cancelled = desk->cancelled;
+    pthread_mutex_unlock(&desk->lock);
+    return cancelled;
+}
+
+static Wire__Message *new_message(Wire__Message__BodyCase body_case)
+{
+    Wire__Message *message = mem_zalloc(sizeof(*message));
+
+    wire__message__init(message);
+    message->body_case = body_case;
+    return message;
+}
+
+static Wire__Message *failure(const Wire__Task *task, int err, const char *why)
+{
+    Wire__Message *message = new_message(WIRE__MESSAGE__BODY_FAILED);
+    Wire__Failed *failed = mem_zalloc(sizeof(*failed));
+
+    wire__failed__init(failed);
+    message->failed = failed;
+    failed->segment = task->segment;
+    failed->attempt = task->attempt;
+    failed->code = err;
+    failed->reason = mem_dup(why ? why : err_text(err));
+    return message;
+}
+
+static Wire__Message *work(struct render *render, const Wire__Task *task, const struct render_io *io)
+{
+    Wire__Message *message;
+    uint64_t start_ns = clock_now_ns();
+    char *why = NULL;
+    int err;
+
+    if (task->kind == WIRE__TASK_KIND__PROBE) {
+        message = new_message(WIRE__MESSAGE__BODY_PROBED);
+        message->probed = mem_zalloc(sizeof(*message->probed));
+        wire__probed__init(message->probed);
+        err = render_probe(render, task, io, message->probed, &why);
+        message->probed->segment = task->segment;
+        message->probed->attempt = task->attempt;
+    } else {
+        message = new_message(WIRE__MESSAGE__BODY_DONE);
+        message->done = mem_zalloc(sizeof(*message->done));
+        wire__done__init(message->done);
+        err = render_segment(render, task, io, message->done, &why);
+        message->done->segment = task->segment;
+        message->done->attempt = task->attempt;
+        message->done->wall_ns = clock_now_ns() - start_ns;
+    }
+    if (err < 0) {
+        wire__message__free_unpacked(message, NULL);
+        message = failure(task, err, why);
+    }
+    free(why);
+    return message;
+}
+
+static void *render_thread(void *data)
+{
+    struct desk *desk = data;
+    struct render_io io = {.take = take, .put = put, .cancelled = is_cancelled, .data = desk};
+    struct pool *pool = pool_new(desk->threads);
+    struct render *render = NULL;
+
+    for (;;) { // until the process ends
+        Wire__Message *job, *result;
+        const Wire__Task *task;
+
+        pthread_mutex_lock(&desk->lock);
+        while (!desk->task_is_new)
+            pthread_cond_wait(&desk->changed, &desk->lock);
+        desk->task_is_new = false;
+        task = task_of(desk);
+        job = desk->new_job;
+        desk->new_job = NULL;
+        pthread_mutex_unlock(&desk->lock);
+
+        result = NULL;
+        if (job) {
+            char *why = NULL;
+            int err;
+
+            render_free(&render);
+            err = render_new(&render, job->job, pool, &why);
+            if (err < 0)
+                result = failure(task, err, why);
+            free(why);
+            wire__message__free_unpacked(job, NULL);
+        }
+        if (!result)
+            result = render ? work(render, task, &io) : failure(task, -EPROTO, "a task came without a job");
+
+        pthread_mutex_lock(&desk->lock);
+        if (desk->cancelled) // nobody waits for them any more
+            chunk_list_clear(&desk->out);
+        chunk_list_clear(&desk->in);
+        desk->result = result;
+        pthread_mutex_unlock(&desk->lock);
+        desk->on_change(desk->data);
+    }
+    return NULL;
+}
+
+struct desk *desk_new(int threads, void (*on_change)(void *data), void *data)
+{
+    struct desk *desk = mem_zalloc(sizeof(*desk));
+
+    desk->threads = threads;
+    desk->on_change = on_change;
+    desk->data = data;
+    pthread_mutex_init(&desk->lock, NULL);
+    pthread_cond_init(&desk->changed, NULL);
+    if (pthread_create(&desk->thread, NULL, render_thread, desk) != 0) {
+        free(desk);
+        return NULL;
+    }
+    pthread_setname_np(desk->thread, "render");
+    return desk;
+}
+
+void desk_put_job(struct desk *desk, Wire__Message *job)
+{
+    pthread_mutex_lock(&desk->lock);
+    if (desk->new_job)
+        wire__message__free_unpacked(desk->new_job, NULL);
+    desk->new_job = job;
+    pthread_mutex_unlock(&desk->lock);
+}
+
+bool desk_put_task(struct desk *desk, Wire__Message *task)
+{
+    bool taken = false;
+
+    pthread_mutex_lock(&desk->lock);
+    if (!desk->task) {
+        desk->task = task;
+        desk->task_is_new = true;
+        desk->cancelled = false;
+        desk->consumed = 0;
+        taken = true;
+        pthread_cond_broadcast(&desk->changed);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return taken;
+}
+
+static bool is_running(const struct desk *desk, uint32_t segment, uint32_t attempt)
+{
+    const Wire__Task *task = task_of(desk);
+
+    return task && task->segment == segment && task->attempt == attempt;
+}
+
+bool desk_put_chunk(struct desk *desk, uint32_t segment, uint32_t attempt, struct chunk **chunk)
+{
+    bool taken = false;
+
+    pthread_mutex_lock(&desk->lock);
+    if (is_running(desk, segment, attempt) && !desk->result && !desk->cancelled) {
+        chunk_list_put(&desk->in, chunk);
+        taken = true;
+        pthread_cond_broadcast(&desk->changed);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return taken;
+}
+
+void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt)
+{
+    pthread_mutex_lock(&desk->lock);
+    if (is_running(desk, segment, attempt)) {
+        desk->cancelled = true;
+        pthread_cond_broadcast(&desk->changed);
+    }
+    pthread_mutex_unlock(&desk->lock);
+}
+
+uint32_t desk_take_consumed(struct desk *desk)
+{
+    uint32_t consumed;
+
+    pthread_mutex_lock(&desk->lock);
+    consumed = desk->consumed;
+    desk->consumed = 0;
+    pthread_mutex_unlock(&desk->lock);
+    return consumed;
+}
+
+struct chunk *desk_take_chunk(struct desk *desk, uint32_t *segment, uint32_t *attempt)
+{
+    struct chunk *chunk;
+
+    pthread_mutex_lock(&desk->lock);
+    chunk = desk->task && !desk->cancelled ? chunk_list_take(&desk->out) : NULL;
+    if (chunk) {
+        *segment = task_of(desk)->segment;
+        *attempt = task_of(desk)->attempt;
+        pthread_cond_broadcast(&desk->changed);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return chunk;
+}
+
+Wire__Message *desk_take_result(struct desk *desk)
+{
+    Wire__Message *result = NULL;
+
+    pthread_mutex_lock(&desk->lock);
+    if (desk->result && !desk->out.first) {
+        result = desk->result;
+        desk->result = NULL;
+        wire__message__free_unpacked(desk->task, NULL);
+        desk->task = NULL;
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return result;
+}
