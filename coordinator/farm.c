@@ -1,0 +1,1118 @@
+#include "farm.h"
+
+#include "assembler.h"
+#include "hub.h"
+#include "lane.h"
+#include "plan.h"
+#include "progress.h"
+#include "roster.h"
+#include "scheduler.h"
+#include "shelf.h"
+#include "sink.h"
+#include "source.h"
+#include "spawner.h"
+#include "stats.h"
+#include "writer.h"
+
+#include "common/avx.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/protocol.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
+    HEAD_PACKETS = 32,
+    HEAD_BYTES = 1 << 20,
+    HEAD_MAX_BYTES = 64 << 20,
+    SHELF_BYTES = 32 << 20,   // input packets read ahead
+    ASSEMBLY_BYTES = 32 << 20, // results that wait for their turn; renderers keep what goes beyond
+    WRITE_BYTES = 4 << 20,    // results on their way to the disk
+    MAX_FAILED_STARTS = 3,
+    PROGRESS_MS = 200,
+    LEAVE_MS = 2000, // renderers that were told to leave
+};
+
+enum farm_state {
+    FARM_OPENING,  // input and output are being opened, renderers start
+    FARM_PROBING,  // a renderer is looking at the first frames
+    FARM_STARTING, // the output's header is being written
+    FARM_RUNNING,
+    FARM_FINISHING, // all is rendered; the trailer is being written
+    FARM_ENDING,    // done or failed: renderers leave, lanes run empty
+};
+
+struct farm {
+    const struct options *options;
+    uv_loop_t loop;
+    enum farm_state state;
+    int exit_status;
+
+    // Events come from these.
+    struct hub *hub;
+    struct spawner *spawner;
+    uv_signal_t signals[3];
+    uv_timer_t progress_timer, leave_timer;
+    uv_prepare_t turn_end;
+    char directory[64], endpoint[96];
+    char *renderer_program;
+
+    // Blocking calls; what they work on belongs to the lane while one runs.
+    struct lane demux, mux;
+    struct source *source;
+    struct source_facts source_facts;
+    struct sink *sink;
+    struct sink_facts sink_facts;
+    struct writer *writer;
+    bool source_opened, sink_asked, sink_opened;
+
+    // Results of the running call of each lane.
+    struct {
+        int err;
+        char *why;
+        struct source_run run;
+        bool reading;
+    } demuxed;
+    struct {
+        int err;
+        char *why;
+        struct chunk *chunk;
+        uint32_t segment;
+        size_t queued_bytes;
+    } muxed;
+
+    // The probe.
+    struct chunk_list head;
+    size_t head_bytes;
+    bool head_is_all;
+    uint32_t probe_attempt;
+    Wire__Message *probed; // what the probe said, the Message's owner
+
+    // The job.
+    Wire__Job job;
+    struct plan plan;
+    struct scheduler *scheduler;
+    struct assembler *assembler;
+    struct shelf shelf;
+    struct roster roster;
+    bool input_ended;
+    uint64_t frames_read;
+
+    // What is told.
+    struct progress *progress;
+    struct stats stats;
+    uint64_t frames_done; // encoded packets that came back
+    char *first_decode_error;
+    double first_decode_error_s;
+    uint64_t last_turn_ns, last_idle_ns;
+};
+
+static void pump(struct farm *f);
+
+// ---- Ending ----
+
+static void start_ending(struct farm *f, int status)
+{
+    if (f->state == FARM_ENDING)
+        return;
+    f->state = FARM_ENDING;
+    f->exit_status = status;
+    if (status == 0) {
+        for (size_t i = 0; i < f->roster.count; i++)
+            if (f->roster.renderers[i].peer)
+                hub_send_bye(f->hub, f->roster.renderers[i].peer);
+    } else if (f->spawner) {
+        spawner_kill(f->spawner, SIGKILL); // they have nothing to save
+    }
+}
+
+static void fail(struct farm *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void fail(struct farm *f, int status, const char *format, ...)
+{
+    char text[1800];
+    va_list args;
+
+    if (f->state == FARM_ENDING)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    log_error("%s", text);
+    start_ending(f, status);
+}
+
+// A mistake in the command line rather than in a file?
+static int status_of(int err)
+{
+    return err == -EINVAL || err == AVERROR_FILTER_NOT_FOUND || err == AVERROR_ENCODER_NOT_FOUND || err == AVERROR_OPTION_NOT_FOUND ? 2 : 1;
+}
+
+static double seconds(const struct farm *f, int64_t pts)
+{
+    const Wire__Rational *tb = f->job.input_time_base;
+
+    return pts == INT64_MIN || pts == INT64_MAX || !tb ? 0 : (double)pts * tb->num / tb->den;
+}
+
+// ---- Renderers: starting and dealing ----
+
+static void spawn(struct farm *f, struct renderer *renderer)
+{
+    char connect[128], slot[32], threads[32], verbosity[32];
+    const char *arguments[] = {connect, slot, threads, verbosity, NULL};
+    int err;
+
+    snprintf(connect, sizeof(connect), "--connect=%s", f->endpoint);
+    snprintf(slot, sizeof(slot), "--slot=%u", renderer->slot);
+    snprintf(threads, sizeof(threads), "--threads=%d", f->options->threads);
+    snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", f->options->verbosity);
+    roster_set_state(renderer, RENDERER_STARTING);
+    err = spawner_start(f->spawner, renderer->slot, arguments, &renderer->pid);
+    if (err < 0) {
+        roster_set_state(renderer, RENDERER_GONE);
+        fail(f, 1, "%s: cannot start a renderer: %s", f->renderer_program, err_text(err));
+    }
+}
+
+static void send_task(struct farm *f, struct renderer *renderer, Wire__TaskKind kind, const struct shelf_segment *segment, uint32_t attempt)
+{
+    Wire__Task task = WIRE__TASK__INIT;
+
+    task.job = f->job.id;
+    task.kind = kind;
+    task.attempt = attempt;
+    if (segment) {
+        task.segment = segment->number;
+        task.keep_from = segment->keep_from;
+        task.keep_to = segment->keep_to;
+        if (segment->extradata) {
+            task.has_extradata = 1;
+            task.extradata = (ProtobufCBinaryData){.len = segment->extradata_size, .data = segment->extradata};
+        }
+    } else {
+        // A probe: the flag that says "there is no more" is the empty end of the range.
+        task.keep_from = INT64_MIN;
+        task.keep_to = f->head_is_all ? INT64_MIN : INT64_MAX;
+    }
+    if (!renderer->has_job) {
+        hub_send_job(f->hub, renderer->peer, &f->job);
+        renderer->has_job = kind == WIRE__TASK_KIND__RENDER; // a probe's job lacks what it is to find out
+    }
+    hub_send_task(f->hub, renderer->peer, &task);
+    roster_set_state(renderer, RENDERER_BUSY);
+    renderer->probing = kind == WIRE__TASK_KIND__PROBE;
+    renderer->segment = task.segment;
+    renderer->attempt = attempt;
+    renderer->credit = PROTOCOL_FIRST_CREDIT;
+    renderer->since_ns = clock_now_ns();
+}
+
+// Sends as many chunks of its task as the renderer has credit for. list.first.. up to the cursor were sent before.
+static void send_chunks(struct farm *f, struct renderer *renderer, const struct chunk_list *list)
+{
+    while (renderer->credit > 0 && !renderer->all_sent) {
+        struct chunk *next = renderer->cursor ? renderer->cursor->next : list->first;
+
+        if (!next)
+            return;
+        if (hub_send_chunk(f->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
+            // It is gone or as good as gone; its exit is what the rest follows from.
+            spawner_kill_one(f->spawner, renderer->slot, SIGKILL);
+            return;
+        }
+        renderer->credit--;
+        renderer->cursor = next;
+        renderer->all_sent = next->last;
+    }
+}
+
+static void deal(struct farm *f)
+{
+    for (size_t i = 0; i < f->roster.count; i++) {
+        struct renderer *renderer = &f->roster.renderers[i];
+
+        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING) {
+            uint32_t number = scheduler_next(f->scheduler);
+
+            if (number != SCHEDULER_NONE) {
+                uint32_t attempt = scheduler_on_sent(f->scheduler, number, renderer->slot);
+
+                log_debug("segment %u goes to renderer %u (attempt %u)", number, renderer->slot, attempt);
+                send_task(f, renderer, WIRE__TASK_KIND__RENDER, shelf_find(&f->shelf, number), attempt);
+            }
+        }
+        if (renderer->state != RENDERER_BUSY)
+            continue;
+        if (renderer->probing) {
+            send_chunks(f, renderer, &f->head);
+        } else {
+            struct shelf_segment *segment = shelf_find(&f->shelf, renderer->segment);
+
+            if (!segment)
+                continue;
+            send_chunks(f, renderer, &segment->chunks);
+            // The cursor's own chunk stays: it is what the next one hangs on.
+            if (renderer->cursor)
+                shelf_sent(&f->shelf, segment, renderer->cursor);
+        }
+    }
+}
+
+// Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send.
+static void pay_credit(struct farm *f)
+{
+    for (size_t i = 0; i < f->roster.count; i++) {
+        struct renderer *renderer = &f->roster.renderers[i];
+        bool first;
+
+        if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || f->state != FARM_RUNNING)
+            continue;
+        first = renderer->segment == assembler_head(f->assembler);
+        if (first ? f->muxed.queued_bytes + assembler_held_bytes(f->assembler) > WRITE_BYTES + ASSEMBLY_BYTES
+                  : assembler_held_bytes(f->assembler) > ASSEMBLY_BYTES)
+            continue;
+        hub_send_credit(f->hub, renderer->peer, renderer->owed);
+        renderer->owed = 0;
+    }
+}
+
+// ---- Demux lane ----
+
+// The probe's packets are a little segment of their own.
+static void end_head(struct farm *f)
+{
+    struct chunk *chunk;
+
+    if (!f->head.first) {
+        chunk = chunk_new(0);
+        chunk_list_put(&f->head, &chunk);
+    }
+    for (chunk = f->head.first; chunk; chunk = chunk->next)
+        chunk->last = chunk == f->head.last;
+}
+
+static void open_source(void *data)
+{
+    struct farm *f = data;
+
+    f->demuxed.err = source_open(&f->source, f->options->input, &f->source_facts, &f->demuxed.why);
+    if (!f->demuxed.err)
+        f->demuxed.err = source_head(f->source, HEAD_PACKETS, HEAD_BYTES, &f->head, &f->head_is_all, &f->demuxed.why);
+    f->head_bytes = HEAD_BYTES;
+    end_head(f);
+}
+
+static void more_head(void *data)
+{
+    struct farm *f = data;
+
+    f->head_bytes *= 4;
+    f->demuxed.err = source_head(f->source, f->head_bytes >> 10, f->head_bytes, &f->head, &f->head_is_all, &f->demuxed.why);
+    end_head(f);
+}
+
+static bool demux_failed(struct farm *f)
+{
+    if (f->demuxed.err < 0)
+        fail(f, 1, "%s", f->demuxed.why ? f->demuxed.why : err_text(f->demuxed.err));
+    free(f->demuxed.why);
+    f->demuxed.why = NULL;
+    return f->demuxed.err < 0;
+}
+
+static void on_source_open(void *data)
+{
+    struct farm *f = data;
+
+    if (!demux_failed(f)) {
+        f->source_opened = true;
+        log_info("input %s: %s, video %s %dx%d", f->options->input, f->source_facts.format_name, f->source_facts.codec_name, f->source_facts.width,
+                 f->source_facts.height);
+    }
+    pump(f);
+}
+
+static void on_more_head(void *data)
+{
+    struct farm *f = data;
+
+    f->demuxed.reading = false;
+    demux_failed(f);
+    pump(f);
+}
+
+static void read_run(void *data)
+{
+    struct farm *f = data;
+
+    f->demuxed.err = source_next(f->source, &f->demuxed.run, &f->demuxed.why);
+}
+
+static void on_run(void *data)
+{
+    struct farm *f = data;
+    struct source_run *run = &f->demuxed.run;
+    struct shelf_segment *segment;
+
+    f->demuxed.reading = false;
+    if (demux_failed(f) || f->state == FARM_ENDING) {
+        chunk_free(&run->chunk);
+        free(run->extradata);
+        *run = (struct source_run){0};
+        pump(f);
+        return;
+    }
+    if (run->chunk) {
+        bool ready;
+
+        if (run->first) {
+            scheduler_on_segment(f->scheduler, run->segment);
+            segment = shelf_add(&f->shelf, run->segment);
+            segment->keep_from = run->keep_from;
+            segment->keep_to = run->keep_to;
+            segment->extradata = run->extradata;
+            segment->extradata_size = run->extradata_size;
+        } else {
+            segment = shelf_find(&f->shelf, run->segment);
+        }
+        segment->last_pts = run->last_pts;
+        f->frames_read += run->frames_hint;
+        shelf_put(&f->shelf, segment, &run->chunk);
+        // A serial job starts on what is there; cut segments are read in no time, and are dealt by their length.
+        ready = segment->complete || !f->plan.parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
+        scheduler_on_frames(f->scheduler, run->segment, run->frames_hint, ready);
+    }
+    if (run->eof) {
+        f->input_ended = true;
+        scheduler_on_input_end(f->scheduler);
+        if (source_damage(f->source))
+            log_warn("%s", source_damage(f->source));
+    }
+    pump(f);
+}
+
+static void read_ahead(struct farm *f)
+{
+    size_t waiting = scheduler_waiting(f->scheduler);
+    uint32_t ahead = scheduler_total(f->scheduler) - scheduler_first(f->scheduler);
+
+    if (f->input_ended || f->demuxed.reading || f->shelf.size_bytes > SHELF_BYTES)
+        return;
+    // The last segment is still being read, so it does not count as waiting.
+    if (waiting > f->roster.count * 2 + 2 || ahead > f->roster.count * 4 + 8)
+        return;
+    f->demuxed.reading = true;
+    f->demuxed.run = (struct source_run){0};
+    lane_run(&f->demux, read_run, on_run, f);
+}
+
+// ---- Mux lane ----
+
+static void open_sink(void *data)
+{
+    struct farm *f = data;
+    const struct options *o = f->options;
+    struct sink_setup setup = {
+        .input = o->input,
+        .output = o->output,
+        .codec = o->codec,
+        .overwrite = o->overwrite,
+        .no_audio = o->no_audio,
+        .no_subtitles = o->no_subtitles,
+        .autorotate = !o->no_autorotate,
+        .renderer = f->renderer_program,
+    };
+
+    f->muxed.err = sink_open(&f->sink, &setup, &f->sink_facts, &f->muxed.why);
+}
+
+static bool mux_failed(struct farm *f)
+{
+    if (f->muxed.err < 0)
+        fail(f, f->state == FARM_OPENING ? status_of(f->muxed.err) : 1, "%s", f->muxed.why ? f->muxed.why : err_text(f->muxed.err));
+    free(f->muxed.why);
+    f->muxed.why = NULL;
+    return f->muxed.err < 0;
+}
+
+static void on_sink_open(void *data)
+{
+    struct farm *f = data;
+
+    if (!mux_failed(f)) {
+        f->sink_opened = true;
+        for (size_t i = 0; i < f->sink_facts.note_count; i++)
+            log_warn("%s", f->sink_facts.notes[i]);
+    }
+    pump(f);
+}
+
+static void start_sink(void *data)
+{
+    struct farm *f = data;
+
+    f->muxed.err = sink_start(f->sink, f->probed->probed, &f->muxed.why);
+}
+
+static void on_sink_start(void *data)
+{
+    struct farm *f = data;
+    const Wire__Probed *video = f->probed->probed;
+
+    if (!mux_failed(f) && f->state == FARM_STARTING) {
+        const Wire__Rational *rate = video->output_frame_rate, *tb = video->output_time_base;
+        int64_t step = 1;
+
+        if (rate && rate->num > 0 && rate->den > 0)
+            step = (int64_t)((double)rate->den / rate->num * tb->den / tb->num + 0.5);
+        f->writer = writer_new(f->sink, video->has_reorder_delay ? video->reorder_delay : 0, step > 0 ? step : 1);
+        f->state = FARM_RUNNING;
+    }
+    pump(f);
+}
+
+static void write_chunk(void *data)
+{
+    struct farm *f = data;
+
+    f->muxed.err = writer_write(f->writer, f->muxed.segment, &f->muxed.chunk, &f->muxed.why);
+}
+
+static void on_written(void *data)
+{
+    struct farm *f = data;
+
+    f->muxed.queued_bytes = 0;
+    mux_failed(f);
+    pump(f);
+}
+
+static void finish_sink(void *data)
+{
+    struct farm *f = data;
+
+    f->muxed.err = writer_finish(f->writer, &f->muxed.why);
+}
+
+static void on_finished(void *data)
+{
+    struct farm *f = data;
+
+    if (!mux_failed(f) && f->state == FARM_FINISHING) {
+        f->stats.output_bytes = sink_bytes(f->sink);
+        start_ending(f, 0);
+    }
+    pump(f);
+}
+
+static void write_next(struct farm *f)
+{
+    uint32_t number;
+
+    if (!lane_busy(&f->mux)) {
+        f->muxed.segment = assembler_head(f->assembler);
+        f->muxed.chunk = assembler_next(f->assembler);
+        if (f->muxed.chunk) {
+            f->muxed.queued_bytes = f->muxed.chunk->size_bytes;
+            lane_run(&f->mux, write_chunk, on_written, f);
+        }
+    }
+    while (assembler_finished(f->assembler, &number)) {
+        scheduler_on_written(f->scheduler, number);
+        log_debug("segment %u is written", number);
+    }
+}
+
+// ---- What renderers say ----
+
+static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
+{
+    struct farm *f = data;
+    struct renderer *renderer = hello->slot < f->roster.count ? &f->roster.renderers[hello->slot] : NULL;
+
+    if (!renderer || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
+        log_warn("somebody who is none of our renderers said hello; ignored");
+        hub_forget(f->hub, peer);
+        return;
+    }
+    renderer->peer = peer;
+    renderer->failed_starts = 0;
+    roster_set_state(renderer, RENDERER_READY);
+    log_info("renderer %u is ready (process %u)", renderer->slot, renderer->pid);
+    pump(f);
+}
+
+static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    size_t packets = (*chunk)->packet_count;
+
+    if (!renderer || f->state != FARM_RUNNING || !scheduler_is_running(f->scheduler, segment, attempt, renderer->slot))
+        return; // of an attempt that was given up
+    if (assembler_put(f->assembler, segment, chunk) < 0) {
+        fail(f, 1, "segment %u: renderer %u sent its packets out of order", segment, renderer->slot);
+        return;
+    }
+    renderer->owed++;
+    f->frames_done += packets;
+    f->stats.renderers[renderer->slot].frames += packets;
+    pump(f);
+}
+
+static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    uint8_t *bytes;
+    size_t size;
+
+    if (!renderer || !renderer->probing || f->state != FARM_PROBING || probed->attempt != f->probe_attempt)
+        return;
+    roster_set_state(renderer, RENDERER_READY);
+    if (probed->need_more && !f->head_is_all && f->head_bytes < HEAD_MAX_BYTES) {
+        f->state = FARM_OPENING;
+        f->demuxed.reading = true;
+        chunk_list_clear(&f->head);
+        lane_run(&f->demux, more_head, on_more_head, f);
+        return;
+    }
+    chunk_list_clear(&f->head);
+    if (probed->need_more) {
+        fail(f, 1, "%s: no frame came out of the filters for the first %d MB of video", f->options->input, HEAD_MAX_BYTES >> 20);
+        return;
+    }
+    // A copy that outlives the hub's message.
+    size = wire__probed__get_packed_size(probed);
+    bytes = mem_zalloc(size);
+    wire__probed__pack(probed, bytes);
+    f->probed = mem_zalloc(sizeof(*f->probed));
+    wire__message__init(f->probed);
+    f->probed->body_case = WIRE__MESSAGE__BODY_PROBED;
+    f->probed->probed = wire__probed__unpack(NULL, size, bytes);
+    free(bytes);
+    f->job.first_frame = f->probed->probed->first_frame;
+
+    struct plan_input input = {
+        .cuttable = f->source_facts.cuttable,
+        .why_not_cuttable = f->source_facts.why_not_cuttable,
+        .duration_s = f->source_facts.duration_s,
+        .segment_s = f->options->segment_s,
+        .one_segment = f->options->one_segment,
+        .filters = f->probed->probed->filters,
+        .filter_count = f->probed->probed->n_filters,
+    };
+    plan_make(&f->plan, &input);
+    if (!f->plan.parallel && f->plan.reason && !f->options->one_segment)
+        log_warn("rendering as one segment on one core: %s", f->plan.reason);
+    f->stats.serial_reason = f->plan.reason;
+    log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
+             f->plan.parallel ? "in segments" : "in one segment");
+    source_start(f->source, f->plan.parallel, f->plan.segment_s);
+    f->state = FARM_STARTING;
+    lane_run(&f->mux, start_sink, on_sink_start, f);
+    pump(f);
+}
+
+// Time that the segment covers, for people.
+static void segment_times(const struct farm *f, uint32_t number, char *text, size_t size)
+{
+    const struct shelf_segment *segment = shelf_find(&f->shelf, number);
+
+    if (segment)
+        snprintf(text, size, "%.2f s to %.2f s", seconds(f, segment->keep_from), seconds(f, segment->last_pts));
+    else
+        snprintf(text, size, "?");
+}
+
+static void note_decode_errors(struct farm *f, const Wire__Done *done)
+{
+    if (done->decode_errors == 0)
+        return;
+    f->stats.decode_errors += done->decode_errors;
+    if (f->first_decode_error && f->first_decode_error_s <= seconds(f, done->first_error_pts))
+        return;
+    free(f->first_decode_error);
+    f->first_decode_error = mem_dup(done->first_error ? done->first_error : "damaged data");
+    f->first_decode_error_s = seconds(f, done->first_error_pts);
+}
+
+static void on_done(void *data, uint32_t peer, const Wire__Done *done)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    const Wire__CodecParameters *output;
+    struct stats_renderer *counted;
+
+    if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != done->segment || renderer->attempt != done->attempt)
+        return;
+    counted = &f->stats.renderers[renderer->slot];
+    counted->busy_ns += clock_now_ns() - renderer->since_ns;
+    counted->segments++;
+    if (done->peak_memory_bytes > counted->peak_memory_bytes)
+        counted->peak_memory_bytes = done->peak_memory_bytes;
+    roster_set_state(renderer, RENDERER_READY);
+    if (f->state != FARM_RUNNING || !scheduler_on_done(f->scheduler, done->segment, done->attempt, renderer->slot)) {
+        pump(f);
+        return;
+    }
+    output = f->probed->probed->output;
+    if (done->extradata.len > 0 && (done->extradata.len != output->extradata.len ||
+                                    memcmp(done->extradata.data, output->extradata.data, output->extradata.len) != 0)) {
+        fail(f, 1, "segment %u: the encoder's parameters differ from the first segment's, so the pieces would not play as one; try --segment=0",
+             done->segment);
+        return;
+    }
+    if (assembler_end(f->assembler, done->segment, done->packets) < 0) {
+        fail(f, 1, "segment %u: renderer %u lost packets on the way", done->segment, renderer->slot);
+        return;
+    }
+    note_decode_errors(f, done);
+    f->stats.frames += done->frames_encoded;
+    f->stats.segments++;
+    f->stats.decode_cpu_ns += done->decode_cpu_ns;
+    f->stats.filter_cpu_ns += done->filter_cpu_ns;
+    f->stats.encode_cpu_ns += done->encode_cpu_ns;
+    shelf_remove(&f->shelf, done->segment);
+    pump(f);
+}
+
+static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    char times[64];
+    bool probing;
+
+    if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != failed->segment || renderer->attempt != failed->attempt)
+        return;
+    probing = renderer->probing;
+    roster_set_state(renderer, RENDERER_READY);
+    if (probing && f->state == FARM_PROBING) {
+        fail(f, status_of(failed->code), "%s: %s", f->options->input, failed->reason);
+    } else if (f->state == FARM_RUNNING && scheduler_is_running(f->scheduler, failed->segment, failed->attempt, renderer->slot)) {
+        // The same work would fail the same way elsewhere.
+        segment_times(f, failed->segment, times, sizeof(times));
+        fail(f, 1, "%s: segment %u (%s): %s", f->options->input, failed->segment, times, failed->reason);
+    }
+    pump(f);
+}
+
+static void on_credit(void *data, uint32_t peer, uint32_t chunks)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+
+    if (!renderer || renderer->state != RENDERER_BUSY)
+        return;
+    // Never more than was given at first: a peer cannot talk itself into a flood.
+    renderer->credit += chunks;
+    if (renderer->credit > PROTOCOL_FIRST_CREDIT)
+        renderer->credit = PROTOCOL_FIRST_CREDIT;
+    pump(f);
+}
+
+static void on_dropped(void *data, uint32_t peer, const char *why)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+
+    log_warn("a renderer was sent away: %s", why);
+    if (renderer)
+        spawner_kill_one(f->spawner, renderer->slot, SIGKILL); // the rest follows from its exit
+}
+
+static const struct hub_events hub_events = {
+    .on_hello = on_hello,
+    .on_chunk = on_chunk,
+    .on_probed = on_probed,
+    .on_done = on_done,
+    .on_failed = on_failed,
+    .on_credit = on_credit,
+    .on_dropped = on_dropped,
+};
+
+static void on_renderer_exit(void *data, const struct spawner_exit *fact)
+{
+    struct farm *f = data;
+    struct renderer *renderer = &f->roster.renderers[fact->slot];
+    struct renderer was = *renderer;
+    char how[64], times[64];
+
+    if (fact->signal)
+        snprintf(how, sizeof(how), "was ended by signal %d (%s)", fact->signal, strsignal(fact->signal));
+    else
+        snprintf(how, sizeof(how), "exited with status %" PRId64, fact->status);
+    roster_set_state(renderer, RENDERER_GONE);
+    if (was.peer)
+        hub_forget(f->hub, was.peer);
+    if (f->state == FARM_ENDING) {
+        pump(f);
+        return;
+    }
+    if (was.state == RENDERER_STARTING && ++renderer->failed_starts >= MAX_FAILED_STARTS) {
+        fail(f, 1, "%s does not start: it %s", f->renderer_program, how);
+        pump(f);
+        return;
+    }
+    log_warn("renderer %u %s%s", was.slot, how, was.state == RENDERER_BUSY ? "; its work goes to another" : "");
+    if (was.state == RENDERER_BUSY && was.probing) {
+        if (f->probe_attempt >= SCHEDULER_MAX_ATTEMPTS)
+            fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);
+        else if (f->state == FARM_PROBING)
+            f->state = FARM_OPENING; // probe again
+    } else if (was.state == RENDERER_BUSY) {
+        const struct shelf_segment *segment = shelf_find(&f->shelf, was.segment);
+
+        segment_times(f, was.segment, times, sizeof(times));
+        if (!scheduler_on_lost(f->scheduler, was.segment, was.attempt, was.slot))
+            fail(f, 1, "%s: segment %u (%s) ended %d renderers, the last %s", f->options->input, was.segment, times, SCHEDULER_MAX_ATTEMPTS, how);
+        else if (segment && !segment->repeatable)
+            fail(f, 1, "%s: the only renderer %s, and its work cannot be repeated because it is one segment of the whole video", f->options->input, how);
+        else
+            assembler_restart(f->assembler, was.segment);
+    }
+    if (f->state != FARM_ENDING)
+        spawn(f, renderer);
+    pump(f);
+}
+
+// ---- The pump ----
+
+static void start_probe(struct farm *f)
+{
+    struct renderer *renderer = roster_idle(&f->roster);
+
+    if (!renderer || !f->source_opened || !f->sink_opened || f->demuxed.reading)
+        return;
+    f->job.id = 1;
+    f->job.input = f->source_facts.parameters;
+    f->job.input_time_base = f->source_facts.time_base;
+    f->job.input_frame_rate = f->source_facts.frame_rate;
+    f->job.input_side_data = f->source_facts.side_data;
+    f->job.n_input_side_data = f->source_facts.side_data_count;
+    f->job.encoder = f->sink_facts.encoder;
+    f->job.global_header = f->sink_facts.global_header;
+    f->probe_attempt++;
+    f->state = FARM_PROBING;
+    send_task(f, renderer, WIRE__TASK_KIND__PROBE, NULL, f->probe_attempt);
+}
+
+static void show_progress(struct farm *f, bool last)
+{
+    double per_second = f->source_facts.frames > 0 && f->source_facts.duration_s > 0 ? (double)f->source_facts.frames / f->source_facts.duration_s : 0;
+    uint64_t now_ns = clock_now_ns();
+    struct progress_facts facts = {
+        .frames = f->frames_done,
+        .frames_total = f->source_facts.frames > 0 ? (uint64_t)f->source_facts.frames : 0,
+        .video_s = per_second > 0 ? (double)f->frames_done / per_second : 0,
+        .segments_done = scheduler_done_count(f->scheduler),
+        .segments_total = f->input_ended ? scheduler_total(f->scheduler) : 0,
+        .busy = (int)roster_count(&f->roster, RENDERER_BUSY),
+        .workers = f->options->workers,
+        .elapsed_ns = now_ns - f->stats.start_ns,
+        .output_bytes = f->stats.output_bytes,
+    };
+
+    if (f->input_ended)
+        facts.frames_total = f->frames_read > f->frames_done ? f->frames_read : f->frames_done;
+    if (last) {
+        facts.frames = facts.frames_total = f->stats.frames;
+        progress_end(f->progress, &facts);
+    } else if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
+        progress_show(f->progress, &facts, now_ns);
+    }
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void on_leave_timer(uv_timer_t *timer)
+{
+    struct farm *f = timer->data;
+
+    spawner_kill(f->spawner, SIGKILL);
+}
+
+// Once all renderers have left and both lanes are empty, nothing holds the loop any more.
+static void end_when_quiet(struct farm *f)
+{
+    if (f->spawner && spawner_running(f->spawner) > 0) {
+        if (!uv_is_active((uv_handle_t *)&f->leave_timer))
+            uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
+        return;
+    }
+    if (lane_busy(&f->demux) || lane_busy(&f->mux))
+        return;
+    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++)
+        close_handle((uv_handle_t *)&f->signals[i]);
+    close_handle((uv_handle_t *)&f->progress_timer);
+    close_handle((uv_handle_t *)&f->leave_timer);
+    close_handle((uv_handle_t *)&f->turn_end);
+    hub_close(&f->hub);
+}
+
+// Looks at the state and does what is due. May be called at any time, any number of times.
+static void pump(struct farm *f)
+{
+    if (f->state == FARM_OPENING) {
+        // After the input: of one that cannot be read, the source has the better word.
+        if (f->source_opened && !f->sink_asked) {
+            f->sink_asked = true;
+            lane_run(&f->mux, open_sink, on_sink_open, f);
+        }
+        start_probe(f);
+    }
+    if (f->state == FARM_RUNNING) {
+        write_next(f);
+        read_ahead(f);
+        if (scheduler_finished(f->scheduler) && assembler_empty(f->assembler) && !lane_busy(&f->mux)) {
+            f->state = FARM_FINISHING;
+            lane_run(&f->mux, finish_sink, on_finished, f);
+        }
+    }
+    if (f->state == FARM_PROBING || f->state == FARM_RUNNING) {
+        deal(f);
+        pay_credit(f);
+    }
+    if (f->state == FARM_ENDING)
+        end_when_quiet(f);
+}
+
+// ---- Start and end of the process ----
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct farm *f = handle->data;
+
+    if (f->state == FARM_ENDING && f->exit_status != 0)
+        return;
+    fail(f, 128 + signal, "ended by %s; %s was not written", signal == SIGINT ? "Ctrl-C" : strsignal(signal), f->options->output);
+    pump(f);
+}
+
+static void on_progress_timer(uv_timer_t *timer)
+{
+    show_progress(timer->data, false);
+}
+
+// The loop's longest turn: the time between two waits that was not spent waiting.
+static void on_turn_end(uv_prepare_t *handle)
+{
+    struct farm *f = handle->data;
+    uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&f->loop);
+
+    if (f->last_turn_ns) {
+        uint64_t wall_ns = now_ns - f->last_turn_ns, waited_ns = idle_ns - f->last_idle_ns;
+
+        if (wall_ns > waited_ns && wall_ns - waited_ns > f->stats.loop_max_ns)
+            f->stats.loop_max_ns = wall_ns - waited_ns;
+    }
+    f->last_turn_ns = now_ns;
+    f->last_idle_ns = idle_ns;
+}
+
+static int make_directory(struct farm *f)
+{
+    const char *base = getenv("TMPDIR");
+
+    // A socket's path is short (108 bytes), so a long TMPDIR is not for us.
+    snprintf(f->directory, sizeof(f->directory), "%s/renderfarm-XXXXXX", base && *base && strlen(base) < 40 ? base : "/tmp");
+    if (!mkdtemp(f->directory)) { // 0700
+        int err = -errno;
+
+        log_error("%s: cannot make a folder for sockets: %s", f->directory, err_text(err));
+        f->directory[0] = '\0';
+        return err;
+    }
+    snprintf(f->endpoint, sizeof(f->endpoint), "ipc://%s/hub", f->directory);
+    return 0;
+}
+
+static void remove_directory(struct farm *f)
+{
+    if (!f->directory[0])
+        return;
+    unlink(f->endpoint + strlen("ipc://"));
+    rmdir(f->directory);
+}
+
+static void init_job(struct farm *f)
+{
+    const struct options *o = f->options;
+
+    wire__job__init(&f->job);
+    f->job.filters = o->filter ? o->filter : (char *)"";
+    f->job.autorotate = !o->no_autorotate;
+    f->job.pixel_format = o->pixel_format;
+    f->job.slices = SLICES;
+    f->job.n_encoder_options = o->encoder_option_count;
+    f->job.encoder_options = mem_zalloc((o->encoder_option_count + 1) * sizeof(*f->job.encoder_options));
+    for (size_t i = 0; i < o->encoder_option_count; i++) {
+        Wire__Option *option = mem_zalloc(sizeof(*option));
+
+        wire__option__init(option);
+        option->key = o->encoder_options[i].key;
+        option->value = o->encoder_options[i].value;
+        f->job.encoder_options[i] = option;
+    }
+}
+
+static void clear_job(struct farm *f)
+{
+    for (size_t i = 0; i < f->job.n_encoder_options; i++)
+        free(f->job.encoder_options[i]);
+    free(f->job.encoder_options);
+    // The rest is borrowed from options, facts and probe.
+}
+
+static int start(struct farm *f)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct winsize size = {0};
+    int err;
+
+    f->renderer_program = spawner_find_renderer();
+    if (!f->renderer_program)
+        return -ENOENT;
+    err = make_directory(f);
+    if (err < 0)
+        return err;
+    err = hub_open(&f->hub, &f->loop, f->endpoint, avx_libraries(), &hub_events, f);
+    if (err < 0) {
+        log_error("%s: cannot open the socket for renderers: %s", f->endpoint, err_text(err));
+        return err;
+    }
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        uv_signal_start(&f->signals[i], on_signal, numbers[i]);
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+        size.ws_col = 80;
+    f->progress = progress_new(f->options->progress, isatty(STDERR_FILENO), size.ws_col);
+    log_around(progress_hide, progress_again, f->progress);
+    uv_timer_start(&f->progress_timer, on_progress_timer, PROGRESS_MS, PROGRESS_MS);
+    f->spawner = spawner_new(&f->loop, f->renderer_program, on_renderer_exit, f);
+    lane_run(&f->demux, open_source, on_source_open, f);
+    for (size_t i = 0; i < f->roster.count && f->state != FARM_ENDING; i++)
+        spawn(f, &f->roster.renderers[i]);
+    return 0;
+}
+
+static void init_loop(struct farm *f)
+{
+    uv_loop_init(&f->loop);
+    uv_loop_configure(&f->loop, UV_METRICS_IDLE_TIME);
+    lane_init(&f->demux, &f->loop);
+    lane_init(&f->mux, &f->loop);
+    uv_timer_init(&f->loop, &f->progress_timer);
+    uv_timer_init(&f->loop, &f->leave_timer);
+    uv_prepare_init(&f->loop, &f->turn_end);
+    f->progress_timer.data = f->leave_timer.data = f->turn_end.data = f;
+    uv_prepare_start(&f->turn_end, on_turn_end);
+    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++) {
+        uv_signal_init(&f->loop, &f->signals[i]);
+        f->signals[i].data = f;
+    }
+}
+
+static void report(struct farm *f)
+{
+    struct rusage children;
+    struct stats *s = &f->stats;
+    double wall_s;
+
+    s->end_ns = clock_now_ns();
+    s->retries = scheduler_retries(f->scheduler);
+    s->video_s = f->source_facts.duration_s;
+    s->codec = f->job.encoder;
+    stats_self(s);
+    if (getrusage(RUSAGE_CHILDREN, &children) == 0)
+        s->renderers_cpu_ns = (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000000u +
+                              (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec) * 1000u;
+    show_progress(f, true);
+    if (s->decode_errors > 0)
+        log_warn("%s: %" PRIu64 " packets could not be decoded, the first at %.2f s: %s", f->options->input, s->decode_errors, f->first_decode_error_s,
+                 f->first_decode_error);
+    wall_s = (double)(s->end_ns - s->start_ns) / 1e9;
+    log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", f->options->output, s->frames, s->segments, wall_s,
+             100 * stats_efficiency(s));
+    if (f->plan.parallel && source_cut_note(f->source))
+        log_info("%s", source_cut_note(f->source));
+    if (f->options->stats_path) {
+        int err = stats_write(s, f->options->stats_path);
+
+        if (err < 0)
+            log_warn("%s: statistics cannot be written: %s", f->options->stats_path, err_text(err));
+    }
+}
+
+int farm_run(const struct options *options)
+{
+    struct farm *f = mem_zalloc(sizeof(*f));
+    int status;
+
+    f->options = options;
+    f->stats = (struct stats){
+        .start_ns = clock_now_ns(), .workers = options->workers, .threads = options->threads, .input = options->input, .output = options->output};
+    f->stats.renderer_count = (size_t)options->workers;
+    f->stats.renderers = mem_zalloc(f->stats.renderer_count * sizeof(*f->stats.renderers));
+    f->scheduler = scheduler_new();
+    f->assembler = assembler_new();
+    roster_init(&f->roster, (size_t)options->workers);
+    init_job(f);
+    init_loop(f);
+
+    if (start(f) < 0)
+        start_ending(f, 1);
+    pump(f);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+
+    if (f->exit_status == 0)
+        report(f);
+    else if (f->progress)
+        progress_hide(f->progress);
+    log_around(NULL, NULL, NULL);
+    writer_free(&f->writer);
+    sink_close(&f->sink);
+    source_close(&f->source);
+    spawner_free(&f->spawner);
+    uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
+    uv_loop_close(&f->loop);
+    remove_directory(f);
+    if (f->progress)
+        progress_free(&f->progress);
+    if (f->probed)
+        wire__message__free_unpacked(f->probed, NULL);
+    clear_job(f);
+    chunk_list_clear(&f->head);
+    chunk_free(&f->muxed.chunk);
+    chunk_free(&f->demuxed.run.chunk);
+    shelf_clear(&f->shelf);
+    scheduler_free(&f->scheduler);
+    assembler_free(&f->assembler);
+    roster_clear(&f->roster);
+    plan_clear(&f->plan);
+    source_facts_clear(&f->source_facts);
+    sink_facts_clear(&f->sink_facts);
+    free(f->stats.renderers);
+    free(f->first_decode_error);
+    free(f->renderer_program);
+    status = f->exit_status;
+    free(f);
+    return status;
+}

@@ -1,0 +1,30 @@
+// renderfarm: the coordinator. argv in, exit status out; farm.c does the rest.
+#include "farm.h"
+#include "options.h"
+
+#include "common/log.h"
+
+#include <libavutil/log.h>
+
+#include <signal.h>
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    int status;
+
+    switch (options_parse(&options, argc, argv)) {
+    case OPTIONS_EXIT_OK:
+        return 0;
+    case OPTIONS_USAGE:
+        return 2;
+    case OPTIONS_RUN:
+        break;
+    }
+    log_init("renderfarm", options.verbosity < 0 ? LOG_ERROR : options.verbosity == 0 ? LOG_WARN : options.verbosity == 1 ? LOG_INFO : LOG_DEBUG);
+    av_log_set_level(AV_LOG_QUIET); // what matters is said in our own words, with the file's name
+    signal(SIGPIPE, SIG_IGN);
+    status = farm_run(&options);
+    options_clear(&options);
+    return status;
+}

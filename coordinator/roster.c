@@ -1,0 +1,88 @@
+#include "roster.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+const char *renderer_state_name(enum renderer_state state)
+{
+    static const char *const names[] = {"starting", "ready", "busy", "gone"};
+
+    return names[state];
+}
+
+void roster_init(struct roster *roster, size_t count)
+{
+    roster->renderers = mem_zalloc(count * sizeof(*roster->renderers));
+    roster->count = count;
+    for (size_t i = 0; i < count; i++)
+        roster->renderers[i] = (struct renderer){.slot = (uint32_t)i, .state = RENDERER_GONE};
+}
+
+void roster_clear(struct roster *roster)
+{
+    free(roster->renderers);
+    *roster = (struct roster){0};
+}
+
+void roster_set_state(struct renderer *renderer, enum renderer_state state)
+{
+    static const bool allowed[4][4] = {
+        [RENDERER_STARTING] = {[RENDERER_READY] = true, [RENDERER_GONE] = true},
+        [RENDERER_READY] = {[RENDERER_BUSY] = true, [RENDERER_GONE] = true},
+        [RENDERER_BUSY] = {[RENDERER_READY] = true, [RENDERER_GONE] = true},
+        [RENDERER_GONE] = {[RENDERER_STARTING] = true},
+    };
+
+    assert(allowed[renderer->state][state]);
+    renderer->state = state;
+    if (state == RENDERER_STARTING) {
+        renderer->peer = 0;
+        renderer->has_job = false;
+    }
+    if (state != RENDERER_BUSY) {
+        renderer->probing = renderer->all_sent = false;
+        renderer->credit = renderer->owed = 0;
+        renderer->cursor = NULL;
+    }
+}
+
+struct renderer *roster_by_peer(struct roster *roster, uint32_t peer)
+{
+    for (size_t i = 0; i < roster->count; i++) {
+        struct renderer *renderer = &roster->renderers[i];
+
+        if (renderer->peer == peer && (renderer->state == RENDERER_READY || renderer->state == RENDERER_BUSY))
+            return renderer;
+    }
+    return NULL;
+}
+
+struct renderer *roster_by_segment(struct roster *roster, uint32_t segment)
+{
+    for (size_t i = 0; i < roster->count; i++) {
+        struct renderer *renderer = &roster->renderers[i];
+
+        if (renderer->state == RENDERER_BUSY && !renderer->probing && renderer->segment == segment)
+            return renderer;
+    }
+    return NULL;
+}
+
+struct renderer *roster_idle(struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        if (roster->renderers[i].state == RENDERER_READY)
+            return &roster->renderers[i];
+    return NULL;
+}
+
+size_t roster_count(const struct roster *roster, enum renderer_state state)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < roster->count; i++)
+        count += roster->renderers[i].state == state;
+    return count;
+}

@@ -1,0 +1,42 @@
+// Known renderers: slot, peer, state, what each works on and how far its credit reaches. Pure. Not thread-safe.
+#ifndef RENDERFARM_ROSTER_H
+#define RENDERFARM_ROSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum renderer_state { RENDERER_STARTING, RENDERER_READY, RENDERER_BUSY, RENDERER_GONE };
+const char *renderer_state_name(enum renderer_state state);
+
+struct renderer {
+    uint32_t slot; // 0..workers-1; a replacement takes over the slot
+    uint32_t peer; // the hub's number; 0 while starting
+    uint32_t pid;
+    enum renderer_state state; // changed by roster_set_state only
+    bool has_job;              // it knows the job with the first frame's facts
+    // While busy.
+    bool probing;
+    uint32_t segment, attempt;
+    uint32_t credit;      // chunks that it can still be sent
+    uint32_t owed;        // chunks that it sent and was not given new credit for
+    struct chunk *cursor; // the next chunk to send, NULL when all that is here was sent
+    bool all_sent;
+    uint64_t since_ns; // when the task was sent
+    uint32_t failed_starts;
+};
+
+struct roster {
+    struct renderer *renderers; // one per slot
+    size_t count;
+};
+
+void roster_init(struct roster *roster, size_t count);
+void roster_clear(struct roster *roster);
+void roster_set_state(struct renderer *renderer, enum renderer_state state);
+struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);         // NULL: unknown
+struct renderer *roster_by_segment(struct roster *roster, uint32_t segment);   // that renders it now, or NULL
+struct renderer *roster_idle(struct roster *roster);                           // a ready one, or NULL
+size_t roster_count(const struct roster *roster, enum renderer_state state);
+
+#endif

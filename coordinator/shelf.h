@@ -1,0 +1,39 @@
+// Segments that were read and are not rendered yet: their input packets, kept until the result is in, so that lost work can go out again. A segment that
+// grows beyond SHELF_KEEP_BYTES (a serial job over a long video) is not kept: what was sent is let go, and such a segment cannot be repeated.
+// Pure. Not thread-safe.
+#ifndef RENDERFARM_SHELF_H
+#define RENDERFARM_SHELF_H
+
+#include "common/chunk.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SHELF_KEEP_BYTES = 24 << 20 };
+
+struct shelf_segment {
+    struct shelf_segment *next;
+    uint32_t number;
+    int64_t keep_from, keep_to; // input time base
+    uint8_t *extradata;         // in place of the job's; owned
+    size_t extradata_size;
+    struct chunk_list chunks;
+    bool complete;    // its last chunk is here
+    bool repeatable;  // nothing was let go
+    int64_t last_pts; // input time base
+};
+
+struct shelf {
+    struct shelf_segment *first, *last;
+    size_t size_bytes;
+};
+
+struct shelf_segment *shelf_add(struct shelf *shelf, uint32_t number); // numbers rise
+struct shelf_segment *shelf_find(const struct shelf *shelf, uint32_t number);
+void shelf_put(struct shelf *shelf, struct shelf_segment *segment, struct chunk **chunk);
+// All chunks before `until` (NULL: all) have been sent to the renderer. Lets them go if the segment has grown too large to keep.
+void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct chunk *until);
+void shelf_remove(struct shelf *shelf, uint32_t number);
+void shelf_clear(struct shelf *shelf);
+
+#endif

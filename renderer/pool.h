@@ -1,0 +1,20 @@
+// Threads that share the slices of a frame: a few helpers, and the caller, who works along. One caller at a time; a job that calls pool_run again, or
+// another thread that calls it meanwhile, simply does its jobs by itself. All threads of the renderer are made here, and its only lock is here.
+#ifndef RENDERFARM_POOL_H
+#define RENDERFARM_POOL_H
+
+#include <stdint.h>
+
+struct pool;
+
+// threads - 1 helpers, named slice-1, slice-2...; with one thread everything runs in the caller. NULL when the system gives no thread.
+struct pool *pool_new(int threads);
+
+// Calls job(data, 0, count) to job(data, count - 1, count), in any order and at the same time, and returns when all are done. Always 0 for now.
+int pool_run(struct pool *pool, int count, void (*job)(void *data, int index, int count), void *data);
+
+int pool_threads(const struct pool *pool);
+uint64_t pool_cpu_ns(struct pool *pool); // CPU time that the helpers have spent in jobs so far
+void pool_free(struct pool **pool);      // NULL is fine
+
+#endif
