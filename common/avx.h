@@ -11,20 +11,61 @@
 // Versions and build configuration of the FFmpeg libraries that this process runs with, one line; equal lines mean equal bits. Static storage.
 const char *avx_libraries(void);
 
+// What the ffmpeg program of 6.1 does otherwise than that of 5.1; everything that asks is exact for the version it is built against.
+// 5.1: packets without a decode timestamp get an estimated one; the filters are rebuilt for a new size or pixel format.
+// 6.1: frames without a timestamp get an estimated one; the encoder takes the filters' time base when there is no frame rate, and durations with the frames.
+#define AVX_FFTOOLS_6_1 (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 0))
+
+// The libraries' messages: off stderr (or to the debug log), the last error line of each thread is kept. Once, before other threads use the libraries.
+void avx_log_install(void);
+void avx_log_forget(void);
+// The last error since avx_log_forget() on this thread, without a line feed; "" if there was none. Static to the thread.
+const char *avx_log_last(void);
+
 // Side data of a stream (in the stream until 6.0, in its parameters after). NULL where there is none.
 const uint8_t *avx_stream_side(const AVStream *stream, enum AVPacketSideDataType type, size_t *size);
 int avx_stream_side_count(const AVStream *stream);
 void avx_stream_side_at(const AVStream *stream, int i, enum AVPacketSideDataType *type, const uint8_t **data, size_t *size);
 int avx_stream_side_add(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size); // copies
 
+// As the ffmpeg program before 6.1 does for its decoders: the first packet of each stream carries the stream's side data. Nothing to do after.
+void avx_inject_side_data(AVFormatContext *input);
+// Since 6.1 decoders find the stream's side data in their parameters instead. Does nothing before. Copies.
+int avx_parameters_side_add(AVCodecParameters *par, enum AVPacketSideDataType type, const void *data, size_t size);
+
+// Cropping that the container asks for: four numbers top, bottom, left, right. False before 7.1, which ignored it.
+bool avx_container_crop(enum AVPacketSideDataType type, const uint8_t *data, size_t size, uint32_t crop[4]);
+// The decoder's own cropping. Since 7.1 the ffmpeg program does it outside of the decoder, to the exact pixel.
+void avx_decoder_prepare(AVCodecContext *decoder);
+int avx_frame_crop(AVFrame *frame);
+
 // Lists that an encoder supports; NULL for "any". Ended by AV_PIX_FMT_NONE, {0,0}, AV_SAMPLE_FMT_NONE, 0.
 const enum AVPixelFormat *avx_encoder_pixel_formats(const AVCodec *encoder);
 const AVRational *avx_encoder_frame_rates(const AVCodec *encoder);
 const enum AVSampleFormat *avx_encoder_sample_formats(const AVCodec *encoder);
 const int *avx_encoder_sample_rates(const AVCodec *encoder);
+// The same for a context that already has the user's strictness.
+const enum AVPixelFormat *avx_context_pixel_formats(const AVCodecContext *encoder);
+// Colour spaces and ranges that the encoder insists on, as arguments for the filter "format" (":color_ranges=pc"); "" for none. Freed with free().
+char *avx_context_colours(const AVCodecContext *encoder);
+
+// Frame rate and time base that the ffmpeg program would give to a video encoder.
+void avx_encoder_timing(const AVCodec *encoder, AVRational filter_rate, AVRational filter_time_base, AVRational *rate, AVRational *time_base);
+
+// Mastering display and light levels: true when the encoders take them from AVCodecContext.decoded_side_data (7.1 on), which _add fills. Copies.
+bool avx_encoder_side_works(void);
+int avx_encoder_side_add(AVCodecContext *encoder, enum AVFrameSideDataType type, const void *data, size_t size);
 
 bool avx_frame_interlaced(const AVFrame *frame);
 bool avx_frame_top_field_first(const AVFrame *frame);
 int64_t avx_frame_duration(const AVFrame *frame);
+void avx_frame_set_duration(AVFrame *frame, int64_t duration);
+// Whether an encoder is to be given a field order for frames that are not marked as interlaced.
+bool avx_field_order_always(const AVCodecContext *encoder);
+
+// Arguments for the filter "buffer" that say the frame's colours (":colorspace=1:range=1"), since 7.0. "" before.
+void avx_buffer_colours(const AVFrame *frame, char *text, size_t size);
+// Whether filters must be rebuilt between frames of these colours.
+bool avx_colours_matter(enum AVColorSpace space_a, enum AVColorRange range_a, enum AVColorSpace space_b, enum AVColorRange range_b);
 
 #endif

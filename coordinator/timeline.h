@@ -2,8 +2,8 @@
 // negative beginning), so their decode timestamps do not join; the presentation timestamps do.
 //
 // With a constant reorder delay of D packets (the decoder's, ITU-T H.264 C.4.5.3 and H.265 C.5.2.2 bump frames the same way) packet i decodes at the time
-// that the (i - D)th smallest timestamp shows. The first D packets come before the first timestamp by the same steps that the first D frames take. Since
-// packet i may not show before it decodes, no timestamp later in decode order is among the i - D smallest: the D + 1 smallest seen are enough.
+// that the (i - D)th smallest timestamp shows, and the first D packets one frame's length apart before the first. No packet behind packet i is among the
+// i - D smallest (it would have to be held back by more than D), so D + 1 timestamps have to be remembered and no more.
 // Pure, one thread at a time. Times are in the encoder's time base.
 #ifndef RENDERFARM_TIMELINE_H
 #define RENDERFARM_TIMELINE_H
@@ -16,19 +16,22 @@ enum { TIMELINE_MAX_DELAY = 64 };
 
 struct timeline {
     size_t delay;
+    int64_t step; // a frame's length
     int64_t pending[TIMELINE_MAX_DELAY + 1]; // presentation times not yet used as decode times, sorted
     size_t pending_count;
     uint64_t count; // packets put
+    int64_t last_dts;
 };
 
-void timeline_init(struct timeline *timeline, size_t delay);
+// step >= 1.
+void timeline_init(struct timeline *timeline, size_t delay, int64_t step);
 
-// The next packets in decode order with their presentation times. Fills dts[] for all packets that are certain: *certain counts from the oldest packet whose time was not given
-// before (the first calls may give fewer than they got, later ones as many as they got). dts has room for delay + 1 entries.
-// Returns 0, or -ERANGE if a packet would have to decode after it shows: the delay was too small.
+// The next packet in decode order. Fills dts[] for the packets whose time is certain now, from the oldest that had none: none for the first `delay` packets,
+// then delay + 1 at once, then one for each. dts has room for delay + 1 entries.
+// Returns 0, or -ERANGE if decode times would run backwards: a packet was held back by more than the delay.
 int timeline_put(struct timeline *timeline, int64_t pts, int64_t *dts, size_t *certain);
 
-// The end: the times of packets still uncertain (a video with fewer packets than the delay). step is the length of a frame.
-int timeline_end(struct timeline *timeline, int64_t step, int64_t *dts, size_t *certain);
+// The end: the times of packets still uncertain (a video with no more packets than the delay).
+void timeline_end(struct timeline *timeline, int64_t *dts, size_t *certain);
 
 #endif

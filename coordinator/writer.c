@@ -15,7 +15,6 @@
 struct writer {
     struct sink *sink;
     struct timeline timeline;
-    int64_t frame_step;
     AVPacket *held[TIMELINE_MAX_DELAY + 1]; // packets whose decode time is not certain yet
     size_t held_count;
     uint32_t segment;        // that is being written
@@ -28,9 +27,8 @@ struct writer *writer_new(struct sink *sink, unsigned reorder_delay, int64_t fra
     struct writer *w = mem_zalloc(sizeof(*w));
 
     w->sink = sink;
-    w->frame_step = frame_step;
     w->past_pts = w->greatest_pts = INT64_MIN;
-    timeline_init(&w->timeline, reorder_delay < TIMELINE_MAX_DELAY ? reorder_delay : TIMELINE_MAX_DELAY);
+    timeline_init(&w->timeline, reorder_delay < TIMELINE_MAX_DELAY ? reorder_delay : TIMELINE_MAX_DELAY, frame_step);
     return w;
 }
 
@@ -93,10 +91,11 @@ int writer_finish(struct writer *w, char **why)
     struct chunk *out = chunk_new(0);
     int64_t dts[TIMELINE_MAX_DELAY + 1];
     size_t certain;
-    int err = timeline_end(&w->timeline, w->frame_step, dts, &certain);
+    int err = 0;
 
+    timeline_end(&w->timeline, dts, &certain);
     release(w, out, dts, certain);
-    if (!err && out->packet_count > 0)
+    if (out->packet_count > 0)
         err = sink_write(w->sink, &out, why);
     chunk_free(&out);
     if (!err)

@@ -45,7 +45,7 @@ static void do_jobs(struct pool *pool)
 static void *helper_main(void *data)
 {
     struct pool *pool = data;
-    char name[16];
+    char name[32];
 
     pthread_mutex_lock(&pool->lock);
     snprintf(name, sizeof(name), "slice-%d", ++pool->named);

@@ -1,0 +1,435 @@
+#include "avx.h"
+
+#include "log.h"
+#include "mem.h"
+
+#include <libavfilter/avfilter.h>
+#include <libavutil/intreadwrite.h>
+#include <libavutil/mathematics.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIDE_DATA_IN_PARAMETERS (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 0))
+#define SUPPORTED_CONFIG (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 19, 0))
+#define DECODED_SIDE_DATA (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 19, 0))
+#define EXACT_CROPPING (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 19, 0))
+#define FRAME_FLAGS_FOR_FIELDS (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 0))
+#define FRAME_DURATION (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 0))
+#define COLOURS_IN_FILTERS (LIBAVFILTER_VERSION_INT >= AV_VERSION_INT(10, 0, 0))
+
+const char *avx_libraries(void)
+{
+    static char text[4096];
+
+    if (!text[0]) {
+        unsigned v[] = {avutil_version(), avcodec_version(), avformat_version(), avfilter_version(), swscale_version()};
+        const char *name[] = {"avutil", "avcodec", "avformat", "avfilter", "swscale"};
+        int length = 0;
+
+        for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+            length += snprintf(text + length, sizeof(text) - (size_t)length, "%s %u.%u.%u ", name[i], AV_VERSION_MAJOR(v[i]),
+                               AV_VERSION_MINOR(v[i]), AV_VERSION_MICRO(v[i]));
+        snprintf(text + length, sizeof(text) - (size_t)length, "%s %s", av_version_info(), avcodec_configuration());
+    }
+    return text;
+}
+
+static _Thread_local char last_error[512];
+
+static void on_log(void *context, int level, const char *format, va_list args)
+{
+    char line[512];
+    size_t length;
+
+    if (level > AV_LOG_ERROR && log_level() < LOG_DEBUG)
+        return;
+    if (level > AV_LOG_INFO)
+        return;
+    if (level <= AV_LOG_ERROR) {
+        vsnprintf(line, sizeof(line), format, args);
+    } else {
+        int prefix = 1;
+
+        av_log_format_line2(context, level, format, args, line, sizeof(line), &prefix);
+    }
+    length = strlen(line);
+    while (length && (line[length - 1] == '\n' || line[length - 1] == '.' || line[length - 1] == ' '))
+        line[--length] = '\0';
+    if (!length)
+        return;
+    if (level <= AV_LOG_ERROR)
+        memcpy(last_error, line, sizeof(last_error));
+    log_debug("libav: %s", line);
+}
+
+void avx_log_install(void)
+{
+    av_log_set_callback(on_log);
+}
+
+void avx_log_forget(void)
+{
+    last_error[0] = '\0';
+}
+
+const char *avx_log_last(void)
+{
+    return last_error;
+}
+
+#if SIDE_DATA_IN_PARAMETERS
+
+const uint8_t *avx_stream_side(const AVStream *stream, enum AVPacketSideDataType type, size_t *size)
+{
+    const AVPacketSideData *side = av_packet_side_data_get(stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data, type);
+
+    if (size)
+        *size = side ? side->size : 0;
+    return side ? side->data : NULL;
+}
+
+int avx_stream_side_count(const AVStream *stream)
+{
+    return stream->codecpar->nb_coded_side_data;
+}
+
+void avx_stream_side_at(const AVStream *stream, int i, enum AVPacketSideDataType *type, const uint8_t **data, size_t *size)
+{
+    const AVPacketSideData *side = &stream->codecpar->coded_side_data[i];
+
+    *type = side->type;
+    *data = side->data;
+    *size = side->size;
+}
+
+int avx_stream_side_add(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size)
+{
+    return avx_parameters_side_add(stream->codecpar, type, data, size);
+}
+
+void avx_inject_side_data(AVFormatContext *input)
+{
+    (void)input;
+}
+
+int avx_parameters_side_add(AVCodecParameters *par, enum AVPacketSideDataType type, const void *data, size_t size)
+{
+    AVPacketSideData *side = av_packet_side_data_new(&par->coded_side_data, &par->nb_coded_side_data, type, size, 0);
+
+    if (!side)
+        return AVERROR(ENOMEM);
+    if (size)
+        memcpy(side->data, data, size);
+    return 0;
+}
+
+#else
+
+const uint8_t *avx_stream_side(const AVStream *stream, enum AVPacketSideDataType type, size_t *size)
+{
+    return av_stream_get_side_data(stream, type, size);
+}
+
+int avx_stream_side_count(const AVStream *stream)
+{
+    return stream->nb_side_data;
+}
+
+void avx_stream_side_at(const AVStream *stream, int i, enum AVPacketSideDataType *type, const uint8_t **data, size_t *size)
+{
+    const AVPacketSideData *side = &stream->side_data[i];
+
+    *type = side->type;
+    *data = side->data;
+    *size = side->size;
+}
+
+int avx_stream_side_add(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size)
+{
+    uint8_t *side = av_stream_new_side_data(stream, type, size);
+
+    if (!side)
+        return AVERROR(ENOMEM);
+    if (size)
+        memcpy(side, data, size);
+    return 0;
+}
+
+void avx_inject_side_data(AVFormatContext *input)
+{
+    av_format_inject_global_side_data(input);
+}
+
+int avx_parameters_side_add(AVCodecParameters *par, enum AVPacketSideDataType type, const void *data, size_t size)
+{
+    (void)par;
+    (void)type;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+#endif
+
+#if EXACT_CROPPING
+
+bool avx_container_crop(enum AVPacketSideDataType type, const uint8_t *data, size_t size, uint32_t crop[4])
+{
+    if (type != AV_PKT_DATA_FRAME_CROPPING || size < 16)
+        return false;
+    for (int i = 0; i < 4; i++)
+        crop[i] = AV_RL32(data + 4 * i);
+    return crop[0] || crop[1] || crop[2] || crop[3];
+}
+
+void avx_decoder_prepare(AVCodecContext *decoder)
+{
+    decoder->apply_cropping = 0;
+}
+
+int avx_frame_crop(AVFrame *frame)
+{
+    return av_frame_apply_cropping(frame, AV_FRAME_CROP_UNALIGNED);
+}
+
+#else
+
+bool avx_container_crop(enum AVPacketSideDataType type, const uint8_t *data, size_t size, uint32_t crop[4])
+{
+    (void)type;
+    (void)data;
+    (void)size;
+    (void)crop;
+    return false;
+}
+
+void avx_decoder_prepare(AVCodecContext *decoder)
+{
+    (void)decoder;
+}
+
+int avx_frame_crop(AVFrame *frame)
+{
+    (void)frame;
+    return 0;
+}
+
+#endif
+
+#if SUPPORTED_CONFIG
+
+static const void *supported(const AVCodecContext *context, const AVCodec *encoder, enum AVCodecConfig config)
+{
+    const void *list = NULL;
+
+    return avcodec_get_supported_config(context, encoder, config, 0, &list, NULL) < 0 ? NULL : list;
+}
+
+const enum AVPixelFormat *avx_encoder_pixel_formats(const AVCodec *encoder)
+{
+    return supported(NULL, encoder, AV_CODEC_CONFIG_PIX_FORMAT);
+}
+
+const enum AVPixelFormat *avx_context_pixel_formats(const AVCodecContext *encoder)
+{
+    return supported(encoder, NULL, AV_CODEC_CONFIG_PIX_FORMAT);
+}
+
+const AVRational *avx_encoder_frame_rates(const AVCodec *encoder)
+{
+    return supported(NULL, encoder, AV_CODEC_CONFIG_FRAME_RATE);
+}
+
+const enum AVSampleFormat *avx_encoder_sample_formats(const AVCodec *encoder)
+{
+    return supported(NULL, encoder, AV_CODEC_CONFIG_SAMPLE_FORMAT);
+}
+
+const int *avx_encoder_sample_rates(const AVCodec *encoder)
+{
+    return supported(NULL, encoder, AV_CODEC_CONFIG_SAMPLE_RATE);
+}
+
+char *avx_context_colours(const AVCodecContext *encoder)
+{
+    const enum AVColorSpace *spaces = supported(encoder, NULL, AV_CODEC_CONFIG_COLOR_SPACE);
+    const enum AVColorRange *ranges = supported(encoder, NULL, AV_CODEC_CONFIG_COLOR_RANGE);
+    char text[1024] = "";
+    size_t length = 0;
+
+    for (int i = 0; spaces && spaces[i] != AVCOL_SPC_UNSPECIFIED && length < sizeof(text) - 64; i++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s", i ? "|" : ":color_spaces=", av_color_space_name(spaces[i]));
+    for (int i = 0; ranges && ranges[i] != AVCOL_RANGE_UNSPECIFIED && length < sizeof(text) - 64; i++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s", i ? "|" : ":color_ranges=", av_color_range_name(ranges[i]));
+    return mem_dup(text);
+}
+
+#else
+
+// MJPEG says that it takes limited-range formats but refuses them unless asked to be lax.
+static const enum AVPixelFormat *pixel_formats(const AVCodec *encoder, int strictness)
+{
+    static const enum AVPixelFormat full_range[] = {AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_NONE};
+
+    return encoder->pix_fmts && !strcmp(encoder->name, "mjpeg") && strictness > FF_COMPLIANCE_UNOFFICIAL ? full_range : encoder->pix_fmts;
+}
+
+const enum AVPixelFormat *avx_encoder_pixel_formats(const AVCodec *encoder)
+{
+    return pixel_formats(encoder, FF_COMPLIANCE_NORMAL);
+}
+
+const enum AVPixelFormat *avx_context_pixel_formats(const AVCodecContext *encoder)
+{
+    return pixel_formats(encoder->codec, encoder->strict_std_compliance);
+}
+
+const AVRational *avx_encoder_frame_rates(const AVCodec *encoder)
+{
+    return encoder->supported_framerates;
+}
+
+const enum AVSampleFormat *avx_encoder_sample_formats(const AVCodec *encoder)
+{
+    return encoder->sample_fmts;
+}
+
+const int *avx_encoder_sample_rates(const AVCodec *encoder)
+{
+    return encoder->supported_samplerates;
+}
+
+char *avx_context_colours(const AVCodecContext *encoder)
+{
+    (void)encoder;
+    return mem_dup("");
+}
+
+#endif
+
+void avx_encoder_timing(const AVCodec *encoder, AVRational filter_rate, AVRational filter_time_base, AVRational *rate, AVRational *time_base)
+{
+    const AVRational *allowed = avx_encoder_frame_rates(encoder);
+    AVRational r = filter_rate;
+
+    if (r.num <= 0 || r.den <= 0)
+        r = AVX_FFTOOLS_6_1 ? (AVRational){0, 1} : (AVRational){25, 1};
+    if (r.num > 0 && allowed)
+        r = allowed[av_find_nearest_q_idx(r, allowed)];
+    // MPEG-4 counts a second in at most 65535 steps.
+    if (r.num > 0 && encoder->id == AV_CODEC_ID_MPEG4)
+        av_reduce(&r.num, &r.den, r.num, r.den, 65535);
+    *rate = r;
+    *time_base = r.num > 0 ? av_inv_q(r) : filter_time_base;
+}
+
+#if DECODED_SIDE_DATA
+
+bool avx_encoder_side_works(void)
+{
+    return true;
+}
+
+int avx_encoder_side_add(AVCodecContext *encoder, enum AVFrameSideDataType type, const void *data, size_t size)
+{
+    AVFrameSideData *side = av_frame_side_data_new(&encoder->decoded_side_data, &encoder->nb_decoded_side_data, type, size,
+                                                   AV_FRAME_SIDE_DATA_FLAG_UNIQUE);
+
+    if (!side)
+        return AVERROR(ENOMEM);
+    memcpy(side->data, data, size);
+    return 0;
+}
+
+#else
+
+bool avx_encoder_side_works(void)
+{
+    return false;
+}
+
+int avx_encoder_side_add(AVCodecContext *encoder, enum AVFrameSideDataType type, const void *data, size_t size)
+{
+    (void)encoder;
+    (void)type;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+#endif
+
+#if FRAME_FLAGS_FOR_FIELDS
+
+bool avx_frame_interlaced(const AVFrame *frame)
+{
+    return frame->flags & AV_FRAME_FLAG_INTERLACED;
+}
+
+bool avx_frame_top_field_first(const AVFrame *frame)
+{
+    return frame->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST;
+}
+
+#else
+
+bool avx_frame_interlaced(const AVFrame *frame)
+{
+    return frame->interlaced_frame;
+}
+
+bool avx_frame_top_field_first(const AVFrame *frame)
+{
+    return frame->top_field_first;
+}
+
+#endif
+
+#if FRAME_DURATION
+
+int64_t avx_frame_duration(const AVFrame *frame)
+{
+    return frame->duration;
+}
+
+void avx_frame_set_duration(AVFrame *frame, int64_t duration)
+{
+    frame->duration = duration;
+}
+
+#else
+
+int64_t avx_frame_duration(const AVFrame *frame)
+{
+    return frame->pkt_duration;
+}
+
+void avx_frame_set_duration(AVFrame *frame, int64_t duration)
+{
+    frame->pkt_duration = duration;
+}
+
+#endif
+
+bool avx_field_order_always(const AVCodecContext *encoder)
+{
+    return AVX_FFTOOLS_6_1 && encoder->flags & (AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME);
+}
+
+void avx_buffer_colours(const AVFrame *frame, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (COLOURS_IN_FILTERS)
+        snprintf(text, size, ":colorspace=%d:range=%d", (int)frame->colorspace, (int)frame->color_range);
+}
+
+bool avx_colours_matter(enum AVColorSpace space_a, enum AVColorRange range_a, enum AVColorSpace space_b, enum AVColorRange range_b)
+{
+    return COLOURS_IN_FILTERS && (space_a != space_b || range_a != range_b);
+}

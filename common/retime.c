@@ -1,0 +1,168 @@
+#include "retime.h"
+
+#include "mem.h"
+
+#include <libavutil/mathematics.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+// Limits of the ffmpeg program: beyond them a time is a jump (formats that may jump) or an error (others).
+#define JUMP_US (10 * (int64_t)AV_TIME_BASE)
+#define ERROR_US (30 * 3600 * (int64_t)AV_TIME_BASE)
+
+void retime_init(struct retime *r, const AVFormatContext *input, int64_t start_us)
+{
+    memset(r, 0, sizeof(*r));
+    r->input = input;
+    if (start_us == AV_NOPTS_VALUE)
+        start_us = input->start_time == AV_NOPTS_VALUE ? 0 : input->start_time;
+    r->offset_us = -start_us;
+    r->last_ts_us = AV_NOPTS_VALUE;
+    r->stream_count = input->nb_streams;
+    r->streams = mem_zalloc(r->stream_count * sizeof(*r->streams));
+    for (unsigned i = 0; i < r->stream_count; i++)
+        r->streams[i] = (struct retime_stream){.dts_us = AV_NOPTS_VALUE, .next_dts_us = AV_NOPTS_VALUE, .rescale_last = AV_NOPTS_VALUE};
+}
+
+void retime_clear(struct retime *r)
+{
+    free(r->streams);
+    memset(r, 0, sizeof(*r));
+}
+
+bool retime_needs_all(const AVFormatContext *input)
+{
+    return input->iformat->flags & AVFMT_TS_DISCONT;
+}
+
+static int64_t to_us(int64_t ts, AVRational time_base)
+{
+    return av_rescale_q_rnd(ts, time_base, AV_TIME_BASE_Q, AV_ROUND_NEAR_INF | AV_ROUND_PASS_MINMAX);
+}
+
+static void shift(AVPacket *packet, int64_t delta_us, AVRational time_base)
+{
+    int64_t delta = av_rescale_q(delta_us, AV_TIME_BASE_Q, time_base);
+
+    if (packet->dts != AV_NOPTS_VALUE)
+        packet->dts += delta;
+    if (packet->pts != AV_NOPTS_VALUE)
+        packet->pts += delta;
+}
+
+// Times that lie more than half the clock's range behind the start were before the start: the clock has just wrapped.
+static void unwrap(struct retime *r, struct retime_stream *s, const AVStream *st, AVPacket *packet)
+{
+    int64_t start, half;
+
+    if (s->wrap_checked || r->input->start_time == AV_NOPTS_VALUE || st->pts_wrap_bits >= 63 || st->pts_wrap_bits < 2)
+        return;
+    start = av_rescale_q(r->input->start_time, AV_TIME_BASE_Q, st->time_base);
+    half = INT64_C(1) << (st->pts_wrap_bits - 1);
+    s->wrap_checked = true;
+    if (packet->dts != AV_NOPTS_VALUE && packet->dts > start + half) {
+        packet->dts -= 2 * half;
+        s->wrap_checked = false;
+    }
+    if (packet->pts != AV_NOPTS_VALUE && packet->pts > start + half) {
+        packet->pts -= 2 * half;
+        s->wrap_checked = false;
+    }
+}
+
+static void jump(struct retime *r, AVPacket *packet, AVRational time_base, int64_t delta_us)
+{
+    r->offset_us -= delta_us;
+    shift(packet, -delta_us, time_base);
+}
+
+static void mend(struct retime *r, struct retime_stream *s, const AVStream *st, AVPacket *packet)
+{
+    int64_t dts_us = to_us(packet->dts, st->time_base), delta;
+    bool may_jump = retime_needs_all(r->input);
+
+    if (packet->dts == AV_NOPTS_VALUE)
+        return;
+    if (s->next_dts_us == AV_NOPTS_VALUE) {
+        delta = r->last_ts_us == AV_NOPTS_VALUE ? 0 : dts_us - r->last_ts_us;
+        if (may_jump && (delta < -JUMP_US || delta > JUMP_US))
+            jump(r, packet, st->time_base, delta);
+        return;
+    }
+    delta = dts_us - s->next_dts_us;
+    if (may_jump) {
+        if (delta < -JUMP_US || delta > JUMP_US || dts_us + AV_TIME_BASE / 10 < s->dts_us)
+            jump(r, packet, st->time_base, delta);
+        return;
+    }
+    if (delta < -ERROR_US || delta > ERROR_US)
+        packet->dts = AV_NOPTS_VALUE;
+    if (packet->pts != AV_NOPTS_VALUE) {
+        delta = to_us(packet->pts, st->time_base) - s->next_dts_us;
+        if (delta < -ERROR_US || delta > ERROR_US)
+            packet->pts = AV_NOPTS_VALUE;
+    }
+}
+
+static int64_t length_us(const AVStream *st, const AVPacket *packet)
+{
+    const AVCodecParameters *par = st->codecpar;
+
+    if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate > 0 && par->frame_size > 0)
+        return av_rescale(AV_TIME_BASE, par->frame_size, par->sample_rate);
+    if (packet->duration > 0)
+        return av_rescale_q(packet->duration, st->time_base, AV_TIME_BASE_Q);
+    if (par->codec_type == AVMEDIA_TYPE_VIDEO && st->avg_frame_rate.num > 0 && st->avg_frame_rate.den > 0)
+        return av_rescale(AV_TIME_BASE, st->avg_frame_rate.den, st->avg_frame_rate.num);
+    return 0;
+}
+
+bool retime_packet(struct retime *r, AVPacket *packet)
+{
+    const AVStream *st;
+    struct retime_stream *s;
+
+    if (packet->stream_index < 0 || (unsigned)packet->stream_index >= r->stream_count)
+        return false;
+    st = r->input->streams[packet->stream_index];
+    s = &r->streams[packet->stream_index];
+    unwrap(r, s, st, packet);
+    shift(packet, r->offset_us, st->time_base);
+    // Only sound and pictures have times dense enough to tell a jump by.
+    if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO || st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
+        mend(r, s, st, packet);
+    if (packet->dts != AV_NOPTS_VALUE)
+        r->last_ts_us = av_rescale_q(packet->dts, st->time_base, AV_TIME_BASE_Q);
+
+    if (!s->seen) {
+        s->dts_us = 0;
+        if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && st->avg_frame_rate.num > 0 && st->avg_frame_rate.den > 0)
+            s->dts_us = -av_rescale(AV_TIME_BASE, (int64_t)st->codecpar->video_delay * st->avg_frame_rate.den, st->avg_frame_rate.num);
+        if (packet->pts != AV_NOPTS_VALUE)
+            s->dts_us += av_rescale_q(packet->pts, st->time_base, AV_TIME_BASE_Q);
+        s->next_dts_us = s->dts_us;
+        s->seen = true;
+    }
+    s->dts_us = packet->dts != AV_NOPTS_VALUE ? av_rescale_q(packet->dts, st->time_base, AV_TIME_BASE_Q) : s->next_dts_us;
+    s->next_dts_us = s->dts_us + length_us(st, packet);
+    return true;
+}
+
+void retime_copy(struct retime *r, AVPacket *packet)
+{
+    const AVStream *st = r->input->streams[packet->stream_index];
+    AVCodecParameters *par = st->codecpar;
+    struct retime_stream *s = &r->streams[packet->stream_index];
+
+    if (packet->dts == AV_NOPTS_VALUE) {
+        packet->dts = av_rescale_q(s->dts_us, AV_TIME_BASE_Q, st->time_base);
+    } else if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate > 0) {
+        int samples = av_get_audio_frame_duration2(par, packet->size);
+
+        // Coarse time bases (Matroska's milliseconds) would otherwise jitter when they become samples again.
+        packet->dts = av_rescale_delta(st->time_base, packet->dts, (AVRational){1, par->sample_rate}, samples ? samples : par->frame_size,
+                                       &s->rescale_last, st->time_base);
+        packet->pts = packet->dts;
+    }
+}

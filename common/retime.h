@@ -1,0 +1,38 @@
+// The timestamps of an input's packets as the ffmpeg program mends them without -copyts: the start time of the file is taken off, wrapped and jumping
+// times of formats that may jump (MPEG-TS and the like) are joined, and a stream copy without decode times gets estimated ones. Everybody who reads the
+// input sees the same times if all read the same packets: for formats with jumps that is every packet of every stream, see retime_needs_all.
+// One thread at a time. The input must outlive it.
+#ifndef RENDERFARM_RETIME_H
+#define RENDERFARM_RETIME_H
+
+#include <libavformat/avformat.h>
+
+#include <stdbool.h>
+
+struct retime_stream {
+    int64_t dts_us, next_dts_us; // of the last packet and of the next; AV_NOPTS_VALUE before the first
+    int64_t rescale_last;        // state of av_rescale_delta
+    bool seen, wrap_checked;
+};
+
+struct retime {
+    const AVFormatContext *input;
+    int64_t offset_us;  // added to all times
+    int64_t last_ts_us; // of any stream
+    struct retime_stream *streams;
+    unsigned stream_count;
+};
+
+// start_us is taken off all times; AV_NOPTS_VALUE for the start time of the file.
+void retime_init(struct retime *retime, const AVFormatContext *input, int64_t start_us);
+void retime_clear(struct retime *retime);
+
+// Whether the times of one stream depend on the packets of the others.
+bool retime_needs_all(const AVFormatContext *input);
+
+// Changes the packet's times, which stay in the stream's time base. False: the packet is of a stream that came up later, and is to be ignored.
+bool retime_packet(struct retime *retime, AVPacket *packet);
+// Then, for a packet that is copied and not decoded: gives it a decode time if it has none, and audio exact steps.
+void retime_copy(struct retime *retime, AVPacket *packet);
+
+#endif

@@ -1,0 +1,493 @@
+#include "encode.h"
+
+#include "filter.h"
+#include "common/avx.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/packets.h"
+
+#include <libavutil/avutil.h>
+#include <libavutil/common.h>
+#include <libavutil/dict.h>
+#include <libavutil/mastering_display_metadata.h>
+#include <libavutil/mathematics.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct encode {
+    const Wire__Job *job;
+    AVCodecContext *context;
+    AVRational filter_time_base, filter_rate;
+    bool opened;
+};
+
+static const AVCodec *find_encoder(const Wire__Job *job)
+{
+    const AVCodec *encoder = avcodec_find_encoder_by_name(job->encoder);
+    const AVCodecDescriptor *descriptor;
+
+    if (!encoder) {
+        descriptor = avcodec_descriptor_get_by_name(job->encoder);
+        encoder = descriptor ? avcodec_find_encoder(descriptor->id) : NULL;
+    }
+    return encoder && encoder->type == AVMEDIA_TYPE_VIDEO ? encoder : NULL;
+}
+
+const char *encode_name(const Wire__Job *job)
+{
+    const AVCodec *encoder = find_encoder(job);
+
+    return encoder ? encoder->name : "none";
+}
+
+static const char *user_option(const Wire__Job *job, const char *key)
+{
+    for (size_t i = 0; i < job->n_encoder_options; i++)
+        if (!strcmp(job->encoder_options[i]->key, key))
+            return job->encoder_options[i]->value;
+    return NULL;
+}
+
+// Sets one option to see whether the encoder takes it, so that a mistake is found before any work is done.
+static int try_option(AVCodecContext *context, const char *key, const char *value, char **why)
+{
+    const char *encoder = context->codec->name;
+    const AVOption *option = av_opt_find(context, key, NULL, 0, AV_OPT_SEARCH_CHILDREN);
+    int err;
+
+    if (!option || !(option->flags & AV_OPT_FLAG_ENCODING_PARAM))
+        return err_why(why, AVERROR_OPTION_NOT_FOUND, "the encoder %s has no option %s", encoder, key);
+    avx_log_forget();
+    err = av_opt_set(context, key, value, AV_OPT_SEARCH_CHILDREN);
+    if (err < 0)
+        return err_why(why, err, "the encoder %s refuses %s=%s: %s", encoder, key, value, *avx_log_last() ? avx_log_last() : err_text(err));
+    return 0;
+}
+
+static int set_pixel_format(struct encode *e, char **why)
+{
+    const char *name = e->job->pixel_format;
+
+    if (!name || !*name)
+        return 0;
+    e->context->pix_fmt = av_get_pix_fmt(name);
+    if (e->context->pix_fmt == AV_PIX_FMT_NONE)
+        return err_why(why, AVERROR(EINVAL), "there is no pixel format %s", name);
+    return 0;
+}
+
+int encode_check(const Wire__Job *job, char **why)
+{
+    struct encode *e = NULL;
+    int err = encode_new(&e, job, why);
+
+    for (size_t i = 0; err >= 0 && i < job->n_encoder_options; i++)
+        err = try_option(e->context, job->encoder_options[i]->key, job->encoder_options[i]->value, why);
+    encode_free(&e);
+    return err;
+}
+
+int encode_new(struct encode **result, const Wire__Job *job, char **why)
+{
+    const AVCodec *encoder = find_encoder(job);
+    const char *strict = user_option(job, "strict");
+    struct encode *e;
+    int err;
+
+    if (!encoder)
+        return err_why(why, AVERROR_ENCODER_NOT_FOUND, "there is no video encoder %s", job->encoder);
+    e = mem_zalloc(sizeof(*e));
+    e->job = job;
+    e->context = avcodec_alloc_context3(encoder);
+    if (!e->context) {
+        encode_free(&e);
+        return err_why(why, AVERROR(ENOMEM), "no memory for the encoder %s", encoder->name);
+    }
+    err = set_pixel_format(e, why);
+    if (err < 0) {
+        encode_free(&e);
+        return err;
+    }
+    // Decides which pixel formats MJPEG takes. A wrong value is refused when all options are set.
+    if (strict)
+        av_opt_set(e->context, "strict", strict, 0);
+    *result = e;
+    return 0;
+}
+
+// The user's format if the encoder takes it, or the one next to it, as ffmpeg picks it.
+static enum AVPixelFormat nearest_format(const enum AVPixelFormat *formats, enum AVPixelFormat wanted)
+{
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(wanted);
+    int has_alpha = descriptor ? descriptor->nb_components % 2 == 0 : 0;
+    enum AVPixelFormat best = AV_PIX_FMT_NONE;
+
+    for (; *formats != AV_PIX_FMT_NONE; formats++) {
+        best = av_find_best_pix_fmt_of_2(best, *formats, wanted, has_alpha, NULL);
+        if (*formats == wanted)
+            return wanted;
+    }
+    return best;
+}
+
+char *encode_formats(const struct encode *e)
+{
+    const enum AVPixelFormat *formats = avx_context_pixel_formats(e->context);
+    enum AVPixelFormat one[] = {e->context->pix_fmt, AV_PIX_FMT_NONE};
+    char *colours = avx_context_colours(e->context);
+    char *text = mem_dup("");
+
+    if (one[0] != AV_PIX_FMT_NONE) {
+        if (formats)
+            one[0] = nearest_format(formats, one[0]);
+        formats = one;
+    }
+    for (int i = 0; formats && formats[i] != AV_PIX_FMT_NONE; i++) {
+        char *longer = mem_format("%s%s%s", text, i ? "|" : "pix_fmts=", av_get_pix_fmt_name(formats[i]));
+
+        free(text);
+        text = longer;
+    }
+    if (*colours) {
+        char *longer = mem_format("%s%s", text, *text ? colours : colours + 1);
+
+        free(text);
+        text = longer;
+    }
+    free(colours);
+    return text;
+}
+
+static void copy_side(const Wire__Job *job, const AVFrame *frame, enum AVFrameSideDataType in_frame, enum AVPacketSideDataType in_stream,
+                      protobuf_c_boolean *has, ProtobufCBinaryData *out)
+{
+    const AVFrameSideData *side = av_frame_get_side_data(frame, in_frame);
+    const Wire__SideData *stream_side = packets_side_data_find(job->input_side_data, job->n_input_side_data, (int)in_stream);
+
+    if (!side && !stream_side)
+        return;
+    *has = 1;
+    out->len = side ? side->size : stream_side->data.len;
+    out->data = mem_copy(side ? side->data : stream_side->data.data, out->len);
+}
+
+Wire__FirstFrame *encode_first_frame(const Wire__Job *job, const AVFrame *frame)
+{
+    Wire__FirstFrame *first = mem_zalloc(sizeof(*first));
+
+    wire__first_frame__init(first);
+    first->color_range = (int32_t)frame->color_range;
+    first->color_primaries = (int32_t)frame->color_primaries;
+    first->color_trc = (int32_t)frame->color_trc;
+    first->color_space = (int32_t)frame->colorspace;
+    first->chroma_location = (int32_t)frame->chroma_location;
+    first->interlaced = avx_frame_interlaced(frame);
+    first->top_field_first = avx_frame_top_field_first(frame);
+    copy_side(job, frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA, AV_PKT_DATA_MASTERING_DISPLAY_METADATA, &first->has_mastering_display,
+              &first->mastering_display);
+    copy_side(job, frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, &first->has_content_light_level,
+              &first->content_light_level);
+    return first;
+}
+
+static void set_colours_and_fields(AVCodecContext *c, const Wire__FirstFrame *first)
+{
+    c->color_range = (enum AVColorRange)first->color_range;
+    c->color_primaries = (enum AVColorPrimaries)first->color_primaries;
+    c->color_trc = (enum AVColorTransferCharacteristic)first->color_trc;
+    c->colorspace = (enum AVColorSpace)first->color_space;
+    c->chroma_sample_location = (enum AVChromaLocation)first->chroma_location;
+    if (!first->interlaced && !avx_field_order_always(c))
+        c->field_order = AV_FIELD_PROGRESSIVE;
+    else if (c->codec_id == AV_CODEC_ID_MJPEG)
+        c->field_order = first->top_field_first ? AV_FIELD_TT : AV_FIELD_BB;
+    else
+        c->field_order = first->top_field_first ? AV_FIELD_TB : AV_FIELD_BT;
+}
+
+static const AVMasteringDisplayMetadata *mastering_of(const Wire__FirstFrame *first)
+{
+    return first->has_mastering_display && first->mastering_display.len >= sizeof(AVMasteringDisplayMetadata)
+               ? (const AVMasteringDisplayMetadata *)(const void *)first->mastering_display.data
+               : NULL;
+}
+
+static const AVContentLightMetadata *light_of(const Wire__FirstFrame *first)
+{
+    return first->has_content_light_level && first->content_light_level.len >= sizeof(AVContentLightMetadata)
+               ? (const AVContentLightMetadata *)(const void *)first->content_light_level.data
+               : NULL;
+}
+
+static bool has_parameter(const char *parameters, const char *key)
+{
+    size_t length = strlen(key);
+
+    for (const char *at = parameters; (at = strstr(at, key)); at += length)
+        if ((at == parameters || at[-1] == ':') && (at[length] == '=' || at[length] == ':' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+// Adds key=value to a list of an encoder library's own parameters, unless the user gave that key.
+static void add_parameter(char **parameters, const char *key, const char *value)
+{
+    char *longer;
+
+    if (has_parameter(*parameters, key))
+        return;
+    longer = mem_format("%s%s%s%s%s", *parameters, **parameters ? ":" : "", key, *value ? "=" : "", value);
+    free(*parameters);
+    *parameters = longer;
+}
+
+static long scaled(AVRational value, double unit)
+{
+    return lrint(av_q2d(value) * unit);
+}
+
+// SMPTE ST 2086 in x265's units: 0.00002 for chromaticity, 0.0001 cd/m2 for luminance. Primaries are stored red, green, blue.
+static void add_x265_hdr(char **parameters, const Wire__FirstFrame *first)
+{
+    const AVMasteringDisplayMetadata *m = mastering_of(first);
+    const AVContentLightMetadata *light = light_of(first);
+    char text[256];
+
+    if (m && m->has_primaries && m->has_luminance) {
+        snprintf(text, sizeof(text), "G(%ld,%ld)B(%ld,%ld)R(%ld,%ld)WP(%ld,%ld)L(%ld,%ld)", scaled(m->display_primaries[1][0], 50000),
+                 scaled(m->display_primaries[1][1], 50000), scaled(m->display_primaries[2][0], 50000), scaled(m->display_primaries[2][1], 50000),
+                 scaled(m->display_primaries[0][0], 50000), scaled(m->display_primaries[0][1], 50000), scaled(m->white_point[0], 50000),
+                 scaled(m->white_point[1], 50000), scaled(m->max_luminance, 10000), scaled(m->min_luminance, 10000));
+        add_parameter(parameters, "master-display", text);
+        add_parameter(parameters, "hdr10", "1");
+    }
+    if (light && (light->MaxCLL || light->MaxFALL)) {
+        snprintf(text, sizeof(text), "%u,%u", light->MaxCLL, light->MaxFALL);
+        add_parameter(parameters, "max-cll", text);
+    }
+}
+
+static void add_svtav1_hdr(char **parameters, const Wire__FirstFrame *first)
+{
+    const AVMasteringDisplayMetadata *m = mastering_of(first);
+    const AVContentLightMetadata *light = light_of(first);
+    char text[256];
+
+    if (m && m->has_primaries && m->has_luminance) {
+        snprintf(text, sizeof(text), "G(%.5f,%.5f)B(%.5f,%.5f)R(%.5f,%.5f)WP(%.5f,%.5f)L(%.4f,%.4f)", av_q2d(m->display_primaries[1][0]),
+                 av_q2d(m->display_primaries[1][1]), av_q2d(m->display_primaries[2][0]), av_q2d(m->display_primaries[2][1]),
+                 av_q2d(m->display_primaries[0][0]), av_q2d(m->display_primaries[0][1]), av_q2d(m->white_point[0]), av_q2d(m->white_point[1]),
+                 av_q2d(m->max_luminance), av_q2d(m->min_luminance));
+        add_parameter(parameters, "mastering-display", text);
+    }
+    if (light && (light->MaxCLL || light->MaxFALL)) {
+        snprintf(text, sizeof(text), "%u,%u", light->MaxCLL, light->MaxFALL);
+        add_parameter(parameters, "content-light", text);
+    }
+}
+
+// Encoder libraries with thread pools of their own: one thread unless the user asks, so that neither the machine's load nor its number of cores shows
+// in the bytes.
+static void set_library_parameters(const struct encode *e, AVDictionary **options, const Wire__FirstFrame *first)
+{
+    const char *name = e->context->codec->name;
+    const char *key = !strcmp(name, "libx265") ? "x265-params" : !strcmp(name, "libsvtav1") ? "svtav1-params" : NULL;
+    const AVDictionaryEntry *entry;
+    bool one_thread = !user_option(e->job, "threads");
+    char *parameters;
+
+    if (!key)
+        return;
+    entry = av_dict_get(*options, key, NULL, 0);
+    parameters = mem_dup(entry ? entry->value : "");
+    if (!strcmp(name, "libx265")) {
+        if (one_thread) {
+            add_parameter(&parameters, "pools", "none");
+            add_parameter(&parameters, "frame-threads", "1");
+        }
+        add_parameter(&parameters, "log-level", "0");
+        if (!avx_encoder_side_works())
+            add_x265_hdr(&parameters, first);
+    } else {
+        if (one_thread)
+            add_parameter(&parameters, "lp", "1");
+        if (!avx_encoder_side_works())
+            add_svtav1_hdr(&parameters, first);
+    }
+    av_dict_set(options, key, parameters, 0);
+    free(parameters);
+}
+
+static int set_side_data(AVCodecContext *c, const Wire__FirstFrame *first)
+{
+    int err = 0;
+
+    if (mastering_of(first))
+        err = avx_encoder_side_add(c, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA, first->mastering_display.data, first->mastering_display.len);
+    if (err >= 0 && light_of(first))
+        err = avx_encoder_side_add(c, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL, first->content_light_level.data, first->content_light_level.len);
+    return err;
+}
+
+static void collect_options(const struct encode *e, AVDictionary **options, const Wire__FirstFrame *first)
+{
+    av_dict_set(options, "threads", "1", 0);
+    for (size_t i = 0; i < e->job->n_encoder_options; i++)
+        av_dict_set(options, e->job->encoder_options[i]->key, e->job->encoder_options[i]->value, 0);
+    if (AVX_FFTOOLS_6_1) {
+        const char *flags = user_option(e->job, "flags");
+        char *with_duration = mem_format("%s+frame_duration", flags ? flags : "");
+
+        av_dict_set(options, "flags", with_duration, 0);
+        free(with_duration);
+    }
+    set_library_parameters(e, options, first);
+}
+
+int encode_open(struct encode *e, const AVFrame *frame, const struct filter_output *output, int bits_per_raw_sample, char **why)
+{
+    AVCodecContext *c = e->context;
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(output->format);
+    Wire__FirstFrame *of_frame = e->job->first_frame ? NULL : encode_first_frame(e->job, frame);
+    const Wire__FirstFrame *first = of_frame ? of_frame : e->job->first_frame;
+    AVDictionary *options = NULL;
+    const AVDictionaryEntry *left;
+    int err;
+
+    e->filter_time_base = output->time_base;
+    e->filter_rate = output->frame_rate;
+    avx_encoder_timing(c->codec, output->frame_rate, output->time_base, &c->framerate, &c->time_base);
+    c->width = output->width;
+    c->height = output->height;
+    c->pix_fmt = output->format;
+    c->sample_aspect_ratio = output->aspect_ratio;
+    if (output->untouched && descriptor)
+        c->bits_per_raw_sample = FFMIN(bits_per_raw_sample, descriptor->comp[0].depth);
+    if (e->job->global_header)
+        c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    collect_options(e, &options, first);
+    // The user's flags decide about fields, so they must be known before the encoder opens.
+    left = av_dict_get(options, "flags", NULL, 0);
+    if (left)
+        av_opt_set(c, "flags", left->value, 0);
+    set_colours_and_fields(c, first);
+    err = set_side_data(c, first);
+    if (err < 0)
+        goto done;
+    avx_log_forget();
+    err = avcodec_open2(c, c->codec, &options);
+    if (err == AVERROR_EXPERIMENTAL)
+        err_why(why, err, "the encoder %s is experimental; strict=experimental allows it", c->codec->name);
+    if (err < 0)
+        goto done;
+    left = av_dict_get(options, "", NULL, AV_DICT_IGNORE_SUFFIX);
+    if (left) {
+        err = err_why(why, AVERROR_OPTION_NOT_FOUND, "the encoder %s has no option %s", c->codec->name, left->key);
+        goto done;
+    }
+    e->opened = true;
+    err = 0;
+
+done:
+    if (err < 0)
+        err_why(why, err, "the encoder %s could not be opened for %dx%d %s: %s", c->codec->name, c->width, c->height,
+                descriptor ? descriptor->name : "frames", *avx_log_last() ? avx_log_last() : err_text(err));
+    av_dict_free(&options);
+    if (of_frame)
+        wire__first_frame__free_unpacked(of_frame, NULL);
+    return err;
+}
+
+bool encode_is_open(const struct encode *e)
+{
+    return e->opened;
+}
+
+// From the filters' time base to the encoder's. Computed as the ffmpeg program does, through a number with up to 16 more bits and back, so that
+// timestamps between two ticks go the same way.
+static int64_t encoder_pts(int64_t pts, AVRational from, AVRational to)
+{
+    AVRational fine = to;
+    double value;
+    int extra_bits;
+
+    if (pts == AV_NOPTS_VALUE)
+        return pts;
+    extra_bits = av_clip(29 - av_log2((unsigned)to.den), 0, 16);
+    fine.den <<= extra_bits;
+    value = (double)av_rescale_q(pts, from, fine) / (1 << extra_bits);
+    value += (value > 0 ? 1.0 : -1.0) / (1 << 17);
+    return llrint(value);
+}
+
+static void set_duration(const struct encode *e, AVFrame *frame)
+{
+    int64_t duration = avx_frame_duration(frame);
+
+    if (!duration && e->filter_rate.num > 0 && e->filter_rate.den > 0)
+        duration = av_rescale_q(1, av_inv_q(e->filter_rate), e->filter_time_base);
+    avx_frame_set_duration(frame, llrint((double)duration * av_q2d(e->filter_time_base) / av_q2d(e->context->time_base)));
+}
+
+int encode_send(struct encode *e, AVFrame *frame, char **why)
+{
+    AVCodecContext *c = e->context;
+    int err;
+
+    if (frame) {
+        frame->pts = encoder_pts(frame->pts, e->filter_time_base, c->time_base);
+        frame->time_base = c->time_base;
+        frame->quality = c->global_quality;
+        frame->pict_type = AV_PICTURE_TYPE_NONE;
+        if (AVX_FFTOOLS_6_1)
+            set_duration(e, frame);
+        else
+            c->sample_aspect_ratio = frame->sample_aspect_ratio;
+    }
+    avx_log_forget();
+    err = avcodec_send_frame(c, frame);
+    if (err < 0 && !(err == AVERROR_EOF && !frame))
+        return err_why(why, err, "the encoder %s refused a frame: %s", c->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+    return 0;
+}
+
+int encode_receive(struct encode *e, AVPacket *packet, char **why)
+{
+    int err;
+
+    avx_log_forget();
+    err = avcodec_receive_packet(e->context, packet);
+    if (err >= 0 || err == AVERROR(EAGAIN) || err == AVERROR_EOF)
+        return err;
+    return err_why(why, err, "the encoder %s failed: %s", e->context->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+}
+
+const AVCodecContext *encode_context(const struct encode *e)
+{
+    return e->context;
+}
+
+int encode_reorder_delay(const struct encode *e)
+{
+    int delay = e->context->has_b_frames;
+
+    // Not every wrapper says so: a stream with B-frames holds back one packet at least.
+    if (!delay && e->context->max_b_frames > 0)
+        delay = 1;
+    return delay;
+}
+
+void encode_free(struct encode **encode)
+{
+    struct encode *e = *encode;
+
+    if (!e)
+        return;
+    *encode = NULL;
+    avcodec_free_context(&e->context);
+    free(e);
+}

@@ -1,0 +1,48 @@
+// The filter graph of a job: the frames of the decoder in, through the rotation that the file asks for and the user's chain, into a pixel format that the
+// encoder takes. Rebuilt when the frames' size or format changes, as the ffmpeg program does; the first graph's output size is kept for good. The slices
+// of a frame run on the pool. One thread calls; libavfilter calls back on the pool's threads.
+#ifndef RENDERFARM_FILTER_H
+#define RENDERFARM_FILTER_H
+
+#include "pool.h"
+#include "common/protocol.pb-c.h"
+
+#include <libavutil/frame.h>
+#include <libavutil/rational.h>
+
+#include <stdbool.h>
+
+struct filter;
+
+// What leaves the graph.
+struct filter_output {
+    AVRational time_base, frame_rate, aspect_ratio;
+    int width, height, format;
+    bool untouched; // no filter changes pixels
+};
+
+// Parses the job's chain: 0, or an error with one sentence in *why that names the chain.
+int filter_check(const Wire__Job *job, char **why);
+// The same, and appends the facts of each of the user's filters, in the order of the graph.
+int filter_facts(const Wire__Job *job, Wire__FilterFacts ***facts, size_t *count, char **why);
+
+// The job must outlive the filter. formats is an argument list for the filter "format", "" for any; it is copied.
+int filter_new(struct filter **filter, const Wire__Job *job, struct pool *pool, const char *formats);
+
+// From now on the output has this pixel format, whatever the input becomes (the encoder is open).
+void filter_fix_format(struct filter *filter, const char *formats);
+
+// Hands in a decoded frame, which is emptied. Every frame that can come out must have been taken out before. AVERROR_EOF: the chain wants no more.
+int filter_send(struct filter *filter, AVFrame *frame, char **why);
+// True when the next frame would rebuild the graph.
+bool filter_must_rebuild(const struct filter *filter, const AVFrame *frame);
+// No more frames; pts is the end of the last one.
+int filter_end(struct filter *filter, int64_t pts, char **why);
+// 0 and a frame, AVERROR(EAGAIN) or AVERROR_EOF; times are in filter_output's time base.
+int filter_receive(struct filter *filter, AVFrame *frame, char **why);
+// Valid after the first filter_send.
+void filter_output(const struct filter *filter, struct filter_output *output);
+
+void filter_free(struct filter **filter);
+
+#endif
