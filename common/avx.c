@@ -42,6 +42,8 @@ const char *avx_libraries(void)
 
 static _Thread_local char last_error[512];
 
+static void on_log(void *context, int level, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+
 static void on_log(void *context, int level, const char *format, va_list args)
 {
     char line[512];

@@ -2,17 +2,15 @@
 
 #include "assembler.h"
 #include "hub.h"
-#include "lane.h"
+#include "intake.h"
+#include "outlet.h"
 #include "plan.h"
 #include "progress.h"
 #include "roster.h"
 #include "scheduler.h"
 #include "shelf.h"
-#include "sink.h"
-#include "source.h"
 #include "spawner.h"
 #include "stats.h"
-#include "writer.h"
 
 #include "common/avx.h"
 #include "common/clock.h"
@@ -34,9 +32,6 @@
 
 enum {
     SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
-    HEAD_PACKETS = 32,
-    HEAD_BYTES = 1 << 20,
-    HEAD_MAX_BYTES = 64 << 20,
     SHELF_BYTES = 32 << 20,   // input packets read ahead
     ASSEMBLY_BYTES = 32 << 20, // results that wait for their turn; renderers keep what goes beyond
     WRITE_BYTES = 4 << 20,    // results on their way to the disk
@@ -69,34 +64,10 @@ struct farm {
     char directory[64], endpoint[96];
     char *renderer_program;
 
-    // Blocking calls; what they work on belongs to the lane while one runs.
-    struct lane demux, mux;
-    struct source *source;
-    struct source_facts source_facts;
-    struct sink *sink;
-    struct sink_facts sink_facts;
-    struct writer *writer;
-    bool source_opened, sink_asked, sink_opened;
-
-    // Results of the running call of each lane.
-    struct {
-        int err;
-        char *why;
-        struct source_run run;
-        bool reading;
-    } demuxed;
-    struct {
-        int err;
-        char *why;
-        struct chunk *chunk;
-        uint32_t segment;
-        size_t queued_bytes;
-    } muxed;
+    struct intake intake;
+    struct outlet outlet;
 
     // The probe.
-    struct chunk_list head;
-    size_t head_bytes;
-    bool head_is_all;
     uint32_t probe_attempt;
     Wire__Message *probed; // what the probe said, the Message's owner
 
@@ -205,7 +176,7 @@ static void send_task(struct farm *f, struct renderer *renderer, Wire__TaskKind 
     } else {
         // A probe: the flag that says "there is no more" is the empty end of the range.
         task.keep_from = INT64_MIN;
-        task.keep_to = f->head_is_all ? INT64_MIN : INT64_MAX;
+        task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
     }
     if (!renderer->has_job) {
         hub_send_job(f->hub, renderer->peer, &f->job);
@@ -257,7 +228,7 @@ static void deal(struct farm *f)
         if (renderer->state != RENDERER_BUSY)
             continue;
         if (renderer->probing) {
-            send_chunks(f, renderer, &f->head);
+            send_chunks(f, renderer, &f->intake.head);
         } else {
             struct shelf_segment *segment = shelf_find(&f->shelf, renderer->segment);
 
@@ -281,7 +252,7 @@ static void pay_credit(struct farm *f)
         if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || f->state != FARM_RUNNING)
             continue;
         first = renderer->segment == assembler_head(f->assembler);
-        if (first ? f->muxed.queued_bytes + assembler_held_bytes(f->assembler) > WRITE_BYTES + ASSEMBLY_BYTES
+        if (first ? f->outlet.queued_bytes + assembler_held_bytes(f->assembler) > WRITE_BYTES + ASSEMBLY_BYTES
                   : assembler_held_bytes(f->assembler) > ASSEMBLY_BYTES)
             continue;
         hub_send_credit(f->hub, renderer->peer, renderer->owed);
@@ -289,93 +260,22 @@ static void pay_credit(struct farm *f)
     }
 }
 
-// ---- Demux lane ----
+// ---- Input ----
 
-// The probe's packets are a little segment of their own.
-static void end_head(struct farm *f)
+static bool intake_failed(struct farm *f)
 {
-    struct chunk *chunk;
-
-    if (!f->head.first) {
-        chunk = chunk_new(0);
-        chunk_list_put(&f->head, &chunk);
-    }
-    for (chunk = f->head.first; chunk; chunk = chunk->next)
-        chunk->last = chunk == f->head.last;
+    if (f->intake.err < 0)
+        fail(f, 1, "%s", f->intake.why ? f->intake.why : err_text(f->intake.err));
+    return f->intake.err < 0;
 }
 
-static void open_source(void *data)
+// A run that was read goes on the shelf, and the scheduler hears of it.
+static void shelve_run(struct farm *f)
 {
-    struct farm *f = data;
+    struct source_run *run = &f->intake.run;
 
-    f->demuxed.err = source_open(&f->source, f->options->input, &f->source_facts, &f->demuxed.why);
-    if (!f->demuxed.err)
-        f->demuxed.err = source_head(f->source, HEAD_PACKETS, HEAD_BYTES, &f->head, &f->head_is_all, &f->demuxed.why);
-    f->head_bytes = HEAD_BYTES;
-    end_head(f);
-}
-
-static void more_head(void *data)
-{
-    struct farm *f = data;
-
-    f->head_bytes *= 4;
-    f->demuxed.err = source_head(f->source, f->head_bytes >> 10, f->head_bytes, &f->head, &f->head_is_all, &f->demuxed.why);
-    end_head(f);
-}
-
-static bool demux_failed(struct farm *f)
-{
-    if (f->demuxed.err < 0)
-        fail(f, 1, "%s", f->demuxed.why ? f->demuxed.why : err_text(f->demuxed.err));
-    free(f->demuxed.why);
-    f->demuxed.why = NULL;
-    return f->demuxed.err < 0;
-}
-
-static void on_source_open(void *data)
-{
-    struct farm *f = data;
-
-    if (!demux_failed(f)) {
-        f->source_opened = true;
-        log_info("input %s: %s, video %s %dx%d", f->options->input, f->source_facts.format_name, f->source_facts.codec_name, f->source_facts.width,
-                 f->source_facts.height);
-    }
-    pump(f);
-}
-
-static void on_more_head(void *data)
-{
-    struct farm *f = data;
-
-    f->demuxed.reading = false;
-    demux_failed(f);
-    pump(f);
-}
-
-static void read_run(void *data)
-{
-    struct farm *f = data;
-
-    f->demuxed.err = source_next(f->source, &f->demuxed.run, &f->demuxed.why);
-}
-
-static void on_run(void *data)
-{
-    struct farm *f = data;
-    struct source_run *run = &f->demuxed.run;
-    struct shelf_segment *segment;
-
-    f->demuxed.reading = false;
-    if (demux_failed(f) || f->state == FARM_ENDING) {
-        chunk_free(&run->chunk);
-        free(run->extradata);
-        *run = (struct source_run){0};
-        pump(f);
-        return;
-    }
     if (run->chunk) {
+        struct shelf_segment *segment;
         bool ready;
 
         if (run->first) {
@@ -385,6 +285,7 @@ static void on_run(void *data)
             segment->keep_to = run->keep_to;
             segment->extradata = run->extradata;
             segment->extradata_size = run->extradata_size;
+            run->extradata = NULL;
         } else {
             segment = shelf_find(&f->shelf, run->segment);
         }
@@ -395,12 +296,21 @@ static void on_run(void *data)
         ready = segment->complete || !f->plan.parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
         scheduler_on_frames(f->scheduler, run->segment, run->frames_hint, ready);
     }
-    if (run->eof) {
+    if (run->eof && !f->input_ended) {
         f->input_ended = true;
         scheduler_on_input_end(f->scheduler);
-        if (source_damage(f->source))
-            log_warn("%s", source_damage(f->source));
+        if (source_damage(f->intake.source))
+            log_warn("%s", source_damage(f->intake.source));
     }
+    *run = (struct source_run){0};
+}
+
+static void on_intake(void *data)
+{
+    struct farm *f = data;
+
+    if (!intake_failed(f) && f->state == FARM_RUNNING)
+        shelve_run(f);
     pump(f);
 }
 
@@ -409,112 +319,25 @@ static void read_ahead(struct farm *f)
     size_t waiting = scheduler_waiting(f->scheduler);
     uint32_t ahead = scheduler_total(f->scheduler) - scheduler_first(f->scheduler);
 
-    if (f->input_ended || f->demuxed.reading || f->shelf.size_bytes > SHELF_BYTES)
+    if (f->input_ended || intake_busy(&f->intake) || f->shelf.size_bytes > SHELF_BYTES)
         return;
     // The last segment is still being read, so it does not count as waiting.
     if (waiting > f->roster.count * 2 + 2 || ahead > f->roster.count * 4 + 8)
         return;
-    f->demuxed.reading = true;
-    f->demuxed.run = (struct source_run){0};
-    lane_run(&f->demux, read_run, on_run, f);
+    intake_read(&f->intake);
 }
 
-// ---- Mux lane ----
+// ---- Output ----
 
-static void open_sink(void *data)
-{
-    struct farm *f = data;
-    const struct options *o = f->options;
-    struct sink_setup setup = {
-        .input = o->input,
-        .output = o->output,
-        .codec = o->codec,
-        .overwrite = o->overwrite,
-        .no_audio = o->no_audio,
-        .no_subtitles = o->no_subtitles,
-        .autorotate = !o->no_autorotate,
-        .renderer = f->renderer_program,
-    };
-
-    f->muxed.err = sink_open(&f->sink, &setup, &f->sink_facts, &f->muxed.why);
-}
-
-static bool mux_failed(struct farm *f)
-{
-    if (f->muxed.err < 0)
-        fail(f, f->state == FARM_OPENING ? status_of(f->muxed.err) : 1, "%s", f->muxed.why ? f->muxed.why : err_text(f->muxed.err));
-    free(f->muxed.why);
-    f->muxed.why = NULL;
-    return f->muxed.err < 0;
-}
-
-static void on_sink_open(void *data)
+static void on_outlet(void *data)
 {
     struct farm *f = data;
 
-    if (!mux_failed(f)) {
-        f->sink_opened = true;
-        for (size_t i = 0; i < f->sink_facts.note_count; i++)
-            log_warn("%s", f->sink_facts.notes[i]);
-    }
-    pump(f);
-}
-
-static void start_sink(void *data)
-{
-    struct farm *f = data;
-
-    f->muxed.err = sink_start(f->sink, f->probed->probed, &f->muxed.why);
-}
-
-static void on_sink_start(void *data)
-{
-    struct farm *f = data;
-    const Wire__Probed *video = f->probed->probed;
-
-    if (!mux_failed(f) && f->state == FARM_STARTING) {
-        const Wire__Rational *rate = video->output_frame_rate, *tb = video->output_time_base;
-        int64_t step = 1;
-
-        if (rate && rate->num > 0 && rate->den > 0)
-            step = (int64_t)((double)rate->den / rate->num * tb->den / tb->num + 0.5);
-        f->writer = writer_new(f->sink, video->has_reorder_delay ? video->reorder_delay : 0, step > 0 ? step : 1);
-        f->state = FARM_RUNNING;
-    }
-    pump(f);
-}
-
-static void write_chunk(void *data)
-{
-    struct farm *f = data;
-
-    f->muxed.err = writer_write(f->writer, f->muxed.segment, &f->muxed.chunk, &f->muxed.why);
-}
-
-static void on_written(void *data)
-{
-    struct farm *f = data;
-
-    f->muxed.queued_bytes = 0;
-    mux_failed(f);
-    pump(f);
-}
-
-static void finish_sink(void *data)
-{
-    struct farm *f = data;
-
-    f->muxed.err = writer_finish(f->writer, &f->muxed.why);
-}
-
-static void on_finished(void *data)
-{
-    struct farm *f = data;
-
-    if (!mux_failed(f) && f->state == FARM_FINISHING) {
-        f->stats.output_bytes = sink_bytes(f->sink);
-        start_ending(f, 0);
-    }
+    if (f->outlet.err < 0)
+        fail(f, f->outlet.state == OUTLET_CLOSED ? status_of(f->outlet.err) : 1, "%s", f->outlet.why ? f->outlet.why : err_text(f->outlet.err));
+    else if (f->outlet.state == OUTLET_OPEN && f->state == FARM_OPENING)
+        for (size_t i = 0; i < f->outlet.facts.note_count; i++)
+            log_warn("%s", f->outlet.facts.notes[i]);
     pump(f);
 }
 
@@ -522,13 +345,11 @@ static void write_next(struct farm *f)
 {
     uint32_t number;
 
-    if (!lane_busy(&f->mux)) {
-        f->muxed.segment = assembler_head(f->assembler);
-        f->muxed.chunk = assembler_next(f->assembler);
-        if (f->muxed.chunk) {
-            f->muxed.queued_bytes = f->muxed.chunk->size_bytes;
-            lane_run(&f->mux, write_chunk, on_written, f);
-        }
+    if (!outlet_busy(&f->outlet)) {
+        struct chunk *chunk = assembler_next(f->assembler);
+
+        if (chunk)
+            outlet_write(&f->outlet, assembler_head(f->assembler), &chunk);
     }
     while (assembler_finished(f->assembler, &number)) {
         scheduler_on_written(f->scheduler, number);
@@ -583,16 +404,14 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     if (!renderer || !renderer->probing || f->state != FARM_PROBING || probed->attempt != f->probe_attempt)
         return;
     roster_set_state(renderer, RENDERER_READY);
-    if (probed->need_more && !f->head_is_all && f->head_bytes < HEAD_MAX_BYTES) {
+    if (probed->need_more && !f->intake.head_is_all && f->intake.head_bytes < INTAKE_HEAD_MAX_BYTES) {
         f->state = FARM_OPENING;
-        f->demuxed.reading = true;
-        chunk_list_clear(&f->head);
-        lane_run(&f->demux, more_head, on_more_head, f);
+        intake_read_head(&f->intake);
         return;
     }
-    chunk_list_clear(&f->head);
+    chunk_list_clear(&f->intake.head);
     if (probed->need_more) {
-        fail(f, 1, "%s: no frame came out of the filters for the first %d MB of video", f->options->input, HEAD_MAX_BYTES >> 20);
+        fail(f, 1, "%s: no frame came out of the filters for the first %d MB of video", f->options->input, INTAKE_HEAD_MAX_BYTES >> 20);
         return;
     }
     // A copy that outlives the hub's message.
@@ -607,9 +426,9 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     f->job.first_frame = f->probed->probed->first_frame;
 
     struct plan_input input = {
-        .cuttable = f->source_facts.cuttable,
-        .why_not_cuttable = f->source_facts.why_not_cuttable,
-        .duration_s = f->source_facts.duration_s,
+        .cuttable = f->intake.facts.cuttable,
+        .why_not_cuttable = f->intake.facts.why_not_cuttable,
+        .duration_s = f->intake.facts.duration_s,
         .segment_s = f->options->segment_s,
         .one_segment = f->options->one_segment,
         .filters = f->probed->probed->filters,
@@ -621,9 +440,9 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     f->stats.serial_reason = f->plan.reason;
     log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
              f->plan.parallel ? "in segments" : "in one segment");
-    source_start(f->source, f->plan.parallel, f->plan.segment_s);
+    source_start(f->intake.source, f->plan.parallel, f->plan.segment_s);
     f->state = FARM_STARTING;
-    lane_run(&f->mux, start_sink, on_sink_start, f);
+    outlet_start(&f->outlet, f->probed->probed);
     pump(f);
 }
 
@@ -640,14 +459,16 @@ static void segment_times(const struct farm *f, uint32_t number, char *text, siz
 
 static void note_decode_errors(struct farm *f, const Wire__Done *done)
 {
+    double at_s = done->has_first_error_pts ? seconds(f, done->first_error_pts) : 0;
+
     if (done->decode_errors == 0)
         return;
     f->stats.decode_errors += done->decode_errors;
-    if (f->first_decode_error && f->first_decode_error_s <= seconds(f, done->first_error_pts))
+    if (f->first_decode_error && f->first_decode_error_s <= at_s)
         return;
     free(f->first_decode_error);
     f->first_decode_error = mem_dup(done->first_error ? done->first_error : "damaged data");
-    f->first_decode_error_s = seconds(f, done->first_error_pts);
+    f->first_decode_error_s = at_s;
 }
 
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
@@ -796,16 +617,16 @@ static void start_probe(struct farm *f)
 {
     struct renderer *renderer = roster_idle(&f->roster);
 
-    if (!renderer || !f->source_opened || !f->sink_opened || f->demuxed.reading)
+    if (!renderer || !f->intake.opened || f->outlet.state != OUTLET_OPEN || intake_busy(&f->intake))
         return;
     f->job.id = 1;
-    f->job.input = f->source_facts.parameters;
-    f->job.input_time_base = f->source_facts.time_base;
-    f->job.input_frame_rate = f->source_facts.frame_rate;
-    f->job.input_side_data = f->source_facts.side_data;
-    f->job.n_input_side_data = f->source_facts.side_data_count;
-    f->job.encoder = f->sink_facts.encoder;
-    f->job.global_header = f->sink_facts.global_header;
+    f->job.input = f->intake.facts.parameters;
+    f->job.input_time_base = f->intake.facts.time_base;
+    f->job.input_frame_rate = f->intake.facts.frame_rate;
+    f->job.input_side_data = f->intake.facts.side_data;
+    f->job.n_input_side_data = f->intake.facts.side_data_count;
+    f->job.encoder = f->outlet.facts.encoder;
+    f->job.global_header = f->outlet.facts.global_header;
     f->probe_attempt++;
     f->state = FARM_PROBING;
     send_task(f, renderer, WIRE__TASK_KIND__PROBE, NULL, f->probe_attempt);
@@ -813,11 +634,11 @@ static void start_probe(struct farm *f)
 
 static void show_progress(struct farm *f, bool last)
 {
-    double per_second = f->source_facts.frames > 0 && f->source_facts.duration_s > 0 ? (double)f->source_facts.frames / f->source_facts.duration_s : 0;
+    double per_second = f->intake.facts.frames > 0 && f->intake.facts.duration_s > 0 ? (double)f->intake.facts.frames / f->intake.facts.duration_s : 0;
     uint64_t now_ns = clock_now_ns();
     struct progress_facts facts = {
         .frames = f->frames_done,
-        .frames_total = f->source_facts.frames > 0 ? (uint64_t)f->source_facts.frames : 0,
+        .frames_total = f->intake.facts.frames > 0 ? (uint64_t)f->intake.facts.frames : 0,
         .video_s = per_second > 0 ? (double)f->frames_done / per_second : 0,
         .segments_done = scheduler_done_count(f->scheduler),
         .segments_total = f->input_ended ? scheduler_total(f->scheduler) : 0,
@@ -858,7 +679,7 @@ static void end_when_quiet(struct farm *f)
             uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
         return;
     }
-    if (lane_busy(&f->demux) || lane_busy(&f->mux))
+    if (intake_busy(&f->intake) || outlet_busy(&f->outlet))
         return;
     for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++)
         close_handle((uv_handle_t *)&f->signals[i]);
@@ -873,19 +694,23 @@ static void pump(struct farm *f)
 {
     if (f->state == FARM_OPENING) {
         // After the input: of one that cannot be read, the source has the better word.
-        if (f->source_opened && !f->sink_asked) {
-            f->sink_asked = true;
-            lane_run(&f->mux, open_sink, on_sink_open, f);
-        }
+        if (f->intake.opened && f->outlet.state == OUTLET_CLOSED && !outlet_busy(&f->outlet))
+            outlet_open(&f->outlet);
         start_probe(f);
     }
+    if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED)
+        f->state = FARM_RUNNING;
     if (f->state == FARM_RUNNING) {
         write_next(f);
         read_ahead(f);
-        if (scheduler_finished(f->scheduler) && assembler_empty(f->assembler) && !lane_busy(&f->mux)) {
+        if (scheduler_finished(f->scheduler) && assembler_empty(f->assembler) && !outlet_busy(&f->outlet)) {
             f->state = FARM_FINISHING;
-            lane_run(&f->mux, finish_sink, on_finished, f);
+            outlet_finish(&f->outlet);
         }
+    }
+    if (f->state == FARM_FINISHING && f->outlet.state == OUTLET_FINISHED) {
+        f->stats.output_bytes = outlet_bytes(&f->outlet);
+        start_ending(f, 0);
     }
     if (f->state == FARM_PROBING || f->state == FARM_RUNNING) {
         deal(f);
@@ -1007,7 +832,19 @@ static int start(struct farm *f)
     log_around(progress_hide, progress_again, f->progress);
     uv_timer_start(&f->progress_timer, on_progress_timer, PROGRESS_MS, PROGRESS_MS);
     f->spawner = spawner_new(&f->loop, f->renderer_program, on_renderer_exit, f);
-    lane_run(&f->demux, open_source, on_source_open, f);
+    struct sink_setup setup = {
+        .input = f->options->input,
+        .output = f->options->output,
+        .codec = f->options->codec,
+        .overwrite = f->options->overwrite,
+        .no_audio = f->options->no_audio,
+        .no_subtitles = f->options->no_subtitles,
+        .autorotate = !f->options->no_autorotate,
+        .renderer = f->renderer_program,
+    };
+
+    outlet_init(&f->outlet, &f->loop, &setup, on_outlet, f);
+    intake_open(&f->intake);
     for (size_t i = 0; i < f->roster.count && f->state != FARM_ENDING; i++)
         spawn(f, &f->roster.renderers[i]);
     return 0;
@@ -1017,8 +854,7 @@ static void init_loop(struct farm *f)
 {
     uv_loop_init(&f->loop);
     uv_loop_configure(&f->loop, UV_METRICS_IDLE_TIME);
-    lane_init(&f->demux, &f->loop);
-    lane_init(&f->mux, &f->loop);
+    intake_init(&f->intake, &f->loop, f->options->input, on_intake, f);
     uv_timer_init(&f->loop, &f->progress_timer);
     uv_timer_init(&f->loop, &f->leave_timer);
     uv_prepare_init(&f->loop, &f->turn_end);
@@ -1038,7 +874,7 @@ static void report(struct farm *f)
 
     s->end_ns = clock_now_ns();
     s->retries = scheduler_retries(f->scheduler);
-    s->video_s = f->source_facts.duration_s;
+    s->video_s = f->intake.facts.duration_s;
     s->codec = f->job.encoder;
     stats_self(s);
     if (getrusage(RUSAGE_CHILDREN, &children) == 0)
@@ -1051,8 +887,8 @@ static void report(struct farm *f)
     wall_s = (double)(s->end_ns - s->start_ns) / 1e9;
     log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", f->options->output, s->frames, s->segments, wall_s,
              100 * stats_efficiency(s));
-    if (f->plan.parallel && source_cut_note(f->source))
-        log_info("%s", source_cut_note(f->source));
+    if (f->plan.parallel && source_cut_note(f->intake.source))
+        log_info("%s", source_cut_note(f->intake.source));
     if (f->options->stats_path) {
         int err = stats_write(s, f->options->stats_path);
 
@@ -1087,9 +923,8 @@ int farm_run(const struct options *options)
     else if (f->progress)
         progress_hide(f->progress);
     log_around(NULL, NULL, NULL);
-    writer_free(&f->writer);
-    sink_close(&f->sink);
-    source_close(&f->source);
+    outlet_clear(&f->outlet);
+    intake_clear(&f->intake);
     spawner_free(&f->spawner);
     uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
     uv_loop_close(&f->loop);
@@ -1099,16 +934,12 @@ int farm_run(const struct options *options)
     if (f->probed)
         wire__message__free_unpacked(f->probed, NULL);
     clear_job(f);
-    chunk_list_clear(&f->head);
-    chunk_free(&f->muxed.chunk);
-    chunk_free(&f->demuxed.run.chunk);
+    chunk_list_clear(&f->intake.head);
     shelf_clear(&f->shelf);
     scheduler_free(&f->scheduler);
     assembler_free(&f->assembler);
     roster_clear(&f->roster);
     plan_clear(&f->plan);
-    source_facts_clear(&f->source_facts);
-    sink_facts_clear(&f->sink_facts);
     free(f->stats.renderers);
     free(f->first_decode_error);
     free(f->renderer_program);

@@ -335,16 +335,16 @@ static int set_side_data(AVCodecContext *c, const Wire__FirstFrame *first)
 
 static void collect_options(const struct encode *e, AVDictionary **options, const Wire__FirstFrame *first)
 {
+    char *flags;
+
     av_dict_set(options, "threads", "1", 0);
     for (size_t i = 0; i < e->job->n_encoder_options; i++)
         av_dict_set(options, e->job->encoder_options[i]->key, e->job->encoder_options[i]->value, 0);
-    if (AVX_FFTOOLS_6_1) {
-        const char *flags = user_option(e->job, "flags");
-        char *with_duration = mem_format("%s+frame_duration", flags ? flags : "");
-
-        av_dict_set(options, "flags", with_duration, 0);
-        free(with_duration);
-    }
+    flags = mem_format("%s%s%s", user_option(e->job, "flags") ? user_option(e->job, "flags") : "", e->job->global_header ? "+global_header" : "",
+                       AVX_FFTOOLS_6_1 ? "+frame_duration" : "");
+    if (*flags)
+        av_dict_set(options, "flags", flags, 0);
+    free(flags);
     set_library_parameters(e, options, first);
 }
 
@@ -367,8 +367,6 @@ int encode_open(struct encode *e, const AVFrame *frame, const struct filter_outp
     c->sample_aspect_ratio = output->aspect_ratio;
     if (output->untouched && descriptor)
         c->bits_per_raw_sample = FFMIN(bits_per_raw_sample, descriptor->comp[0].depth);
-    if (e->job->global_header)
-        c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     collect_options(e, &options, first);
     // The user's flags decide about fields, so they must be known before the encoder opens.
     left = av_dict_get(options, "flags", NULL, 0);

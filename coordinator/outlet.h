@@ -1,0 +1,43 @@
+// The mux lane and what it takes: opens the sink, writes the header, chunks in order and the trailer. Loop thread; the blocking calls run in the lane, one at
+// a time, and each end is told by on_change, after which the fields below are the loop's again.
+#ifndef RENDERFARM_OUTLET_H
+#define RENDERFARM_OUTLET_H
+
+#include "lane.h"
+#include "sink.h"
+#include "writer.h"
+
+enum outlet_state { OUTLET_CLOSED, OUTLET_OPEN, OUTLET_STARTED, OUTLET_FINISHED };
+
+struct outlet {
+    void (*on_change)(void *data);
+    void *data;
+    struct sink_setup setup;
+    struct lane lane;
+
+    // In the lane's hands while it is busy, else the loop's.
+    struct sink *sink;
+    struct writer *writer;
+    struct sink_facts facts;
+    const Wire__Probed *video;
+    struct chunk *chunk;
+    uint32_t segment;
+    int err;
+    char *why; // one sentence when err < 0
+
+    // Loop thread only.
+    enum outlet_state state;
+    size_t queued_bytes; // of the chunk that is being written
+};
+
+void outlet_init(struct outlet *outlet, uv_loop_t *loop, const struct sink_setup *setup, void (*on_change)(void *data), void *data);
+bool outlet_busy(const struct outlet *outlet);
+// Each starts one call and may only be called while it is not busy.
+void outlet_open(struct outlet *outlet);
+void outlet_start(struct outlet *outlet, const Wire__Probed *video); // video stays the caller's and must live on
+void outlet_write(struct outlet *outlet, uint32_t segment, struct chunk **chunk);
+void outlet_finish(struct outlet *outlet);
+uint64_t outlet_bytes(const struct outlet *outlet); // written; when not busy
+void outlet_clear(struct outlet *outlet);           // when not busy; removes what is unfinished
+
+#endif

@@ -1,0 +1,26 @@
+// A file that appears under its name only when it is whole. It is written without a name where the file system can do that, so that not even a killed
+// process leaves anything behind; elsewhere under ".NAME.renderfarm-PID.part" in the same folder. Blocks; one thread at a time.
+#ifndef RENDERFARM_OUTPUT_FILE_H
+#define RENDERFARM_OUTPUT_FILE_H
+
+#include <stdbool.h>
+
+struct output_file {
+    char *path;      // as the user sees it
+    char *target;    // path with symbolic links followed
+    char *folder;    // of target
+    char *temporary; // NULL while the file has no name
+    bool overwrite;
+    int fd; // -1: not open
+};
+
+// Zeroes the struct first, writes nothing. -EEXIST if it is there and overwrite is not set, -EINVAL if it is the input, or another code; *why is one sentence.
+int output_file_check(struct output_file *file, const char *path, const char *input, bool overwrite, char **why);
+// Creates it. fd is open for reading and writing.
+int output_file_create(struct output_file *file, char **why);
+// Syncs, gives it its name and syncs the folder. On failure the file is gone.
+int output_file_publish(struct output_file *file, char **why);
+// Removes what was not published. Always leaves a zeroed struct.
+void output_file_clear(struct output_file *file);
+
+#endif

@@ -1,0 +1,287 @@
+#include "streams.h"
+
+#include "common/avx.h"
+#include "common/err.h"
+#include "common/mem.h"
+
+#include <libavutil/avstring.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int streams_find_main(const AVFormatContext *input)
+{
+    int cover = -1;
+
+    for (unsigned i = 0; i < input->nb_streams; i++) {
+        const AVStream *st = input->streams[i];
+
+        if (st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
+            continue;
+        if (!(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
+            return (int)i;
+        if (cover < 0)
+            cover = (int)i;
+    }
+    return cover;
+}
+
+char *streams_describe(const AVFormatContext *input, unsigned stream)
+{
+    const AVStream *st = input->streams[stream];
+    const AVDictionaryEntry *language = av_dict_get(st->metadata, "language", NULL, 0);
+    const char *type = av_get_media_type_string(st->codecpar->codec_type);
+    const char *codec = avcodec_get_name(st->codecpar->codec_id);
+    char tag[AV_FOURCC_MAX_STRING_SIZE];
+
+    if (st->disposition & AV_DISPOSITION_ATTACHED_PIC)
+        type = "cover picture";
+    if (st->codecpar->codec_id == AV_CODEC_ID_NONE)
+        codec = st->codecpar->codec_tag ? av_fourcc_make_string(tag, st->codecpar->codec_tag) : "of an unknown kind";
+    return mem_format("stream %u (%s %s%s%s)", stream, type ? type : "unknown", codec, language ? ", " : "", language ? language->value : "");
+}
+
+static bool format_is(const AVOutputFormat *format, const char *names)
+{
+    return av_match_name(format->name, names);
+}
+
+static bool is_mov(const AVOutputFormat *format)
+{
+    return format_is(format, "mov,mp4,ipod,3gp,3g2,psp,ismv,f4v");
+}
+
+// The MPEG-TS muxer takes anything and marks what it does not know as private data, which no player finds again. These it knows.
+static bool mpegts_takes(enum AVCodecID codec)
+{
+    static const enum AVCodecID known[] = {
+        AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4, AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_CAVS, AV_CODEC_ID_DIRAC,
+        AV_CODEC_ID_VC1, AV_CODEC_ID_MP1, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3, AV_CODEC_ID_AAC, AV_CODEC_ID_AAC_LATM, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3,
+        AV_CODEC_ID_DTS, AV_CODEC_ID_TRUEHD, AV_CODEC_ID_OPUS, AV_CODEC_ID_S302M, AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT,
+        AV_CODEC_ID_SMPTE_KLV, AV_CODEC_ID_TIMED_ID3,
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i] == codec)
+            return true;
+    return false;
+}
+
+bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec)
+{
+    unsigned tag;
+    int answer;
+
+    if (format_is(format, "mpegts"))
+        return mpegts_takes(codec);
+    answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL);
+    if (answer > 0)
+        return true;
+    // Matroska also holds what has a tag of Video for Windows, but does not say so when asked.
+    return format->codec_tag && av_codec_get_tag2(format->codec_tag, codec, &tag);
+}
+
+uint32_t streams_copied_tag(const AVOutputFormat *format, const AVCodecParameters *par)
+{
+    unsigned tag;
+
+    if (!format->codec_tag || av_codec_get_id(format->codec_tag, par->codec_tag) == par->codec_id ||
+        !av_codec_get_tag2(format->codec_tag, par->codec_id, &tag))
+        return par->codec_tag;
+    return 0;
+}
+
+// Lists of codecs do not tell everything: profiles, sample rates, or codecs that a muxer holds for experimental. The muxer itself does, when asked to
+// begin a file with this one stream.
+static bool muxer_begins(const AVOutputFormat *format, const char *output, const AVStream *in)
+{
+    AVFormatContext *trial = NULL;
+    AVIOContext *io = NULL;
+    uint8_t *bytes = NULL;
+    AVStream *out;
+    bool begins = false;
+
+    if (avformat_alloc_output_context2(&trial, format, NULL, output) < 0)
+        return false;
+    if (avio_open_dyn_buf(&io) < 0)
+        goto done;
+    trial->pb = io;
+    trial->flags |= AVFMT_FLAG_BITEXACT;
+    out = avformat_new_stream(trial, NULL);
+    if (!out || avcodec_parameters_copy(out->codecpar, in->codecpar) < 0 || av_dict_copy(&out->metadata, in->metadata, 0) < 0)
+        goto done;
+    out->codecpar->codec_tag = streams_copied_tag(format, in->codecpar);
+    out->time_base = in->time_base;
+    out->avg_frame_rate = in->avg_frame_rate;
+    out->disposition = in->disposition;
+    begins = avformat_write_header(trial, NULL) >= 0;
+    if (begins)
+        av_write_trailer(trial);
+
+done:
+    if (io) {
+        avio_close_dyn_buf(io, &bytes);
+        av_free(bytes);
+        trial->pb = NULL;
+    }
+    avformat_free_context(trial);
+    return begins;
+}
+
+static bool can_copy(const struct streams_wish *wish, const AVStream *st)
+{
+    const AVCodecParameters *par = st->codecpar;
+
+    if (par->codec_type == AVMEDIA_TYPE_ATTACHMENT) // fonts and the like: only Matroska carries files, and only named ones
+        return format_is(wish->format, "matroska") && muxer_begins(wish->format, wish->output, st);
+    if (st->disposition & AV_DISPOSITION_ATTACHED_PIC && format_is(wish->format, "avi,mpegts,webm"))
+        return false; // it would become a video of one picture
+    if (!streams_takes_codec(wish->format, par->codec_id))
+        return false;
+    // QuickTime's muxer wants every track's codec by its name, and knows some that it cannot write alone.
+    return format_is(wish->format, "mpegts") || muxer_begins(wish->format, wish->output, st);
+}
+
+static const AVCodec *audio_encoder(const struct streams_wish *wish, enum AVCodecID from)
+{
+    const AVCodecDescriptor *descriptor = avcodec_descriptor_get(from);
+    enum AVCodecID codec = av_guess_codec(wish->format, NULL, wish->output, NULL, AVMEDIA_TYPE_AUDIO);
+
+    // What was lossless stays so where that costs nobody anything.
+    if (descriptor && descriptor->props & AV_CODEC_PROP_LOSSLESS && !(descriptor->props & AV_CODEC_PROP_LOSSY) &&
+        format_is(wish->format, "matroska"))
+        codec = AV_CODEC_ID_FLAC;
+    return codec == AV_CODEC_ID_NONE ? NULL : avcodec_find_encoder(codec);
+}
+
+static const AVCodec *subtitle_encoder(const struct streams_wish *wish, enum AVCodecID from)
+{
+    const AVCodecDescriptor *descriptor = avcodec_descriptor_get(from);
+    enum AVCodecID codec = AV_CODEC_ID_NONE;
+
+    if (!descriptor || !(descriptor->props & AV_CODEC_PROP_TEXT_SUB) || !avcodec_find_decoder(from))
+        return NULL;
+    if (is_mov(wish->format))
+        codec = AV_CODEC_ID_MOV_TEXT;
+    else if (format_is(wish->format, "webm"))
+        codec = AV_CODEC_ID_WEBVTT;
+    else if (format_is(wish->format, "matroska"))
+        codec = AV_CODEC_ID_SUBRIP;
+    else
+        codec = av_guess_codec(wish->format, NULL, wish->output, NULL, AVMEDIA_TYPE_SUBTITLE);
+    if (codec == AV_CODEC_ID_NONE || !streams_takes_codec(wish->format, codec))
+        return NULL;
+    return avcodec_find_encoder(codec);
+}
+
+static void note(struct streams *s, char *text)
+{
+    s->notes = mem_grow(s->notes, s->note_count + 1, sizeof(*s->notes));
+    s->notes[s->note_count++] = text;
+}
+
+// The container writes this one anew from what it is told otherwise.
+static bool is_made_anew(const AVFormatContext *input, const struct streams_wish *wish, const AVStream *st)
+{
+    const AVCodecParameters *par = st->codecpar;
+
+    if (par->codec_type != AVMEDIA_TYPE_DATA || !av_match_name("mov", input->iformat->name))
+        return false;
+    // QuickTime keeps chapter titles in a track of their own; the demuxer has read it as chapters.
+    if (par->codec_tag == MKTAG('t', 'e', 'x', 't') && input->nb_chapters > 0)
+        return true;
+    // The timecode has become metadata of the video, of which this muxer makes a track again.
+    return par->codec_tag == MKTAG('t', 'm', 'c', 'd') && format_is(wish->format, "mov,mp4");
+}
+
+static int refuse(const AVFormatContext *input, unsigned i, const struct streams_wish *wish, const char *remedy, char **why)
+{
+    char *what = streams_describe(input, i);
+    int err = err_why(why, -EINVAL, "%s: %s cannot go into %s; %s", wish->output, what, wish->format->name, remedy);
+
+    free(what);
+    return err;
+}
+
+static int decide(struct streams *s, const AVFormatContext *input, unsigned i, const struct streams_wish *wish, char **why)
+{
+    const AVStream *st = input->streams[i];
+    struct stream_choice *choice = &s->choices[i];
+    char *what;
+
+    if (i == s->main) {
+        choice->fate = STREAM_MAIN;
+        return 0;
+    }
+    switch (st->codecpar->codec_type) {
+    case AVMEDIA_TYPE_AUDIO:
+        if (wish->no_audio)
+            return 0;
+        break;
+    case AVMEDIA_TYPE_SUBTITLE:
+        if (wish->no_subtitles)
+            return 0;
+        break;
+    default:
+        if (is_made_anew(input, wish, st))
+            return 0;
+        break;
+    }
+    if (st->codecpar->codec_type != AVMEDIA_TYPE_UNKNOWN && can_copy(wish, st)) {
+        choice->fate = STREAM_COPIED;
+        return 0;
+    }
+    switch (st->codecpar->codec_type) {
+    case AVMEDIA_TYPE_AUDIO:
+        if (avcodec_find_decoder(st->codecpar->codec_id) && st->codecpar->sample_rate > 0)
+            choice->encoder = audio_encoder(wish, st->codecpar->codec_id);
+        if (!choice->encoder)
+            return refuse(input, i, wish, "leave it out with --no-audio or choose .mkv", why);
+        break;
+    case AVMEDIA_TYPE_SUBTITLE:
+        choice->encoder = subtitle_encoder(wish, st->codecpar->codec_id);
+        if (!choice->encoder)
+            return refuse(input, i, wish, "leave it out with --no-subtitles or choose .mkv", why);
+        break;
+    case AVMEDIA_TYPE_VIDEO:
+        if (!(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
+            return refuse(input, i, wish, "choose .mkv", why);
+        // fall through
+    default:
+        what = streams_describe(input, i);
+        note(s, mem_format("%s: %s is left out: %s cannot hold it", wish->output, what, wish->format->name));
+        free(what);
+        return 0;
+    }
+    choice->fate = STREAM_CONVERTED;
+    what = streams_describe(input, i);
+    note(s, mem_format("%s: %s is converted to %s, since %s cannot hold it as it is", wish->output, what, avcodec_get_name(choice->encoder->id),
+                       wish->format->name));
+    free(what);
+    return 0;
+}
+
+int streams_decide(struct streams *s, const AVFormatContext *input, const struct streams_wish *wish, char **why)
+{
+    int main_stream = streams_find_main(input), err = 0;
+
+    memset(s, 0, sizeof(*s));
+    if (main_stream < 0)
+        return err_why(why, AVERROR_STREAM_NOT_FOUND, "%s: no video stream in it", input->url);
+    s->main = (unsigned)main_stream;
+    s->count = input->nb_streams;
+    s->choices = mem_zalloc(s->count * sizeof(*s->choices));
+    for (unsigned i = 0; i < s->count && !err; i++)
+        err = decide(s, input, i, wish, why);
+    return err;
+}
+
+void streams_clear(struct streams *s)
+{
+    for (size_t i = 0; i < s->note_count; i++)
+        free(s->notes[i]);
+    free(s->notes);
+    free(s->choices);
+    memset(s, 0, sizeof(*s));
+}

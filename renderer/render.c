@@ -1,0 +1,493 @@
+#include "render.h"
+
+#include "decode.h"
+#include "encode.h"
+#include "filter.h"
+#include "common/avx.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/packets.h"
+
+#include <libavutil/display.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+struct render {
+    Wire__Job *job;
+    struct pool *pool;
+};
+
+// A task in work. Data flows by pushing: each step hands what it has to the next.
+struct run {
+    struct render *render;
+    const struct render_io *io;
+    char **why;
+    int64_t keep_from, keep_to;
+    struct decode *decode;
+    struct filter *filter;
+    struct encode *encode;
+    AVFrame *decoded, *filtered;
+    AVPacket *packet;
+    struct chunk *out;
+    uint32_t next_sequence;
+    bool probing, probed; // a probe is over with the first frame
+    AVFrame *first;       // that the probe found, without its picture
+    bool filters_full;    // the chain wants no more frames
+    uint64_t frames_kept, frames_encoded, packets;
+    uint64_t cpu_ns[3], *cpu_user, cpu_mark_ns;
+};
+
+enum { DECODE, FILTER, ENCODE };
+
+// CPU time up to now is booked on whoever had the turn; then it is another's.
+static void turn(struct run *run, uint64_t *user)
+{
+    uint64_t now_ns = clock_thread_cpu_ns() + pool_cpu_ns(run->render->pool);
+
+    if (run->cpu_user)
+        *run->cpu_user += now_ns - run->cpu_mark_ns;
+    run->cpu_user = user;
+    run->cpu_mark_ns = now_ns;
+}
+
+static Wire__Job *copy_job(const Wire__Job *job)
+{
+    size_t size = wire__job__get_packed_size(job);
+    uint8_t *bytes = mem_zalloc(size + 1);
+    Wire__Job *copy;
+
+    wire__job__pack(job, bytes);
+    copy = wire__job__unpack(NULL, size, bytes);
+    free(bytes);
+    return copy;
+}
+
+int render_new(struct render **result, const Wire__Job *job, struct pool *pool, char **why)
+{
+    struct render *r;
+    int err;
+
+    avx_log_install();
+    // SVT-AV1 talks to stderr on its own account.
+    setenv("SVT_LOG", "1", 0);
+    if (job->input_time_base->num <= 0 || job->input_time_base->den <= 0 || job->slices > 1024)
+        return err_why(why, AVERROR(EINVAL), "the job makes no sense");
+    err = decode_check(job, why);
+    if (err >= 0)
+        err = encode_check(job, why);
+    if (err >= 0)
+        err = filter_check(job, why);
+    if (err < 0)
+        return err;
+    r = mem_zalloc(sizeof(*r));
+    r->pool = pool;
+    r->job = copy_job(job);
+    if (!r->job) {
+        render_free(&r);
+        return err_why(why, AVERROR(ENOMEM), "no memory for the job");
+    }
+    *result = r;
+    return 0;
+}
+
+void render_free(struct render **render)
+{
+    struct render *r = *render;
+
+    if (!r)
+        return;
+    *render = NULL;
+    if (r->job)
+        wire__job__free_unpacked(r->job, NULL);
+    free(r);
+}
+
+static void run_clear(struct run *run)
+{
+    decode_free(&run->decode);
+    filter_free(&run->filter);
+    encode_free(&run->encode);
+    av_frame_free(&run->decoded);
+    av_frame_free(&run->filtered);
+    av_frame_free(&run->first);
+    av_packet_free(&run->packet);
+    chunk_free(&run->out);
+}
+
+static int run_init(struct run *run, struct render *render, const Wire__Task *task, const struct render_io *io, char **why)
+{
+    char *formats;
+    int err;
+
+    *run = (struct run){.render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to};
+    run->decoded = av_frame_alloc();
+    run->filtered = av_frame_alloc();
+    run->first = av_frame_alloc();
+    run->packet = av_packet_alloc();
+    run->out = chunk_new(run->next_sequence++);
+    if (!run->decoded || !run->filtered || !run->first || !run->packet)
+        return err_why(why, AVERROR(ENOMEM), "no memory for a frame");
+    err = decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len, why);
+    if (err >= 0)
+        err = encode_new(&run->encode, render->job, why);
+    if (err < 0)
+        return err;
+    formats = encode_formats(run->encode);
+    err = filter_new(&run->filter, render->job, render->pool, formats);
+    free(formats);
+    return err;
+}
+
+static int put_chunk(struct run *run, bool last)
+{
+    int err;
+
+    run->out->last = last;
+    err = run->io->put(run->io->data, &run->out);
+    if (err < 0)
+        return err_why(run->why, err, "cancelled");
+    run->out = last ? NULL : chunk_new(run->next_sequence++);
+    return 0;
+}
+
+static int drain_encoder(struct run *run)
+{
+    for (;;) {
+        int err = encode_receive(run->encode, run->packet, run->why);
+
+        if (err == AVERROR(EAGAIN) || err == AVERROR_EOF)
+            return 0;
+        if (err < 0)
+            return err;
+        if (chunk_full(run->out)) {
+            err = put_chunk(run, false);
+            if (err < 0)
+                return err;
+        }
+        chunk_take(run->out, &run->packet);
+        run->packets++;
+        run->packet = av_packet_alloc();
+        if (!run->packet)
+            return err_why(run->why, AVERROR(ENOMEM), "no memory for a packet");
+    }
+}
+
+static int open_encoder(struct run *run)
+{
+    struct filter_output output;
+    char *formats;
+    int err;
+
+    filter_output(run->filter, &output);
+    err = encode_open(run->encode, run->filtered, &output, decode_bits_per_raw_sample(run->decode), run->why);
+    if (err < 0)
+        return err;
+    formats = encode_formats(run->encode);
+    filter_fix_format(run->filter, formats);
+    free(formats);
+    return 0;
+}
+
+static int on_filtered_frame(struct run *run)
+{
+    int err = 0;
+
+    if (run->io->cancelled(run->io->data))
+        return err_why(run->why, -ECANCELED, "cancelled");
+    turn(run, &run->cpu_ns[ENCODE]);
+    if (!encode_is_open(run->encode))
+        err = open_encoder(run);
+    if (err >= 0 && run->probing) {
+        run->probed = true;
+        return av_frame_copy_props(run->first, run->filtered);
+    }
+    if (err >= 0)
+        err = encode_send(run->encode, run->filtered, run->why);
+    if (err >= 0) {
+        run->frames_encoded++;
+        err = drain_encoder(run);
+    }
+    turn(run, &run->cpu_ns[FILTER]);
+    return err;
+}
+
+static int drain_filters(struct run *run)
+{
+    while (!run->probed) {
+        int err = filter_receive(run->filter, run->filtered, run->why);
+
+        if (err == AVERROR(EAGAIN) || err == AVERROR_EOF)
+            return 0;
+        if (err >= 0)
+            err = on_filtered_frame(run);
+        av_frame_unref(run->filtered);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int on_decoded_frame(struct run *run)
+{
+    int err;
+
+    if (run->io->cancelled(run->io->data))
+        return err_why(run->why, -ECANCELED, "cancelled");
+    if (!run->probing && (run->decoded->pts < run->keep_from || run->decoded->pts >= run->keep_to))
+        return 0;
+    run->frames_kept++;
+    // Chains like trim stop early; the frames behind go nowhere, as in ffmpeg.
+    if (run->filters_full)
+        return 0;
+    turn(run, &run->cpu_ns[FILTER]);
+    err = filter_send(run->filter, run->decoded, run->why);
+    if (err == AVERROR_EOF) {
+        run->filters_full = true;
+        err = 0;
+    }
+    if (err >= 0)
+        err = drain_filters(run);
+    turn(run, &run->cpu_ns[DECODE]);
+    return err;
+}
+
+static int drain_decoder(struct run *run)
+{
+    while (!run->probed) {
+        int err = decode_receive(run->decode, run->decoded);
+
+        if (err == AVERROR(EAGAIN) || err == AVERROR_EOF)
+            return 0;
+        if (err < 0)
+            return err_why(run->why, err, "the decoder %s failed: %s", decode_name(run->render->job), err_text(err));
+        err = on_decoded_frame(run);
+        av_frame_unref(run->decoded);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int send_packet(struct run *run, AVPacket *packet)
+{
+    int err;
+
+    turn(run, &run->cpu_ns[DECODE]);
+    err = decode_send(run->decode, packet);
+    if (err < 0)
+        err_why(run->why, err, "the decoder %s failed: %s", decode_name(run->render->job), err_text(err));
+    else
+        err = drain_decoder(run);
+    turn(run, NULL);
+    return err;
+}
+
+static int send_chunk(struct run *run, const struct chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->packet_count && !run->probed; i++) {
+        int err = run->io->cancelled(run->io->data) ? err_why(run->why, -ECANCELED, "cancelled") : send_packet(run, chunk->packets[i]);
+
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+// No more packets: empties the decoder, then the filters.
+static int end_input(struct run *run)
+{
+    int err = send_packet(run, NULL);
+
+    if (err < 0 || run->probed)
+        return err;
+    turn(run, &run->cpu_ns[FILTER]);
+    err = filter_end(run->filter, decode_end_pts(run->decode), run->why);
+    if (err >= 0)
+        err = drain_filters(run);
+    turn(run, NULL);
+    return err;
+}
+
+static int end_encoder(struct run *run)
+{
+    int err = 0;
+
+    if (encode_is_open(run->encode)) {
+        turn(run, &run->cpu_ns[ENCODE]);
+        err = encode_send(run->encode, NULL, run->why);
+        if (err >= 0)
+            err = drain_encoder(run);
+        turn(run, NULL);
+    }
+    return err < 0 ? err : put_chunk(run, true);
+}
+
+static int take_chunk(struct run *run, struct chunk **chunk)
+{
+    int err = run->io->take(run->io->data, chunk);
+
+    return err < 0 ? err_why(run->why, err, "cancelled") : 0;
+}
+
+static void fill_done(const struct run *run, uint64_t start_ns, Wire__Done *done)
+{
+    struct decode_damage damage = decode_damage(run->decode);
+    const AVCodecContext *c = encode_context(run->encode);
+    struct rusage usage;
+
+    done->frames_decoded = run->frames_kept;
+    done->frames_encoded = run->frames_encoded;
+    done->packets = run->packets;
+    done->decode_errors = damage.count;
+    if (damage.first) {
+        done->first_error = mem_dup(damage.first);
+        done->has_first_error_pts = 1;
+        done->first_error_pts = damage.first_pts;
+    }
+    if (encode_is_open(run->encode) && c->extradata_size > 0) {
+        done->extradata.len = (size_t)c->extradata_size;
+        done->extradata.data = mem_copy(c->extradata, (size_t)c->extradata_size);
+    }
+    done->decode_cpu_ns = run->cpu_ns[DECODE];
+    done->filter_cpu_ns = run->cpu_ns[FILTER];
+    done->encode_cpu_ns = run->cpu_ns[ENCODE];
+    done->wall_ns = clock_now_ns() - start_ns;
+    if (!getrusage(RUSAGE_SELF, &usage))
+        done->peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+}
+
+int render_segment(struct render *render, const Wire__Task *task, const struct render_io *io, Wire__Done *done, char **why)
+{
+    uint64_t start_ns = clock_now_ns();
+    struct chunk *chunk = NULL;
+    struct run run;
+    bool last = false;
+    int err = run_init(&run, render, task, io, why);
+
+    while (err >= 0 && !last) {
+        err = take_chunk(&run, &chunk);
+        if (err < 0)
+            break;
+        last = chunk->last;
+        err = send_chunk(&run, chunk);
+        chunk_free(&chunk);
+    }
+    if (err >= 0)
+        err = end_input(&run);
+    if (err >= 0)
+        err = end_encoder(&run);
+    if (err >= 0)
+        fill_done(&run, start_ns, done);
+    run_clear(&run);
+    return err < 0 ? err : 0;
+}
+
+// The file's own side data goes along as in ffmpeg: not what the encoder's buffers were, and not turned twice.
+static void add_input_side_data(const Wire__Job *job, Wire__Probed *probed)
+{
+    for (size_t i = 0; i < job->n_input_side_data; i++) {
+        const Wire__SideData *side = job->input_side_data[i];
+        int32_t upright[9];
+        uint32_t crop[4];
+
+        if (side->type == AV_PKT_DATA_CPB_PROPERTIES ||
+            packets_side_data_find(probed->output_side_data, probed->n_output_side_data, side->type) ||
+            avx_container_crop((enum AVPacketSideDataType)side->type, side->data.data, side->data.len, crop))
+            continue;
+        if (side->type == AV_PKT_DATA_DISPLAYMATRIX && job->autorotate) {
+            av_display_rotation_set(upright, 0);
+            packets_side_data_append(&probed->output_side_data, &probed->n_output_side_data, side->type, upright, sizeof(upright));
+        } else {
+            packets_side_data_append(&probed->output_side_data, &probed->n_output_side_data, side->type, side->data.data, side->data.len);
+        }
+    }
+}
+
+static void add_first_frame_side_data(const Wire__FirstFrame *first, Wire__Probed *probed)
+{
+    if (first->has_mastering_display)
+        packets_side_data_append(&probed->output_side_data, &probed->n_output_side_data, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
+                                 first->mastering_display.data, first->mastering_display.len);
+    if (first->has_content_light_level)
+        packets_side_data_append(&probed->output_side_data, &probed->n_output_side_data, AV_PKT_DATA_CONTENT_LIGHT_LEVEL,
+                                 first->content_light_level.data, first->content_light_level.len);
+}
+
+static int fill_probed(struct run *run, Wire__Probed *probed)
+{
+    const Wire__Job *job = run->render->job;
+    const AVCodecContext *c = encode_context(run->encode);
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    int err = par ? avcodec_parameters_from_context(par, c) : AVERROR(ENOMEM);
+
+    if (err >= 0)
+        err = filter_facts(job, &probed->filters, &probed->n_filters, run->why);
+    if (err >= 0) {
+        packets_parameters_to_wire(&probed->output, par);
+        probed->output_time_base = packets_rational_to_wire(c->time_base);
+        probed->output_frame_rate = packets_rational_to_wire(c->framerate);
+        probed->has_reorder_delay = 1;
+        probed->reorder_delay = (uint32_t)encode_reorder_delay(run->encode);
+        probed->first_frame = encode_first_frame(job, run->first);
+        for (int i = 0; i < c->nb_coded_side_data; i++)
+            packets_side_data_append(&probed->output_side_data, &probed->n_output_side_data, (int)c->coded_side_data[i].type,
+                                     c->coded_side_data[i].data, c->coded_side_data[i].size);
+        add_first_frame_side_data(probed->first_frame, probed);
+        add_input_side_data(job, probed);
+        probed->decoder_name = mem_dup(decode_name(job));
+        probed->encoder_name = mem_dup(encode_name(job));
+    }
+    avcodec_parameters_free(&par);
+    return err < 0 ? err_why(run->why, err, "cannot describe the encoder %s: %s", encode_name(job), err_text(err)) : 0;
+}
+
+static int take_all(struct run *run, struct chunk_list *list)
+{
+    bool last = false;
+
+    while (!last) {
+        struct chunk *chunk = NULL;
+        int err = take_chunk(run, &chunk);
+
+        if (err < 0)
+            return err;
+        last = chunk->last;
+        chunk_list_put(list, &chunk);
+    }
+    return 0;
+}
+
+int render_probe(struct render *render, const Wire__Task *task, const struct render_io *io, Wire__Probed *probed, char **why)
+{
+    struct chunk_list list = {0};
+    struct chunk *chunk;
+    struct run run;
+    bool whole = task->keep_to == INT64_MIN;
+    int err = run_init(&run, render, task, io, why);
+
+    run.probing = true;
+    if (err >= 0)
+        err = take_all(&run, &list);
+    while (err >= 0 && !run.probed && (chunk = chunk_list_take(&list))) {
+        err = send_chunk(&run, chunk);
+        chunk_free(&chunk);
+    }
+    if (err >= 0 && !run.probed && whole)
+        err = end_input(&run);
+    if (err >= 0 && run.probed)
+        err = fill_probed(&run, probed);
+    else if (err >= 0 && !whole)
+        probed->need_more = 1;
+    else if (err >= 0 && run.frames_kept)
+        err = err_why(why, AVERROR_INVALIDDATA, "no frame came out of the filter chain '%s'", render->job->filters);
+    else if (err >= 0)
+        err = err_why(why, AVERROR_INVALIDDATA, "no frame could be decoded%s%s", decode_damage(run.decode).count ? ": " : "",
+                      decode_damage(run.decode).count ? decode_damage(run.decode).first : "");
+    chunk_list_clear(&list);
+    run_clear(&run);
+    return err < 0 ? err : 0;
+}
