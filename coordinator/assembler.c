@@ -146,6 +146,11 @@ size_t assembler_held_bytes(const struct assembler *a)
     return a->held_bytes;
 }
 
+size_t assembler_head_bytes(const struct assembler *a)
+{
+    return a->piles && a->piles->segment == a->head ? a->piles->chunks.size_bytes : 0;
+}
+
 bool assembler_empty(const struct assembler *a)
 {
     return !a->piles;

@@ -28,6 +28,7 @@ bool assembler_finished(struct assembler *a, uint32_t *segment);
 
 uint32_t assembler_head(const struct assembler *a); // the segment whose turn it is
 size_t assembler_held_bytes(const struct assembler *a);
+size_t assembler_head_bytes(const struct assembler *a); // of those, the head's
 bool assembler_empty(const struct assembler *a);
 
 #endif

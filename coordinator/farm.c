@@ -1,15 +1,13 @@
 #include "farm.h"
 
 #include "assembler.h"
-#include "hub.h"
+#include "crew.h"
 #include "intake.h"
 #include "outlet.h"
 #include "plan.h"
 #include "progress.h"
-#include "roster.h"
 #include "scheduler.h"
 #include "shelf.h"
-#include "spawner.h"
 #include "stats.h"
 
 #include "common/avx.h"
@@ -32,8 +30,8 @@
 
 enum {
     SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
-    SHELF_BYTES = 32 << 20,   // input packets read ahead
-    ASSEMBLY_BYTES = 32 << 20, // results that wait for their turn; renderers keep what goes beyond
+    SHELF_BYTES = 20 << 20,    // input packets read ahead
+    ASSEMBLY_BYTES = 16 << 20, // results that wait for their turn; renderers keep what goes beyond
     WRITE_BYTES = 4 << 20,    // results on their way to the disk
     MAX_FAILED_STARTS = 3,
     PROGRESS_MS = 200,
@@ -56,14 +54,10 @@ struct farm {
     int exit_status;
 
     // Events come from these.
-    struct hub *hub;
-    struct spawner *spawner;
+    struct crew crew;
     uv_signal_t signals[3];
     uv_timer_t progress_timer, leave_timer;
     uv_prepare_t turn_end;
-    char directory[64], endpoint[96];
-    char *renderer_program;
-
     struct intake intake;
     struct outlet outlet;
 
@@ -77,7 +71,6 @@ struct farm {
     struct scheduler *scheduler;
     struct assembler *assembler;
     struct shelf shelf;
-    struct roster roster;
     bool input_ended;
     uint64_t frames_read;
 
@@ -101,11 +94,9 @@ static void start_ending(struct farm *f, int status)
     f->state = FARM_ENDING;
     f->exit_status = status;
     if (status == 0) {
-        for (size_t i = 0; i < f->roster.count; i++)
-            if (f->roster.renderers[i].peer)
-                hub_send_bye(f->hub, f->roster.renderers[i].peer);
-    } else if (f->spawner) {
-        spawner_kill(f->spawner, SIGKILL); // they have nothing to save
+        crew_say_bye(&f->crew);
+    } else {
+        crew_kill(&f->crew);
     }
 }
 
@@ -140,30 +131,13 @@ static double seconds(const struct farm *f, int64_t pts)
 
 // ---- Renderers: starting and dealing ----
 
-static void spawn(struct farm *f, struct renderer *renderer)
-{
-    char connect[128], slot[32], threads[32], verbosity[32];
-    const char *arguments[] = {connect, slot, threads, verbosity, NULL};
-    int err;
-
-    snprintf(connect, sizeof(connect), "--connect=%s", f->endpoint);
-    snprintf(slot, sizeof(slot), "--slot=%u", renderer->slot);
-    snprintf(threads, sizeof(threads), "--threads=%d", f->options->threads);
-    snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", f->options->verbosity);
-    roster_set_state(renderer, RENDERER_STARTING);
-    err = spawner_start(f->spawner, renderer->slot, arguments, &renderer->pid);
-    if (err < 0) {
-        roster_set_state(renderer, RENDERER_GONE);
-        fail(f, 1, "%s: cannot start a renderer: %s", f->renderer_program, err_text(err));
-    }
-}
-
-static void send_task(struct farm *f, struct renderer *renderer, Wire__TaskKind kind, const struct shelf_segment *segment, uint32_t attempt)
+// A task for a segment; NULL for a probe.
+static void send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {
     Wire__Task task = WIRE__TASK__INIT;
 
     task.job = f->job.id;
-    task.kind = kind;
+    task.kind = segment ? WIRE__TASK_KIND__RENDER : WIRE__TASK_KIND__PROBE;
     task.attempt = attempt;
     if (segment) {
         task.segment = segment->number;
@@ -174,46 +148,17 @@ static void send_task(struct farm *f, struct renderer *renderer, Wire__TaskKind 
             task.extradata = (ProtobufCBinaryData){.len = segment->extradata_size, .data = segment->extradata};
         }
     } else {
-        // A probe: the flag that says "there is no more" is the empty end of the range.
+        // The empty end of a probe's range says that there is no more than this.
         task.keep_from = INT64_MIN;
         task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
     }
-    if (!renderer->has_job) {
-        hub_send_job(f->hub, renderer->peer, &f->job);
-        renderer->has_job = kind == WIRE__TASK_KIND__RENDER; // a probe's job lacks what it is to find out
-    }
-    hub_send_task(f->hub, renderer->peer, &task);
-    roster_set_state(renderer, RENDERER_BUSY);
-    renderer->probing = kind == WIRE__TASK_KIND__PROBE;
-    renderer->segment = task.segment;
-    renderer->attempt = attempt;
-    renderer->credit = PROTOCOL_FIRST_CREDIT;
-    renderer->since_ns = clock_now_ns();
-}
-
-// Sends as many chunks of its task as the renderer has credit for. list.first.. up to the cursor were sent before.
-static void send_chunks(struct farm *f, struct renderer *renderer, const struct chunk_list *list)
-{
-    while (renderer->credit > 0 && !renderer->all_sent) {
-        struct chunk *next = renderer->cursor ? renderer->cursor->next : list->first;
-
-        if (!next)
-            return;
-        if (hub_send_chunk(f->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
-            // It is gone or as good as gone; its exit is what the rest follows from.
-            spawner_kill_one(f->spawner, renderer->slot, SIGKILL);
-            return;
-        }
-        renderer->credit--;
-        renderer->cursor = next;
-        renderer->all_sent = next->last;
-    }
+    crew_send_task(&f->crew, renderer, &f->job, &task, clock_now_ns());
 }
 
 static void deal(struct farm *f)
 {
-    for (size_t i = 0; i < f->roster.count; i++) {
-        struct renderer *renderer = &f->roster.renderers[i];
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
 
         if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING) {
             uint32_t number = scheduler_next(f->scheduler);
@@ -222,19 +167,19 @@ static void deal(struct farm *f)
                 uint32_t attempt = scheduler_on_sent(f->scheduler, number, renderer->slot);
 
                 log_debug("segment %u goes to renderer %u (attempt %u)", number, renderer->slot, attempt);
-                send_task(f, renderer, WIRE__TASK_KIND__RENDER, shelf_find(&f->shelf, number), attempt);
+                send_task(f, renderer, shelf_find(&f->shelf, number), attempt);
             }
         }
         if (renderer->state != RENDERER_BUSY)
             continue;
         if (renderer->probing) {
-            send_chunks(f, renderer, &f->intake.head);
+            crew_send_chunks(&f->crew, renderer, &f->intake.head);
         } else {
             struct shelf_segment *segment = shelf_find(&f->shelf, renderer->segment);
 
             if (!segment)
                 continue;
-            send_chunks(f, renderer, &segment->chunks);
+            crew_send_chunks(&f->crew, renderer, &segment->chunks);
             // The cursor's own chunk stays: it is what the next one hangs on.
             if (renderer->cursor)
                 shelf_sent(&f->shelf, segment, renderer->cursor);
@@ -245,18 +190,17 @@ static void deal(struct farm *f)
 // Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send.
 static void pay_credit(struct farm *f)
 {
-    for (size_t i = 0; i < f->roster.count; i++) {
-        struct renderer *renderer = &f->roster.renderers[i];
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
         bool first;
 
         if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || f->state != FARM_RUNNING)
             continue;
         first = renderer->segment == assembler_head(f->assembler);
-        if (first ? f->outlet.queued_bytes + assembler_held_bytes(f->assembler) > WRITE_BYTES + ASSEMBLY_BYTES
-                  : assembler_held_bytes(f->assembler) > ASSEMBLY_BYTES)
+        // What the first one sends drains by itself; it never waits for the others.
+        if (first ? f->outlet.queued_bytes + assembler_head_bytes(f->assembler) > WRITE_BYTES : assembler_held_bytes(f->assembler) > ASSEMBLY_BYTES)
             continue;
-        hub_send_credit(f->hub, renderer->peer, renderer->owed);
-        renderer->owed = 0;
+        crew_pay(&f->crew, renderer);
     }
 }
 
@@ -322,7 +266,7 @@ static void read_ahead(struct farm *f)
     if (f->input_ended || intake_busy(&f->intake) || f->shelf.size_bytes > SHELF_BYTES)
         return;
     // The last segment is still being read, so it does not count as waiting.
-    if (waiting > f->roster.count * 2 + 2 || ahead > f->roster.count * 4 + 8)
+    if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)
         return;
     intake_read(&f->intake);
 }
@@ -362,11 +306,11 @@ static void write_next(struct farm *f)
 static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
 {
     struct farm *f = data;
-    struct renderer *renderer = hello->slot < f->roster.count ? &f->roster.renderers[hello->slot] : NULL;
+    struct renderer *renderer = hello->slot < f->crew.roster.count ? &f->crew.roster.renderers[hello->slot] : NULL;
 
     if (!renderer || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
         log_warn("somebody who is none of our renderers said hello; ignored");
-        hub_forget(f->hub, peer);
+        hub_forget(f->crew.hub, peer);
         return;
     }
     renderer->peer = peer;
@@ -379,7 +323,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
 static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
 {
     struct farm *f = data;
-    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     size_t packets = (*chunk)->packet_count;
 
     if (!renderer || f->state != FARM_RUNNING || !scheduler_is_running(f->scheduler, segment, attempt, renderer->slot))
@@ -397,7 +341,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
 static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
 {
     struct farm *f = data;
-    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     uint8_t *bytes;
     size_t size;
 
@@ -474,7 +418,7 @@ static void note_decode_errors(struct farm *f, const Wire__Done *done)
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 {
     struct farm *f = data;
-    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     const Wire__CodecParameters *output;
     struct stats_renderer *counted;
 
@@ -514,7 +458,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
 {
     struct farm *f = data;
-    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     char times[64];
     bool probing;
 
@@ -535,7 +479,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
 static void on_credit(void *data, uint32_t peer, uint32_t chunks)
 {
     struct farm *f = data;
-    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
 
     if (!renderer || renderer->state != RENDERER_BUSY)
         return;
@@ -549,11 +493,11 @@ static void on_credit(void *data, uint32_t peer, uint32_t chunks)
 static void on_dropped(void *data, uint32_t peer, const char *why)
 {
     struct farm *f = data;
-    struct renderer *renderer = roster_by_peer(&f->roster, peer);
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
 
     log_warn("a renderer was sent away: %s", why);
     if (renderer)
-        spawner_kill_one(f->spawner, renderer->slot, SIGKILL); // the rest follows from its exit
+        spawner_kill_one(f->crew.spawner, renderer->slot, SIGKILL); // the rest follows from its exit
 }
 
 static const struct hub_events hub_events = {
@@ -569,7 +513,7 @@ static const struct hub_events hub_events = {
 static void on_renderer_exit(void *data, const struct spawner_exit *fact)
 {
     struct farm *f = data;
-    struct renderer *renderer = &f->roster.renderers[fact->slot];
+    struct renderer *renderer = &f->crew.roster.renderers[fact->slot];
     struct renderer was = *renderer;
     char how[64], times[64];
 
@@ -579,13 +523,13 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
         snprintf(how, sizeof(how), "exited with status %" PRId64, fact->status);
     roster_set_state(renderer, RENDERER_GONE);
     if (was.peer)
-        hub_forget(f->hub, was.peer);
+        hub_forget(f->crew.hub, was.peer);
     if (f->state == FARM_ENDING) {
         pump(f);
         return;
     }
     if (was.state == RENDERER_STARTING && ++renderer->failed_starts >= MAX_FAILED_STARTS) {
-        fail(f, 1, "%s does not start: it %s", f->renderer_program, how);
+        fail(f, 1, "%s does not start: it %s", f->crew.program, how);
         pump(f);
         return;
     }
@@ -606,8 +550,8 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
         else
             assembler_restart(f->assembler, was.segment);
     }
-    if (f->state != FARM_ENDING)
-        spawn(f, renderer);
+    if (f->state != FARM_ENDING && crew_start(&f->crew, renderer) < 0)
+        start_ending(f, 1);
     pump(f);
 }
 
@@ -615,7 +559,7 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
 
 static void start_probe(struct farm *f)
 {
-    struct renderer *renderer = roster_idle(&f->roster);
+    struct renderer *renderer = roster_idle(&f->crew.roster);
 
     if (!renderer || !f->intake.opened || f->outlet.state != OUTLET_OPEN || intake_busy(&f->intake))
         return;
@@ -629,7 +573,7 @@ static void start_probe(struct farm *f)
     f->job.global_header = f->outlet.facts.global_header;
     f->probe_attempt++;
     f->state = FARM_PROBING;
-    send_task(f, renderer, WIRE__TASK_KIND__PROBE, NULL, f->probe_attempt);
+    send_task(f, renderer, NULL, f->probe_attempt);
 }
 
 static void show_progress(struct farm *f, bool last)
@@ -642,7 +586,7 @@ static void show_progress(struct farm *f, bool last)
         .video_s = per_second > 0 ? (double)f->frames_done / per_second : 0,
         .segments_done = scheduler_done_count(f->scheduler),
         .segments_total = f->input_ended ? scheduler_total(f->scheduler) : 0,
-        .busy = (int)roster_count(&f->roster, RENDERER_BUSY),
+        .busy = (int)roster_count(&f->crew.roster, RENDERER_BUSY),
         .workers = f->options->workers,
         .elapsed_ns = now_ns - f->stats.start_ns,
         .output_bytes = f->stats.output_bytes,
@@ -668,13 +612,13 @@ static void on_leave_timer(uv_timer_t *timer)
 {
     struct farm *f = timer->data;
 
-    spawner_kill(f->spawner, SIGKILL);
+    crew_kill(&f->crew);
 }
 
 // Once all renderers have left and both lanes are empty, nothing holds the loop any more.
 static void end_when_quiet(struct farm *f)
 {
-    if (f->spawner && spawner_running(f->spawner) > 0) {
+    if (crew_running(&f->crew) > 0) {
         if (!uv_is_active((uv_handle_t *)&f->leave_timer))
             uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
         return;
@@ -686,7 +630,7 @@ static void end_when_quiet(struct farm *f)
     close_handle((uv_handle_t *)&f->progress_timer);
     close_handle((uv_handle_t *)&f->leave_timer);
     close_handle((uv_handle_t *)&f->turn_end);
-    hub_close(&f->hub);
+    crew_close(&f->crew);
 }
 
 // Looks at the state and does what is due. May be called at any time, any number of times.
@@ -753,31 +697,6 @@ static void on_turn_end(uv_prepare_t *handle)
     f->last_idle_ns = idle_ns;
 }
 
-static int make_directory(struct farm *f)
-{
-    const char *base = getenv("TMPDIR");
-
-    // A socket's path is short (108 bytes), so a long TMPDIR is not for us.
-    snprintf(f->directory, sizeof(f->directory), "%s/renderfarm-XXXXXX", base && *base && strlen(base) < 40 ? base : "/tmp");
-    if (!mkdtemp(f->directory)) { // 0700
-        int err = -errno;
-
-        log_error("%s: cannot make a folder for sockets: %s", f->directory, err_text(err));
-        f->directory[0] = '\0';
-        return err;
-    }
-    snprintf(f->endpoint, sizeof(f->endpoint), "ipc://%s/hub", f->directory);
-    return 0;
-}
-
-static void remove_directory(struct farm *f)
-{
-    if (!f->directory[0])
-        return;
-    unlink(f->endpoint + strlen("ipc://"));
-    rmdir(f->directory);
-}
-
 static void init_job(struct farm *f)
 {
     const struct options *o = f->options;
@@ -813,17 +732,9 @@ static int start(struct farm *f)
     struct winsize size = {0};
     int err;
 
-    f->renderer_program = spawner_find_renderer();
-    if (!f->renderer_program)
-        return -ENOENT;
-    err = make_directory(f);
+    err = crew_init(&f->crew, &f->loop, f->options->workers, f->options->threads, f->options->verbosity, &hub_events, on_renderer_exit, f);
     if (err < 0)
         return err;
-    err = hub_open(&f->hub, &f->loop, f->endpoint, avx_libraries(), &hub_events, f);
-    if (err < 0) {
-        log_error("%s: cannot open the socket for renderers: %s", f->endpoint, err_text(err));
-        return err;
-    }
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         uv_signal_start(&f->signals[i], on_signal, numbers[i]);
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
@@ -831,7 +742,6 @@ static int start(struct farm *f)
     f->progress = progress_new(f->options->progress, isatty(STDERR_FILENO), size.ws_col);
     log_around(progress_hide, progress_again, f->progress);
     uv_timer_start(&f->progress_timer, on_progress_timer, PROGRESS_MS, PROGRESS_MS);
-    f->spawner = spawner_new(&f->loop, f->renderer_program, on_renderer_exit, f);
     struct sink_setup setup = {
         .input = f->options->input,
         .output = f->options->output,
@@ -840,14 +750,14 @@ static int start(struct farm *f)
         .no_audio = f->options->no_audio,
         .no_subtitles = f->options->no_subtitles,
         .autorotate = !f->options->no_autorotate,
-        .renderer = f->renderer_program,
+        .renderer = f->crew.program,
     };
 
     outlet_init(&f->outlet, &f->loop, &setup, on_outlet, f);
     intake_open(&f->intake);
-    for (size_t i = 0; i < f->roster.count && f->state != FARM_ENDING; i++)
-        spawn(f, &f->roster.renderers[i]);
-    return 0;
+    for (size_t i = 0; i < f->crew.roster.count && !err; i++)
+        err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
+    return err;
 }
 
 static void init_loop(struct farm *f)
@@ -909,7 +819,6 @@ int farm_run(const struct options *options)
     f->stats.renderers = mem_zalloc(f->stats.renderer_count * sizeof(*f->stats.renderers));
     f->scheduler = scheduler_new();
     f->assembler = assembler_new();
-    roster_init(&f->roster, (size_t)options->workers);
     init_job(f);
     init_loop(f);
 
@@ -925,10 +834,9 @@ int farm_run(const struct options *options)
     log_around(NULL, NULL, NULL);
     outlet_clear(&f->outlet);
     intake_clear(&f->intake);
-    spawner_free(&f->spawner);
+    crew_clear(&f->crew);
     uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
     uv_loop_close(&f->loop);
-    remove_directory(f);
     if (f->progress)
         progress_free(&f->progress);
     if (f->probed)
@@ -938,11 +846,9 @@ int farm_run(const struct options *options)
     shelf_clear(&f->shelf);
     scheduler_free(&f->scheduler);
     assembler_free(&f->assembler);
-    roster_clear(&f->roster);
     plan_clear(&f->plan);
     free(f->stats.renderers);
     free(f->first_decode_error);
-    free(f->renderer_program);
     status = f->exit_status;
     free(f);
     return status;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SHELF_KEEP_BYTES = 24 << 20 };
+enum { SHELF_KEEP_BYTES = 16 << 20 };
 
 struct shelf_segment {
     struct shelf_segment *next;

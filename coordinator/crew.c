@@ -1,0 +1,151 @@
+#include "crew.h"
+
+#include "common/avx.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/protocol.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int make_directory(struct crew *c)
+{
+    const char *base = getenv("TMPDIR");
+
+    // A socket's path is short (108 bytes), so a long TMPDIR is not for us.
+    snprintf(c->directory, sizeof(c->directory), "%s/renderfarm-XXXXXX", base && *base && strlen(base) < 40 ? base : "/tmp");
+    if (!mkdtemp(c->directory)) { // 0700
+        int err = -errno;
+
+        log_error("%s: cannot make a folder for sockets: %s", c->directory, err_text(err));
+        c->directory[0] = '\0';
+        return err;
+    }
+    snprintf(c->endpoint, sizeof(c->endpoint), "ipc://%s/hub", c->directory);
+    return 0;
+}
+
+int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int verbosity, const struct hub_events *events, spawner_on_exit on_exit,
+              void *data)
+{
+    int err;
+
+    c->threads = threads;
+    c->verbosity = verbosity;
+    roster_init(&c->roster, (size_t)workers);
+    c->program = spawner_find_renderer();
+    if (!c->program)
+        return -ENOENT;
+    err = make_directory(c);
+    if (err < 0)
+        return err;
+    err = hub_open(&c->hub, loop, c->endpoint, avx_libraries(), events, data);
+    if (err < 0) {
+        log_error("%s: cannot open the socket for renderers: %s", c->endpoint, err_text(err));
+        return err;
+    }
+    c->spawner = spawner_new(loop, c->program, on_exit, data);
+    return 0;
+}
+
+int crew_start(struct crew *c, struct renderer *renderer)
+{
+    char connect[128], slot[32], threads[32], verbosity[32];
+    const char *arguments[] = {connect, slot, threads, verbosity, NULL};
+    int err;
+
+    snprintf(connect, sizeof(connect), "--connect=%s", c->endpoint);
+    snprintf(slot, sizeof(slot), "--slot=%u", renderer->slot);
+    snprintf(threads, sizeof(threads), "--threads=%d", c->threads);
+    snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", c->verbosity);
+    roster_set_state(renderer, RENDERER_STARTING);
+    err = spawner_start(c->spawner, renderer->slot, arguments, &renderer->pid);
+    if (err < 0) {
+        roster_set_state(renderer, RENDERER_GONE);
+        log_error("%s: cannot start a renderer: %s", c->program, err_text(err));
+    }
+    return err;
+}
+
+void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns)
+{
+    if (!renderer->has_job) {
+        hub_send_job(c->hub, renderer->peer, job);
+        renderer->has_job = task->kind == WIRE__TASK_KIND__RENDER; // a probe's job lacks what the probe is to find out
+    }
+    hub_send_task(c->hub, renderer->peer, task);
+    roster_set_state(renderer, RENDERER_BUSY);
+    renderer->probing = task->kind == WIRE__TASK_KIND__PROBE;
+    renderer->segment = task->segment;
+    renderer->attempt = task->attempt;
+    renderer->credit = PROTOCOL_FIRST_CREDIT;
+    renderer->since_ns = now_ns;
+}
+
+void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct chunk_list *list)
+{
+    while (renderer->credit > 0 && !renderer->all_sent) {
+        struct chunk *next = renderer->cursor ? renderer->cursor->next : list->first;
+
+        if (!next)
+            return;
+        if (hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
+            // It is gone or as good as gone; its exit is what the rest follows from.
+            spawner_kill_one(c->spawner, renderer->slot, SIGKILL);
+            return;
+        }
+        renderer->credit--;
+        renderer->cursor = next;
+        renderer->all_sent = next->last;
+    }
+}
+
+void crew_pay(struct crew *c, struct renderer *renderer)
+{
+    hub_send_credit(c->hub, renderer->peer, renderer->owed);
+    renderer->owed = 0;
+}
+
+void crew_say_bye(struct crew *c)
+{
+    for (size_t i = 0; i < c->roster.count; i++) {
+        struct renderer *renderer = &c->roster.renderers[i];
+
+        if (renderer->peer)
+            hub_send_bye(c->hub, renderer->peer);
+        else if (renderer->state == RENDERER_STARTING)
+            spawner_kill_one(c->spawner, renderer->slot, SIGKILL); // it cannot hear yet
+    }
+}
+
+void crew_kill(struct crew *c)
+{
+    if (c->spawner)
+        spawner_kill(c->spawner, SIGKILL);
+}
+
+int crew_running(const struct crew *c)
+{
+    return c->spawner ? spawner_running(c->spawner) : 0;
+}
+
+void crew_close(struct crew *c)
+{
+    hub_close(&c->hub);
+}
+
+void crew_clear(struct crew *c)
+{
+    spawner_free(&c->spawner);
+    roster_clear(&c->roster);
+    free(c->program);
+    if (c->directory[0]) {
+        unlink(c->endpoint + strlen("ipc://"));
+        rmdir(c->directory);
+    }
+}

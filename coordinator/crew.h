@@ -1,0 +1,38 @@
+// The renderers of this host and the way to them: the socket in its private folder, the processes, the roster. Starts and replaces renderers, gives them
+// tasks and chunks within their credit. Which task and what follows from a loss is the farm's to decide. Loop thread only.
+#ifndef RENDERFARM_CREW_H
+#define RENDERFARM_CREW_H
+
+#include "hub.h"
+#include "roster.h"
+#include "spawner.h"
+
+#include <uv.h>
+
+struct crew {
+    struct hub *hub;
+    struct spawner *spawner;
+    struct roster roster;
+    char *program; // of the renderers
+    char directory[64], endpoint[96];
+    int threads, verbosity;
+};
+
+// Makes the folder and the socket. On failure one line was logged; crew_clear is due in any case.
+int crew_init(struct crew *crew, uv_loop_t *loop, int workers, int threads, int verbosity, const struct hub_events *events, spawner_on_exit on_exit,
+              void *data);
+// Starts a renderer in a slot that is GONE; one line is logged on failure.
+int crew_start(struct crew *crew, struct renderer *renderer);
+// Hands a READY renderer a task (with the job first, if it does not know it). It is BUSY then.
+void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns);
+// Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor.
+void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list);
+// New credit for all that it is owed.
+void crew_pay(struct crew *crew, struct renderer *renderer);
+void crew_say_bye(struct crew *crew);
+void crew_kill(struct crew *crew); // all, at once: they have nothing to save
+int crew_running(const struct crew *crew);
+void crew_close(struct crew *crew); // the socket and its handles; then the loop can end
+void crew_clear(struct crew *crew); // after the loop
+
+#endif
