@@ -5,10 +5,9 @@
 #include "intake.h"
 #include "outlet.h"
 #include "plan.h"
-#include "progress.h"
+#include "report.h"
 #include "scheduler.h"
 #include "shelf.h"
-#include "stats.h"
 
 #include "common/avx.h"
 #include "common/clock.h"
@@ -24,9 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 enum {
     SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
@@ -75,12 +71,7 @@ struct farm {
     uint64_t frames_read;
 
     // What is told.
-    struct progress *progress;
-    struct stats stats;
-    uint64_t frames_done; // encoded packets that came back
-    char *first_decode_error;
-    double first_decode_error_s;
-    uint64_t last_turn_ns, last_idle_ns;
+    struct report report;
 };
 
 static void pump(struct farm *f);
@@ -333,8 +324,8 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
         return;
     }
     renderer->owed++;
-    f->frames_done += packets;
-    f->stats.renderers[renderer->slot].frames += packets;
+    f->report.frames_done += packets;
+    f->report.stats.renderers[renderer->slot].frames += packets;
     pump(f);
 }
 
@@ -381,7 +372,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     plan_make(&f->plan, &input);
     if (!f->plan.parallel && f->plan.reason && !f->options->one_segment)
         log_warn("rendering as one segment on one core: %s", f->plan.reason);
-    f->stats.serial_reason = f->plan.reason;
+    f->report.stats.serial_reason = f->plan.reason;
     log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
              f->plan.parallel ? "in segments" : "in one segment");
     source_start(f->intake.source, f->plan.parallel, f->plan.segment_s);
@@ -401,34 +392,16 @@ static void segment_times(const struct farm *f, uint32_t number, char *text, siz
         snprintf(text, size, "?");
 }
 
-static void note_decode_errors(struct farm *f, const Wire__Done *done)
-{
-    double at_s = done->has_first_error_pts ? seconds(f, done->first_error_pts) : 0;
-
-    if (done->decode_errors == 0)
-        return;
-    f->stats.decode_errors += done->decode_errors;
-    if (f->first_decode_error && f->first_decode_error_s <= at_s)
-        return;
-    free(f->first_decode_error);
-    f->first_decode_error = mem_dup(done->first_error ? done->first_error : "damaged data");
-    f->first_decode_error_s = at_s;
-}
-
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     const Wire__CodecParameters *output;
-    struct stats_renderer *counted;
+    uint64_t busy_ns;
 
     if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != done->segment || renderer->attempt != done->attempt)
         return;
-    counted = &f->stats.renderers[renderer->slot];
-    counted->busy_ns += clock_now_ns() - renderer->since_ns;
-    counted->segments++;
-    if (done->peak_memory_bytes > counted->peak_memory_bytes)
-        counted->peak_memory_bytes = done->peak_memory_bytes;
+    busy_ns = clock_now_ns() - renderer->since_ns;
     roster_set_state(renderer, RENDERER_READY);
     if (f->state != FARM_RUNNING || !scheduler_on_done(f->scheduler, done->segment, done->attempt, renderer->slot)) {
         pump(f);
@@ -445,12 +418,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         fail(f, 1, "segment %u: renderer %u lost packets on the way", done->segment, renderer->slot);
         return;
     }
-    note_decode_errors(f, done);
-    f->stats.frames += done->frames_encoded;
-    f->stats.segments++;
-    f->stats.decode_cpu_ns += done->decode_cpu_ns;
-    f->stats.filter_cpu_ns += done->filter_cpu_ns;
-    f->stats.encode_cpu_ns += done->encode_cpu_ns;
+    report_done(&f->report, renderer->slot, done, busy_ns, done->has_first_error_pts ? seconds(f, done->first_error_pts) : 0);
     shelf_remove(&f->shelf, done->segment);
     pump(f);
 }
@@ -576,32 +544,6 @@ static void start_probe(struct farm *f)
     send_task(f, renderer, NULL, f->probe_attempt);
 }
 
-static void show_progress(struct farm *f, bool last)
-{
-    double per_second = f->intake.facts.frames > 0 && f->intake.facts.duration_s > 0 ? (double)f->intake.facts.frames / f->intake.facts.duration_s : 0;
-    uint64_t now_ns = clock_now_ns();
-    struct progress_facts facts = {
-        .frames = f->frames_done,
-        .frames_total = f->intake.facts.frames > 0 ? (uint64_t)f->intake.facts.frames : 0,
-        .video_s = per_second > 0 ? (double)f->frames_done / per_second : 0,
-        .segments_done = scheduler_done_count(f->scheduler),
-        .segments_total = f->input_ended ? scheduler_total(f->scheduler) : 0,
-        .busy = (int)roster_count(&f->crew.roster, RENDERER_BUSY),
-        .workers = f->options->workers,
-        .elapsed_ns = now_ns - f->stats.start_ns,
-        .output_bytes = f->stats.output_bytes,
-    };
-
-    if (f->input_ended)
-        facts.frames_total = f->frames_read > f->frames_done ? f->frames_read : f->frames_done;
-    if (last) {
-        facts.frames = facts.frames_total = f->stats.frames;
-        progress_end(f->progress, &facts);
-    } else if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
-        progress_show(f->progress, &facts, now_ns);
-    }
-}
-
 static void close_handle(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle))
@@ -653,7 +595,7 @@ static void pump(struct farm *f)
         }
     }
     if (f->state == FARM_FINISHING && f->outlet.state == OUTLET_FINISHED) {
-        f->stats.output_bytes = outlet_bytes(&f->outlet);
+        f->report.stats.output_bytes = outlet_bytes(&f->outlet);
         start_ending(f, 0);
     }
     if (f->state == FARM_PROBING || f->state == FARM_RUNNING) {
@@ -678,23 +620,18 @@ static void on_signal(uv_signal_t *handle, int signal)
 
 static void on_progress_timer(uv_timer_t *timer)
 {
-    show_progress(timer->data, false);
+    struct farm *f = timer->data;
+
+    if (f->state == FARM_RUNNING || f->state == FARM_FINISHING)
+        report_show(&f->report, &f->intake.facts, scheduler_done_count(f->scheduler), f->input_ended ? scheduler_total(f->scheduler) : 0,
+                    f->input_ended ? f->frames_read : 0, (int)roster_count(&f->crew.roster, RENDERER_BUSY));
 }
 
-// The loop's longest turn: the time between two waits that was not spent waiting.
 static void on_turn_end(uv_prepare_t *handle)
 {
     struct farm *f = handle->data;
-    uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&f->loop);
 
-    if (f->last_turn_ns) {
-        uint64_t wall_ns = now_ns - f->last_turn_ns, waited_ns = idle_ns - f->last_idle_ns;
-
-        if (wall_ns > waited_ns && wall_ns - waited_ns > f->stats.loop_max_ns)
-            f->stats.loop_max_ns = wall_ns - waited_ns;
-    }
-    f->last_turn_ns = now_ns;
-    f->last_idle_ns = idle_ns;
+    report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(&f->loop));
 }
 
 static void init_job(struct farm *f)
@@ -729,7 +666,6 @@ static void clear_job(struct farm *f)
 static int start(struct farm *f)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct winsize size = {0};
     int err;
 
     err = crew_init(&f->crew, &f->loop, f->options->workers, f->options->threads, f->options->verbosity, &hub_events, on_renderer_exit, f);
@@ -737,10 +673,6 @@ static int start(struct farm *f)
         return err;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         uv_signal_start(&f->signals[i], on_signal, numbers[i]);
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
-        size.ws_col = 80;
-    f->progress = progress_new(f->options->progress, isatty(STDERR_FILENO), size.ws_col);
-    log_around(progress_hide, progress_again, f->progress);
     uv_timer_start(&f->progress_timer, on_progress_timer, PROGRESS_MS, PROGRESS_MS);
     struct sink_setup setup = {
         .input = f->options->input,
@@ -776,47 +708,13 @@ static void init_loop(struct farm *f)
     }
 }
 
-static void report(struct farm *f)
-{
-    struct rusage children;
-    struct stats *s = &f->stats;
-    double wall_s;
-
-    s->end_ns = clock_now_ns();
-    s->retries = scheduler_retries(f->scheduler);
-    s->video_s = f->intake.facts.duration_s;
-    s->codec = f->job.encoder;
-    stats_self(s);
-    if (getrusage(RUSAGE_CHILDREN, &children) == 0)
-        s->renderers_cpu_ns = (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000000u +
-                              (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec) * 1000u;
-    show_progress(f, true);
-    if (s->decode_errors > 0)
-        log_warn("%s: %" PRIu64 " packets could not be decoded, the first at %.2f s: %s", f->options->input, s->decode_errors, f->first_decode_error_s,
-                 f->first_decode_error);
-    wall_s = (double)(s->end_ns - s->start_ns) / 1e9;
-    log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", f->options->output, s->frames, s->segments, wall_s,
-             100 * stats_efficiency(s));
-    if (f->plan.parallel && source_cut_note(f->intake.source))
-        log_info("%s", source_cut_note(f->intake.source));
-    if (f->options->stats_path) {
-        int err = stats_write(s, f->options->stats_path);
-
-        if (err < 0)
-            log_warn("%s: statistics cannot be written: %s", f->options->stats_path, err_text(err));
-    }
-}
-
 int farm_run(const struct options *options)
 {
     struct farm *f = mem_zalloc(sizeof(*f));
     int status;
 
     f->options = options;
-    f->stats = (struct stats){
-        .start_ns = clock_now_ns(), .workers = options->workers, .threads = options->threads, .input = options->input, .output = options->output};
-    f->stats.renderer_count = (size_t)options->workers;
-    f->stats.renderers = mem_zalloc(f->stats.renderer_count * sizeof(*f->stats.renderers));
+    report_init(&f->report, options);
     f->scheduler = scheduler_new();
     f->assembler = assembler_new();
     init_job(f);
@@ -827,18 +725,19 @@ int farm_run(const struct options *options)
     pump(f);
     uv_run(&f->loop, UV_RUN_DEFAULT);
 
-    if (f->exit_status == 0)
-        report(f);
-    else if (f->progress)
-        progress_hide(f->progress);
-    log_around(NULL, NULL, NULL);
+    if (f->exit_status == 0) {
+        f->report.stats.retries = scheduler_retries(f->scheduler);
+        f->report.stats.codec = f->job.encoder;
+        report_finish(&f->report, options, &f->intake.facts);
+        if (f->plan.parallel && source_cut_note(f->intake.source))
+            log_info("%s", source_cut_note(f->intake.source));
+    }
+    report_clear(&f->report);
     outlet_clear(&f->outlet);
     intake_clear(&f->intake);
     crew_clear(&f->crew);
     uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
     uv_loop_close(&f->loop);
-    if (f->progress)
-        progress_free(&f->progress);
     if (f->probed)
         wire__message__free_unpacked(f->probed, NULL);
     clear_job(f);
@@ -847,8 +746,6 @@ int farm_run(const struct options *options)
     scheduler_free(&f->scheduler);
     assembler_free(&f->assembler);
     plan_clear(&f->plan);
-    free(f->stats.renderers);
-    free(f->first_decode_error);
     status = f->exit_status;
     free(f);
     return status;

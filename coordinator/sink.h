@@ -8,6 +8,8 @@
 #include "common/protocol.pb-c.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct sink;
 
@@ -17,7 +19,7 @@ struct sink_setup {
     bool overwrite, no_audio, no_subtitles;
     bool autorotate;          // the display matrix is used up by the renderers
     const char *renderer;     // path of the renderer program, which also converts audio and subtitles
-    bool main_is_attached;    // the input's only video is a cover picture
+    const double *start_s;    // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
 };
 
 // Opened, nothing written: what has been decided. Strings are owned by the facts.
@@ -43,7 +45,7 @@ int sink_write(struct sink *sink, struct chunk **chunk, char **why);
 // The rest of the other streams, the trailer, fsync, rename.
 int sink_finish(struct sink *sink, char **why);
 
-uint64_t sink_bytes(const struct sink *sink); // written so far
+uint64_t sink_bytes(const struct sink *sink); // written so far; any thread
 
 // Before sink_finish succeeded: removes the temporary file. Always frees.
 void sink_close(struct sink **sink);

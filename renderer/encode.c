@@ -20,6 +20,7 @@
 
 struct encode {
     const Wire__Job *job;
+    const AVCodec *codec; // the context forgets it when it cannot be opened
     AVCodecContext *context;
     AVRational filter_time_base, filter_rate;
     bool opened;
@@ -102,6 +103,7 @@ int encode_new(struct encode **result, const Wire__Job *job, char **why)
         return err_why(why, AVERROR_ENCODER_NOT_FOUND, "there is no video encoder %s", job->encoder);
     e = mem_zalloc(sizeof(*e));
     e->job = job;
+    e->codec = encoder;
     e->context = avcodec_alloc_context3(encoder);
     if (!e->context) {
         encode_free(&e);
@@ -294,7 +296,7 @@ static void add_svtav1_hdr(char **parameters, const Wire__FirstFrame *first)
 // in the bytes.
 static void set_library_parameters(const struct encode *e, AVDictionary **options, const Wire__FirstFrame *first)
 {
-    const char *name = e->context->codec->name;
+    const char *name = e->codec->name;
     const char *key = !strcmp(name, "libx265") ? "x265-params" : !strcmp(name, "libsvtav1") ? "svtav1-params" : NULL;
     const AVDictionaryEntry *entry;
     bool one_thread = !user_option(e->job, "threads");
@@ -360,7 +362,7 @@ int encode_open(struct encode *e, const AVFrame *frame, const struct filter_outp
 
     e->filter_time_base = output->time_base;
     e->filter_rate = output->frame_rate;
-    avx_encoder_timing(c->codec, output->frame_rate, output->time_base, &c->framerate, &c->time_base);
+    avx_encoder_timing(e->codec, output->frame_rate, output->time_base, &c->framerate, &c->time_base);
     c->width = output->width;
     c->height = output->height;
     c->pix_fmt = output->format;
@@ -377,14 +379,14 @@ int encode_open(struct encode *e, const AVFrame *frame, const struct filter_outp
     if (err < 0)
         goto done;
     avx_log_forget();
-    err = avcodec_open2(c, c->codec, &options);
+    err = avcodec_open2(c, e->codec, &options);
     if (err == AVERROR_EXPERIMENTAL)
-        err_why(why, err, "the encoder %s is experimental; strict=experimental allows it", c->codec->name);
+        err_why(why, err, "the encoder %s is experimental; strict=experimental allows it", e->codec->name);
     if (err < 0)
         goto done;
     left = av_dict_get(options, "", NULL, AV_DICT_IGNORE_SUFFIX);
     if (left) {
-        err = err_why(why, AVERROR_OPTION_NOT_FOUND, "the encoder %s has no option %s", c->codec->name, left->key);
+        err = err_why(why, AVERROR_OPTION_NOT_FOUND, "the encoder %s has no option %s", e->codec->name, left->key);
         goto done;
     }
     e->opened = true;
@@ -392,7 +394,7 @@ int encode_open(struct encode *e, const AVFrame *frame, const struct filter_outp
 
 done:
     if (err < 0)
-        err_why(why, err, "the encoder %s could not be opened for %dx%d %s: %s", c->codec->name, c->width, c->height,
+        err_why(why, err, "the encoder %s could not be opened for %dx%d %s: %s", e->codec->name, c->width, c->height,
                 descriptor ? descriptor->name : "frames", *avx_log_last() ? avx_log_last() : err_text(err));
     av_dict_free(&options);
     if (of_frame)
@@ -449,7 +451,7 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
     avx_log_forget();
     err = avcodec_send_frame(c, frame);
     if (err < 0 && !(err == AVERROR_EOF && !frame))
-        return err_why(why, err, "the encoder %s refused a frame: %s", c->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+        return err_why(why, err, "the encoder %s refused a frame: %s", e->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
     return 0;
 }
 
@@ -461,7 +463,7 @@ int encode_receive(struct encode *e, AVPacket *packet, char **why)
     err = avcodec_receive_packet(e->context, packet);
     if (err >= 0 || err == AVERROR(EAGAIN) || err == AVERROR_EOF)
         return err;
-    return err_why(why, err, "the encoder %s failed: %s", e->context->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+    return err_why(why, err, "the encoder %s failed: %s", e->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
 }
 
 const AVCodecContext *encode_context(const struct encode *e)

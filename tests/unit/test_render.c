@@ -72,7 +72,7 @@ static int make_clips(void **state)
     make_clip("turned.mp4", AVX_FFTOOLS_6_1 ? "-display_rotation 90 -i $D/turned0.mp4 -c copy" : "-i $D/turned0.mp4 -c copy -metadata:s:v rotate=270");
     // A size that changes in mid-stream.
     make_clip("part0.ts", "-f lavfi -i testsrc2=s=96x64:r=25:d=1 -c:v libx264 -threads 1 -pix_fmt yuv420p");
-    make_clip("part1.ts", "-f lavfi -i testsrc2=s=160x128:r=25:d=1 -c:v libx264 -threads 1 -pix_fmt yuv420p -output_ts_offset 1");
+    make_clip("part1.ts", "-f lavfi -i testsrc2=s=160x128:r=25:d=1 -c:v libx264 -threads 1 -pix_fmt yuv420p -output_ts_offset 1.2");
     assert_int_equal(system("cat $D/part0.ts $D/part1.ts > $D/change.ts"), 0);
     return 0;
 }
@@ -106,7 +106,7 @@ static void ask_ffmpeg(struct lines *lines, const char *clip, const char *filter
 {
     char *command = mem_format("ffmpeg -v error -nostdin -threads 1 -filter_threads %d -i $D/%s -map 0:v:0 %s%s%s -fps_mode passthrough %s "
                                "-threads 1 -f framemd5 - 2>/dev/null",
-                               SLICES, clip, *filters ? "-vf '" : "", filters, *filters ? "'" : "", options);
+                               SLICES, clip, *filters ? "-vf \"" : "", filters, *filters ? "\"" : "", options);
     FILE *pipe = popen(command, "r");
     char text[512];
 

@@ -1,0 +1,141 @@
+#include "report.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void report_init(struct report *r, const struct options *options)
+{
+    struct winsize size = {0};
+
+    *r = (struct report){0};
+    r->stats = (struct stats){
+        .start_ns = clock_now_ns(),
+        .workers = options->workers,
+        .threads = options->threads,
+        .input = options->input,
+        .output = options->output,
+        .renderer_count = (size_t)options->workers,
+    };
+    r->stats.renderers = mem_zalloc(r->stats.renderer_count * sizeof(*r->stats.renderers));
+    for (size_t i = 0; i < r->stats.renderer_count; i++)
+        r->stats.renderers[i].slot = (uint32_t)i;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+        size.ws_col = 80;
+    r->progress = progress_new(options->progress, isatty(STDERR_FILENO), size.ws_col);
+    log_around(progress_hide, progress_again, r->progress);
+}
+
+void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
+{
+    if (r->last_turn_ns) {
+        uint64_t wall_ns = now_ns - r->last_turn_ns, waited_ns = idle_ns - r->last_idle_ns;
+
+        if (wall_ns > waited_ns && wall_ns - waited_ns > r->stats.loop_max_ns)
+            r->stats.loop_max_ns = wall_ns - waited_ns;
+    }
+    r->last_turn_ns = now_ns;
+    r->last_idle_ns = idle_ns;
+}
+
+void report_done(struct report *r, uint32_t slot, const Wire__Done *done, uint64_t busy_ns, double first_error_s)
+{
+    struct stats_renderer *renderer = &r->stats.renderers[slot];
+
+    renderer->busy_ns += busy_ns;
+    renderer->segments++;
+    if (done->peak_memory_bytes > renderer->peak_memory_bytes)
+        renderer->peak_memory_bytes = done->peak_memory_bytes;
+    r->stats.frames += done->frames_encoded;
+    r->stats.segments++;
+    r->stats.decode_cpu_ns += done->decode_cpu_ns;
+    r->stats.filter_cpu_ns += done->filter_cpu_ns;
+    r->stats.encode_cpu_ns += done->encode_cpu_ns;
+    if (done->decode_errors == 0)
+        return;
+    r->stats.decode_errors += done->decode_errors;
+    if (r->first_decode_error && r->first_decode_error_s <= first_error_s)
+        return;
+    free(r->first_decode_error);
+    r->first_decode_error = mem_dup(done->first_error ? done->first_error : "damaged data");
+    r->first_decode_error_s = first_error_s;
+}
+
+void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy)
+{
+    double per_second = facts->frames > 0 && facts->duration_s > 0 ? (double)facts->frames / facts->duration_s : 0;
+    uint64_t now_ns = clock_now_ns();
+    struct progress_facts state = {
+        .frames = r->frames_done,
+        .frames_total = frames_total ? frames_total : facts->frames > 0 ? (uint64_t)facts->frames : 0,
+        .video_s = per_second > 0 ? (double)r->frames_done / per_second : 0,
+        .segments_done = segments_done,
+        .segments_total = segments_total,
+        .busy = busy,
+        .workers = r->stats.workers,
+        .elapsed_ns = now_ns - r->stats.start_ns,
+        .output_bytes = r->stats.output_bytes,
+    };
+
+    if (state.frames_total < state.frames)
+        state.frames_total = state.frames;
+    progress_show(r->progress, &state, now_ns);
+}
+
+// CPU time of all children that have ended: the renderers, and converters of other streams.
+static uint64_t children_cpu_ns(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_CHILDREN, &usage) < 0)
+        return 0;
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
+           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
+}
+
+void report_finish(struct report *r, const struct options *options, const struct source_facts *facts)
+{
+    struct stats *s = &r->stats;
+    struct progress_facts state = {0};
+
+    s->end_ns = clock_now_ns();
+    s->video_s = facts->duration_s;
+    s->renderers_cpu_ns = children_cpu_ns();
+    stats_self(s);
+    state.frames = state.frames_total = s->frames;
+    state.video_s = facts->duration_s;
+    state.segments_done = state.segments_total = s->segments;
+    state.workers = s->workers;
+    state.elapsed_ns = s->end_ns - s->start_ns;
+    state.output_bytes = s->output_bytes;
+    progress_end(r->progress, &state);
+    if (s->decode_errors > 0)
+        log_warn("%s: %" PRIu64 " packets could not be decoded, the first at %.2f s: %s", s->input, s->decode_errors, r->first_decode_error_s,
+                 r->first_decode_error);
+    log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", s->output, s->frames, s->segments,
+             (double)(s->end_ns - s->start_ns) / 1e9, 100 * stats_efficiency(s));
+    if (options->stats_path) {
+        int err = stats_write(s, options->stats_path);
+
+        if (err < 0)
+            log_warn("%s: statistics cannot be written: %s", options->stats_path, err_text(err));
+    }
+}
+
+void report_clear(struct report *r)
+{
+    if (r->progress)
+        progress_hide(r->progress);
+    log_around(NULL, NULL, NULL);
+    if (r->progress)
+        progress_free(&r->progress);
+    free(r->stats.renderers);
+    free(r->first_decode_error);
+}

@@ -1,0 +1,29 @@
+// What the user is told: the progress line while it runs, the closing line and the statistics at the end. Gathers figures; decides nothing. Loop thread only.
+#ifndef RENDERFARM_REPORT_H
+#define RENDERFARM_REPORT_H
+
+#include "options.h"
+#include "progress.h"
+#include "source.h"
+#include "stats.h"
+
+struct report {
+    struct stats stats;
+    struct progress *progress;
+    uint64_t frames_done; // encoded packets that came back
+    char *first_decode_error;
+    double first_decode_error_s;
+    uint64_t last_turn_ns, last_idle_ns;
+};
+
+void report_init(struct report *report, const struct options *options);
+// At the end of each turn of the loop: the time now, and the time that the loop has ever spent waiting. What lies between and was not waited is the turn.
+void report_turn(struct report *report, uint64_t now_ns, uint64_t idle_ns);
+void report_done(struct report *report, uint32_t slot, const Wire__Done *done, uint64_t busy_ns, double first_error_s);
+// frames_total: known for certain, 0 while it is not.
+void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy);
+// After a job that went well.
+void report_finish(struct report *report, const struct options *options, const struct source_facts *facts);
+void report_clear(struct report *report);
+
+#endif
