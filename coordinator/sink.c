@@ -22,7 +22,6 @@
 
 struct track {
     int output;                 // its stream in the output, -1 for none
-    const AVCodec *encoder;     // of a converted one
     AVRational time_base;       // of the packets that come in
     int64_t last_dts;           // given to the muxer, in its time base
     int64_t delay;              // added to all times, in time_base
@@ -124,7 +123,7 @@ static int open_others(struct sink *s, const struct sink_setup *setup, char **wh
         return err;
     wanted = mem_zalloc(s->streams.count * sizeof(*wanted));
     for (unsigned i = 0; i < s->streams.count; i++)
-        wanted[i] = s->streams.choices[i].fate == STREAM_COPIED && others_input(s->others)->streams[i]->codecpar->codec_type != AVMEDIA_TYPE_ATTACHMENT;
+        wanted[i] = s->streams.choices[i].fate == STREAM_COPIED && !s->streams.choices[i].attached;
     others_want(s->others, wanted);
     free(wanted);
     return start_conversion(s, setup, start_us, why);
@@ -236,6 +235,30 @@ static int set_video(const struct sink *s, struct track *track, AVStream *out, c
     return err < 0 ? err : set_encoder_tag(out, video->encoder_name ? video->encoder_name : s->encoder->name);
 }
 
+// Matroska keeps a cover picture as an attached file with a certain name.
+static int attach_cover(AVStream *out, const AVStream *in)
+{
+    const char *kind = streams_cover_kind(in->codecpar->codec_id);
+    char text[64];
+    int err;
+
+    out->codecpar->codec_type = AVMEDIA_TYPE_ATTACHMENT;
+    out->disposition = 0;
+    av_freep(&out->codecpar->extradata);
+    out->codecpar->extradata_size = 0;
+    out->codecpar->extradata = av_mallocz((size_t)in->attached_pic.size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!out->codecpar->extradata)
+        return AVERROR(ENOMEM);
+    memcpy(out->codecpar->extradata, in->attached_pic.data, (size_t)in->attached_pic.size);
+    out->codecpar->extradata_size = in->attached_pic.size;
+    snprintf(text, sizeof(text), "cover.%s", strcmp(kind, "jpeg") == 0 ? "jpg" : kind);
+    err = av_dict_set(&out->metadata, "filename", text, AV_DICT_DONT_OVERWRITE);
+    if (err < 0)
+        return err;
+    snprintf(text, sizeof(text), "image/%s", kind);
+    return av_dict_set(&out->metadata, "mimetype", text, AV_DICT_DONT_OVERWRITE);
+}
+
 static int set_copied(const struct sink *s, struct track *track, AVStream *out, const AVStream *in)
 {
     int err = avcodec_parameters_copy(out->codecpar, in->codecpar);
@@ -254,6 +277,8 @@ static int set_copied(const struct sink *s, struct track *track, AVStream *out, 
         if (av_match_name(s->format->name, "avi") && in->avg_frame_rate.num > 0 && in->avg_frame_rate.den > 0)
             out->time_base = av_inv_q(in->avg_frame_rate); // AVI counts frames
     }
+    if (s->streams.choices[in->index].attached && par->codec_type == AVMEDIA_TYPE_VIDEO)
+        return attach_cover(out, in);
     // The sizes that some demuxers give for these are no block sizes, and AVI would write them as such.
     if (par->codec_id == AV_CODEC_ID_AC3 || (par->codec_id == AV_CODEC_ID_MP3 && (par->block_align == 1 || par->block_align == 576 || par->block_align == 1152)))
         par->block_align = 0;
@@ -518,14 +543,14 @@ static int write_packet(struct sink *s, unsigned stream, AVPacket *packet, char 
     track->last_dts = packet->dts;
     packet->stream_index = track->output;
     packet->pos = -1;
+    avx_log_forget();
     err = av_interleaved_write_frame(s->output, packet);
     if (err >= 0 && s->output->pb->error < 0)
         err = s->output->pb->error;
     if (err < 0) {
-        char *what = streams_describe(others_input(s->others), stream);
+        const char *detail = avx_log_last(); // not necessarily of this stream: the muxer holds packets back to interleave them
 
-        err_why(why, err, "%s: cannot write (%s): %s", s->file.path, what, err_text(err));
-        free(what);
+        err_why(why, err, "%s: cannot write: %s%s%s", s->file.path, err_text(err), *detail ? ": " : "", detail);
     }
     return err;
 }

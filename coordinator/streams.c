@@ -82,6 +82,26 @@ bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec)
     return format->codec_tag && av_codec_get_tag2(format->codec_tag, codec, &tag);
 }
 
+const char *streams_cover_kind(enum AVCodecID codec)
+{
+    switch (codec) {
+    case AV_CODEC_ID_MJPEG:
+        return "jpeg";
+    case AV_CODEC_ID_PNG:
+        return "png";
+    case AV_CODEC_ID_GIF:
+        return "gif";
+    case AV_CODEC_ID_BMP:
+        return "bmp";
+    case AV_CODEC_ID_TIFF:
+        return "tiff";
+    case AV_CODEC_ID_WEBP:
+        return "webp";
+    default:
+        return NULL;
+    }
+}
+
 uint32_t streams_copied_tag(const AVOutputFormat *format, const AVCodecParameters *par)
 {
     unsigned tag;
@@ -129,17 +149,23 @@ done:
     return begins;
 }
 
+static bool is_cover(const AVStream *st)
+{
+    return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
+}
+
 static bool can_copy(const struct streams_wish *wish, const AVStream *st)
 {
     const AVCodecParameters *par = st->codecpar;
 
     if (par->codec_type == AVMEDIA_TYPE_ATTACHMENT) // fonts and the like: only Matroska carries files, and only named ones
         return format_is(wish->format, "matroska") && muxer_begins(wish->format, wish->output, st);
-    if (st->disposition & AV_DISPOSITION_ATTACHED_PIC && format_is(wish->format, "avi,mpegts,webm"))
+    if (is_cover(st) && format_is(wish->format, "avi,mpegts,webm"))
         return false; // it would become a video of one picture
+    if (is_cover(st) && format_is(wish->format, "matroska"))
+        return st->attached_pic.size > 0 && streams_cover_kind(par->codec_id);
     if (!streams_takes_codec(wish->format, par->codec_id))
         return false;
-    // QuickTime's muxer wants every track's codec by its name, and knows some that it cannot write alone.
     return format_is(wish->format, "mpegts") || muxer_begins(wish->format, wish->output, st);
 }
 
@@ -230,6 +256,7 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
     }
     if (st->codecpar->codec_type != AVMEDIA_TYPE_UNKNOWN && can_copy(wish, st)) {
         choice->fate = STREAM_COPIED;
+        choice->attached = st->codecpar->codec_type == AVMEDIA_TYPE_ATTACHMENT || (is_cover(st) && format_is(wish->format, "matroska"));
         return 0;
     }
     switch (st->codecpar->codec_type) {
@@ -245,7 +272,7 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
             return refuse(input, i, wish, "leave it out with --no-subtitles or choose .mkv", why);
         break;
     case AVMEDIA_TYPE_VIDEO:
-        if (!(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
+        if (!is_cover(st))
             return refuse(input, i, wish, "choose .mkv", why);
         // fall through
     default:

@@ -13,6 +13,7 @@ enum stream_fate { STREAM_LEFT_OUT, STREAM_MAIN, STREAM_COPIED, STREAM_CONVERTED
 
 struct stream_choice {
     enum stream_fate fate;
+    bool attached;          // copied, but as a file in the header: it has no packets
     const AVCodec *encoder; // of a converted one
 };
 
@@ -35,6 +36,9 @@ int streams_find_main(const AVFormatContext *input);
 
 // Whether the container has a place for the codec, as far as can be told without the stream.
 bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec);
+
+// "png", "jpeg"... for codecs of still pictures that can be attached as files, NULL for others.
+const char *streams_cover_kind(enum AVCodecID codec);
 
 // The tag that a copied stream gets in the container, as ffmpeg's stream copy chooses it.
 uint32_t streams_copied_tag(const AVOutputFormat *format, const AVCodecParameters *par);

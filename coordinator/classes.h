@@ -1,0 +1,27 @@
+// What the frames that leave a filter depend on, which decides how far a video may be cut in front of it. Pure: the facts about a filter come from a
+// renderer that has parsed the chain, the knowledge from classes_table.h.
+#ifndef RENDERFARM_CLASSES_H
+#define RENDERFARM_CLASSES_H
+
+#include "common/protocol.pb-c.h"
+
+#include <stdbool.h>
+
+enum class_kind {
+    CLASS_FRAME,    // an output frame from its own input frame
+    CLASS_COUNTED,  // also from the number of the frame in the stream
+    CLASS_WINDOW,   // also from a bounded number of neighbours
+    CLASS_STATEFUL, // from everything before it
+};
+
+struct class_result {
+    enum class_kind kind;
+    bool meta_later;  // it attaches metadata whose class is worse than FRAME, which matters to filters behind it that read metadata
+    bool reads_meta;  // what it does depends on metadata that filters before it attached
+    bool repeatable;  // two runs of ffmpeg give the same; if not, nothing can be exact
+    const char *why;  // a clause for people about a kind other than FRAME: "carries state from frame to frame"; static
+};
+
+struct class_result classes_of(const Wire__FilterFacts *filter);
+
+#endif

@@ -1,0 +1,360 @@
+#include "options.h"
+
+#include "cores.h"
+
+#include "common/mem.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LONG_CRF = 256,
+    LONG_PRESET,
+    LONG_BITRATE,
+    LONG_ENCODER_OPTIONS,
+    LONG_PIX_FMT,
+    LONG_SEGMENT,
+    LONG_NO_AUDIO,
+    LONG_NO_SUBTITLES,
+    LONG_NO_AUTOROTATE,
+    LONG_PROGRESS,
+    LONG_STATS,
+};
+
+static const struct option long_options[] = {
+    {"workers", required_argument, NULL, 'j'},
+    {"threads", required_argument, NULL, 't'},
+    {"filter", required_argument, NULL, 'f'},
+    {"vf", required_argument, NULL, 'f'},
+    {"codec", required_argument, NULL, 'c'},
+    {"crf", required_argument, NULL, LONG_CRF},
+    {"preset", required_argument, NULL, LONG_PRESET},
+    {"bitrate", required_argument, NULL, LONG_BITRATE},
+    {"encoder-options", required_argument, NULL, LONG_ENCODER_OPTIONS},
+    {"pix-fmt", required_argument, NULL, LONG_PIX_FMT},
+    {"segment", required_argument, NULL, LONG_SEGMENT},
+    {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
+    {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
+    {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
+    {"overwrite", no_argument, NULL, 'y'},
+    {"progress", required_argument, NULL, LONG_PROGRESS},
+    {"stats", required_argument, NULL, LONG_STATS},
+    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static void print_help(int cores)
+{
+    printf("Usage: renderfarm [OPTION]... INPUT OUTPUT\n"
+           "\n"
+           "Renders one video with every core: decode, filter, encode, and exactly the frames\n"
+           "that a single ffmpeg run would make. Audio, subtitles and everything else go along.\n"
+           "\n"
+           "  renderfarm in.mp4 out.mp4\n"
+           "  renderfarm in.mp4 out.mkv --filter=\"nlmeans=s=3,unsharp\" --codec=libx264 --crf=18\n"
+           "  renderfarm in.mov out.webm -j 4 --codec=vp9 --bitrate=2M --no-subtitles\n"
+           "\n"
+           "Work\n"
+           "  -j, --workers=N            renderer processes, 1 to 1024 (default: %d, the cores that\n"
+           "                             this process may use)\n"
+           "  -t, --threads=N            threads of each renderer for the slices of a filtered\n"
+           "                             frame, 1 to 64 (default: 1)\n"
+           "      --segment=SECONDS      length of a segment to aim at; 0 renders in one piece\n"
+           "                             (default: 2 to 10 s, by the length of the video)\n"
+           "\n"
+           "Picture\n"
+           "  -f, --filter=CHAIN         libavfilter chain, as for ffmpeg's -vf (also --vf)\n"
+           "      --no-autorotate        leave a rotated video as it is stored\n"
+           "  -c, --codec=NAME           encoder or codec (default: what the container prefers)\n"
+           "      --crf=N, --preset=NAME, --bitrate=RATE\n"
+           "      --encoder-options=KEY=VALUE:...\n"
+           "                             options of the encoder, as ffmpeg knows them\n"
+           "      --pix-fmt=NAME         pixel format (default: as ffmpeg chooses)\n"
+           "\n"
+           "Output\n"
+           "  -y, --overwrite            replace OUTPUT if it exists\n"
+           "      --no-audio             leave out all audio\n"
+           "      --no-subtitles         leave out all subtitles\n"
+           "\n"
+           "Messages\n"
+           "      --progress=MODE        auto, bar, json (one object a line on standard output)\n"
+           "                             or off (default: auto)\n"
+           "      --stats=FILE           write figures of the run to FILE, as JSON\n"
+           "  -v, --verbose              say more; twice: say it for every segment\n"
+           "  -q, --quiet                say nothing but errors\n"
+           "  -h, --help                 this text\n"
+           "  -V, --version              the version\n"
+           "\n"
+           "Filters run on 8 slices of a frame whatever --threads says. For the few filters whose\n"
+           "picture depends on that, ffmpeg -filter_threads 8 gives the same.\n"
+           "\n"
+           "Exit status: 0 done, 1 failed, 2 wrong use, 128+N ended by signal N.\n",
+           cores);
+}
+
+static enum options_outcome usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static enum options_outcome usage_error(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fprintf(stderr, "renderfarm: %s (try renderfarm --help)\n", text);
+    return OPTIONS_USAGE;
+}
+
+static bool parse_count(const char *text, int least, int most, int *out)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < least || value > most || strchr(" \t+", text[0]))
+        return false;
+    *out = (int)value;
+    return true;
+}
+
+static bool parse_seconds(const char *text, double *out)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !isfinite(value) || value < 0 || value > 1e6)
+        return false;
+    *out = value;
+    return true;
+}
+
+static void add_pair(struct options *o, char *key, char *value)
+{
+    o->encoder_options = mem_grow(o->encoder_options, o->encoder_option_count + 1, sizeof(*o->encoder_options));
+    o->encoder_options[o->encoder_option_count++] = (struct option_pair){key, value};
+}
+
+// Copies up to an unescaped character of `stop`; a backslash takes the next character as it is. *text moves to the stop or the end.
+static char *take_word(const char **text, const char *stop)
+{
+    char *word = mem_zalloc(strlen(*text) + 1), *at = word;
+
+    for (; **text && !strchr(stop, **text); (*text)++) {
+        if (**text == '\\' && (*text)[1])
+            (*text)++;
+        *at++ = **text;
+    }
+    return word;
+}
+
+static bool parse_encoder_options(struct options *o, const char *text)
+{
+    while (*text) {
+        char *key = take_word(&text, "=:"), *value;
+
+        if (!*key || *text != '=') {
+            free(key);
+            return false;
+        }
+        text++;
+        value = take_word(&text, ":");
+        add_pair(o, key, value);
+        if (*text == ':' && !*++text)
+            return false;
+    }
+    return true;
+}
+
+static bool parse_progress(const char *text, enum progress_mode *mode)
+{
+    static const char *const names[] = {[PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_OFF] = "off"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *mode = (enum progress_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void replace(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_dup(text);
+}
+
+static enum options_outcome take_option(struct options *o, int option, const char *name)
+{
+    // Of the options with an argument only a filter may be empty.
+    if (optarg && !*optarg && option != 'f')
+        return usage_error("%s needs a value", name);
+    switch (option) {
+    case 'j':
+        if (!parse_count(optarg, 1, 1024, &o->workers))
+            return usage_error("--workers must be a number from 1 to 1024, not '%s'", optarg);
+        break;
+    case 't':
+        if (!parse_count(optarg, 1, 64, &o->threads))
+            return usage_error("--threads must be a number from 1 to 64, not '%s'", optarg);
+        break;
+    case 'f':
+        replace(&o->filter, optarg);
+        break;
+    case 'c':
+        replace(&o->codec, optarg);
+        break;
+    case LONG_CRF: {
+        char *end;
+        double crf = strtod(optarg, &end);
+
+        if (end == optarg || *end || !isfinite(crf))
+            return usage_error("--crf must be a number, not '%s'", optarg);
+        add_pair(o, mem_dup("crf"), mem_dup(optarg));
+        break;
+    }
+    case LONG_PRESET:
+        add_pair(o, mem_dup("preset"), mem_dup(optarg));
+        break;
+    case LONG_BITRATE: {
+        char *end;
+        double rate = strtod(optarg, &end);
+
+        if (end == optarg || !isfinite(rate) || rate <= 0 || strlen(end) > 1 || !strchr("kKMG", *end))
+            return usage_error("--bitrate must be a rate such as 800k or 2.5M, not '%s'", optarg);
+        add_pair(o, mem_dup("b"), mem_dup(optarg));
+        break;
+    }
+    case LONG_ENCODER_OPTIONS:
+        if (!parse_encoder_options(o, optarg))
+            return usage_error("--encoder-options must be key=value:key=value..., not '%s'", optarg);
+        break;
+    case LONG_PIX_FMT:
+        replace(&o->pixel_format, optarg);
+        break;
+    case LONG_SEGMENT:
+        if (!parse_seconds(optarg, &o->segment_s))
+            return usage_error("--segment must be a length in seconds, or 0 for one segment, not '%s'", optarg);
+        o->one_segment = o->segment_s == 0;
+        break;
+    case LONG_NO_AUDIO:
+        o->no_audio = true;
+        break;
+    case LONG_NO_SUBTITLES:
+        o->no_subtitles = true;
+        break;
+    case LONG_NO_AUTOROTATE:
+        o->no_autorotate = true;
+        break;
+    case 'y':
+        o->overwrite = true;
+        break;
+    case LONG_PROGRESS:
+        if (!parse_progress(optarg, &o->progress))
+            return usage_error("--progress must be auto, bar, json or off, not '%s'", optarg);
+        break;
+    case LONG_STATS:
+        replace(&o->stats_path, optarg);
+        break;
+    case 'v':
+        o->verbosity = o->verbosity < 0 ? 1 : o->verbosity + 1;
+        break;
+    case 'q':
+        o->verbosity = -1;
+        break;
+    default:
+        break;
+    }
+    return OPTIONS_RUN;
+}
+
+static const char *name_of(int option)
+{
+    static char name[64];
+
+    for (const struct option *o = long_options; o->name; o++) {
+        if (o->val == option) {
+            snprintf(name, sizeof(name), "--%s", o->name);
+            return name;
+        }
+    }
+    return "?";
+}
+
+enum options_outcome options_parse(struct options *o, int argc, char **argv)
+{
+    enum options_outcome outcome = OPTIONS_RUN;
+    int cores = cores_usable(), option;
+
+    *o = (struct options){.workers = cores, .threads = 1, .filter = mem_dup(""), .progress = PROGRESS_AUTO};
+    optind = 0; // from the start, also the second time
+    opterr = 0;
+    while (outcome == OPTIONS_RUN && (option = getopt_long(argc, argv, ":j:t:f:c:yvqhV", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+            print_help(cores);
+            outcome = OPTIONS_EXIT_OK;
+            break;
+        case 'V':
+            puts("renderfarm " RENDERFARM_VERSION);
+            outcome = OPTIONS_EXIT_OK;
+            break;
+        case ':':
+            outcome = usage_error("%s needs a value", argv[optind - 1]);
+            break;
+        case '?':
+            // optopt: a short option, the value of a long one that takes no argument, or 0 for an unknown or ambiguous long one.
+            if (optopt > 0 && optopt < 128 && strncmp(argv[optind - 1], "--", 2) != 0)
+                outcome = usage_error("there is no option -%c", optopt);
+            else if (optopt)
+                outcome = usage_error("%s takes no value", name_of(optopt));
+            else
+                outcome = usage_error("there is no option %s, or it is ambiguous", argv[optind - 1]);
+            break;
+        default:
+            outcome = take_option(o, option, name_of(option));
+        }
+    }
+    if (outcome == OPTIONS_RUN) {
+        if (argc - optind < 2)
+            outcome = usage_error("an input and an output are needed");
+        else if (argc - optind > 2)
+            outcome = usage_error("one input and one output, please: '%s' is too many", argv[optind + 2]);
+        else if (!*argv[optind] || !*argv[optind + 1])
+            outcome = usage_error("a file name is empty");
+    }
+    if (outcome != OPTIONS_RUN) {
+        options_clear(o);
+        return outcome;
+    }
+    o->input = mem_dup(argv[optind]);
+    o->output = mem_dup(argv[optind + 1]);
+    return OPTIONS_RUN;
+}
+
+void options_clear(struct options *o)
+{
+    for (size_t i = 0; i < o->encoder_option_count; i++) {
+        free(o->encoder_options[i].key);
+        free(o->encoder_options[i].value);
+    }
+    free(o->encoder_options);
+    free(o->input);
+    free(o->output);
+    free(o->filter);
+    free(o->codec);
+    free(o->pixel_format);
+    free(o->stats_path);
+    *o = (struct options){0};
+}
