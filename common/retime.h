@@ -1,7 +1,7 @@
 // The timestamps of an input's packets as the ffmpeg program mends them without -copyts: the start time of the file is taken off, wrapped and jumping
-// times of formats that may jump (MPEG-TS and the like) are joined, and a stream copy without decode times gets estimated ones. Everybody who reads the
-// input sees the same times if all read the same packets: for formats with jumps that is every packet of every stream, see retime_needs_all.
-// One thread at a time. The input must outlive it.
+// times of formats that may jump (MPEG-TS and the like) are joined, and a stream copy without decode times gets estimated ones. Everybody who reads
+// the input sees the same times if all read the same packets: for formats with jumps that is every packet of every stream, see retime_needs_all. One
+// thread at a time. The input must outlive it.
 #ifndef RENDERFARM_RETIME_H
 #define RENDERFARM_RETIME_H
 

@@ -124,8 +124,8 @@ static int read_streams(struct converted *c, const struct converted_wish *wishes
     return 0;
 }
 
-int converted_open(struct converted **result, const char *renderer, const char *input, int64_t start_us, const struct converted_wish *wishes, size_t count,
-                   char **why)
+int converted_open(struct converted **result, const char *renderer, const char *input, int64_t start_us, const struct converted_wish *wishes,
+                   size_t count, char **why)
 {
     struct converted *c = mem_zalloc(sizeof(*c));
     char *list = mem_dup(""), *start_text = start_us == AV_NOPTS_VALUE ? NULL : mem_format("%" PRId64, start_us);

@@ -1,5 +1,5 @@
-// Streams that are converted: a child process (renderfarm-renderer --convert) decodes and encodes them, because no codec call is made in this process. Its packets come
-// through a pipe, which holds it back when we are slower. Blocks; inside the mux lane.
+// Streams that are converted: a child process (renderfarm-renderer --convert) decodes and encodes them, because no codec call is made in this
+// process. Its packets come through a pipe, which holds it back when we are slower. Blocks; inside the mux lane.
 #ifndef RENDERFARM_CONVERTED_H
 #define RENDERFARM_CONVERTED_H
 
@@ -16,13 +16,15 @@ struct converted_wish {
     const char *encoder;
 };
 
-// Starts the child and reads what it says of each stream. start_us is taken off all times; AV_NOPTS_VALUE for the file's own. On failure *why is one sentence.
-int converted_open(struct converted **converted, const char *renderer, const char *input, int64_t start_us, const struct converted_wish *wishes, size_t count,
-                   char **why);
+// Starts the child and reads what it says of each stream. start_us is taken off all times; AV_NOPTS_VALUE for the file's own. On failure *why is one
+// sentence.
+int converted_open(struct converted **converted, const char *renderer, const char *input, int64_t start_us, const struct converted_wish *wishes,
+                   size_t count, char **why);
 // What the child said of the stream; NULL if it was not asked for. Lives as long as converted.
 const Wire__ConvertedStream *converted_stream(const struct converted *converted, unsigned stream);
 
-// The next packet, stream_index being the input's stream, in the time base that converted_stream names; *packet is NULL at the end. It stays the same until converted_take.
+// The next packet, stream_index being the input's stream, in the time base that converted_stream names; *packet is NULL at the end. It stays the same
+// until converted_take.
 int converted_peek(struct converted *converted, const AVPacket **packet, char **why);
 AVPacket *converted_take(struct converted *converted); // the caller owns it
 

@@ -14,7 +14,8 @@ struct output_file {
     int fd; // -1: not open
 };
 
-// Zeroes the struct first, writes nothing. -EEXIST if it is there and overwrite is not set, -EINVAL if it is the input, or another code; *why is one sentence.
+// Zeroes the struct first, writes nothing. -EEXIST if it is there and overwrite is not set, -EINVAL if it is the input, or another code; *why is one
+// sentence.
 int output_file_check(struct output_file *file, const char *path, const char *input, bool overwrite, char **why);
 // Creates it. fd is open for reading and writing.
 int output_file_create(struct output_file *file, char **why);

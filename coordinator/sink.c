@@ -21,10 +21,10 @@
 #include <string.h>
 
 struct track {
-    int output;                 // its stream in the output, -1 for none
-    AVRational time_base;       // of the packets that come in
-    int64_t last_dts;           // given to the muxer, in its time base
-    int64_t delay;              // added to all times, in time_base
+    int output;           // its stream in the output, -1 for none
+    AVRational time_base; // of the packets that come in
+    int64_t last_dts;     // given to the muxer, in its time base
+    int64_t delay;        // added to all times, in time_base
 };
 
 struct sink {
@@ -189,7 +189,7 @@ static int copy_side_data(AVStream *out, const AVStream *in)
 static int video_side_data(const struct sink *s, AVStream *out, const AVStream *in, const Wire__Probed *video)
 {
     static const enum AVPacketSideDataType kept[] = {
-        AV_PKT_DATA_DISPLAYMATRIX,      AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
+        AV_PKT_DATA_DISPLAYMATRIX,       AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
         AV_PKT_DATA_CONTENT_LIGHT_LEVEL,
     };
     int err;
@@ -272,7 +272,8 @@ static int set_copied(const struct sink *s, struct track *track, AVStream *out, 
     if (in->duration > 0)
         out->duration = in->duration;
     if (par->codec_type == AVMEDIA_TYPE_VIDEO) {
-        out->sample_aspect_ratio = par->sample_aspect_ratio = in->sample_aspect_ratio.num ? in->sample_aspect_ratio : in->codecpar->sample_aspect_ratio;
+        out->sample_aspect_ratio = par->sample_aspect_ratio =
+            in->sample_aspect_ratio.num ? in->sample_aspect_ratio : in->codecpar->sample_aspect_ratio;
         out->r_frame_rate = in->r_frame_rate;
         if (av_match_name(s->format->name, "avi") && in->avg_frame_rate.num > 0 && in->avg_frame_rate.den > 0)
             out->time_base = av_inv_q(in->avg_frame_rate); // AVI counts frames
@@ -280,7 +281,8 @@ static int set_copied(const struct sink *s, struct track *track, AVStream *out, 
     if (s->streams.choices[in->index].attached && par->codec_type == AVMEDIA_TYPE_VIDEO)
         return attach_cover(out, in);
     // The sizes that some demuxers give for these are no block sizes, and AVI would write them as such.
-    if (par->codec_id == AV_CODEC_ID_AC3 || (par->codec_id == AV_CODEC_ID_MP3 && (par->block_align == 1 || par->block_align == 576 || par->block_align == 1152)))
+    if (par->codec_id == AV_CODEC_ID_AC3 ||
+        (par->codec_id == AV_CODEC_ID_MP3 && (par->block_align == 1 || par->block_align == 576 || par->block_align == 1152)))
         par->block_align = 0;
     return copy_side_data(out, in);
 }
@@ -333,7 +335,8 @@ static int add_stream(struct sink *s, unsigned i, const Wire__Probed *video)
     else
         err = set_copied(s, track, out, in);
     // Matroska's times of Opus are those behind the encoder's delay, which its demuxers take off; the muxer does not add it.
-    if (err >= 0 && out->codecpar->codec_id == AV_CODEC_ID_OPUS && out->codecpar->initial_padding > 0 && av_match_name(s->format->name, "matroska,webm"))
+    if (err >= 0 && out->codecpar->codec_id == AV_CODEC_ID_OPUS && out->codecpar->initial_padding > 0 &&
+        av_match_name(s->format->name, "matroska,webm"))
         track->delay = av_rescale_q(out->codecpar->initial_padding, (AVRational){1, 48000}, track->time_base);
     return err;
 }
@@ -432,8 +435,8 @@ static int copy_metadata(struct sink *s)
     return err;
 }
 
-// Where sound begins before the picture (an AAC encoder's priming, say), Matroska's muxer would shift everything until the first time is zero, and no frame would keep its
-// time. Its blocks can hold small negative times.
+// Where sound begins before the picture (an AAC encoder's priming, say), Matroska's muxer would shift everything until the first time is zero, and no
+// frame would keep its time. Its blocks can hold small negative times.
 static bool keeps_negative_times(const struct sink *s)
 {
     const AVFormatContext *in = others_input(s->others);
@@ -443,7 +446,8 @@ static bool keeps_negative_times(const struct sink *s)
     for (unsigned i = 0; i < in->nb_streams; i++) {
         const AVStream *st = in->streams[i];
 
-        if (st->start_time != AV_NOPTS_VALUE && av_rescale_q(st->start_time, st->time_base, AV_TIME_BASE_Q) + others_offset_us(s->others) < -10 * AV_TIME_BASE)
+        if (st->start_time != AV_NOPTS_VALUE &&
+            av_rescale_q(st->start_time, st->time_base, AV_TIME_BASE_Q) + others_offset_us(s->others) < -10 * AV_TIME_BASE)
             return false;
     }
     return true;

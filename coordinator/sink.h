@@ -17,9 +17,9 @@ struct sink_setup {
     const char *input, *output;
     const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
     bool overwrite, no_audio, no_subtitles;
-    bool autorotate;          // the display matrix is used up by the renderers
-    const char *renderer;     // path of the renderer program, which also converts audio and subtitles
-    const double *start_s;    // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
+    bool autorotate;       // the display matrix is used up by the renderers
+    const char *renderer;  // path of the renderer program, which also converts audio and subtitles
+    const double *start_s; // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
 };
 
 // Opened, nothing written: what has been decided. Strings are owned by the facts.
@@ -32,14 +32,16 @@ struct sink_facts {
 
 void sink_facts_clear(struct sink_facts *facts);
 
-// Checks the output (name, folder, exists, is the input), guesses the container, decides what becomes of each other stream and refuses what cannot be kept.
-// On failure *why is one sentence (free()) and nothing is left on disk. A usage-like mistake (unknown encoder, exists without overwrite) is -EINVAL or -EEXIST.
+// Checks the output (name, folder, exists, is the input), guesses the container, decides what becomes of each other stream and refuses what cannot be
+// kept. On failure *why is one sentence (free()) and nothing is left on disk. A usage-like mistake (unknown encoder, exists without overwrite) is
+// -EINVAL or -EEXIST.
 int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why);
 
 // Writes the header to the temporary file. video is what the probe said of the encoder's output.
 int sink_start(struct sink *sink, const Wire__Probed *video, char **why);
 
-// Writes the chunk's video packets (encoder's time base, decode timestamps already rebuilt), each after the other streams' packets that belong before it. Takes the chunk.
+// Writes the chunk's video packets (encoder's time base, decode timestamps already rebuilt), each after the other streams' packets that belong before
+// it. Takes the chunk.
 int sink_write(struct sink *sink, struct chunk **chunk, char **why);
 
 // The rest of the other streams, the trailer, fsync, rename.

@@ -35,6 +35,8 @@ char *streams_describe(const AVFormatContext *input, unsigned stream)
     const char *codec = avcodec_get_name(st->codecpar->codec_id);
     char tag[AV_FOURCC_MAX_STRING_SIZE];
 
+    if (language && strcmp(language->value, "und") == 0)
+        language = NULL;
     if (st->disposition & AV_DISPOSITION_ATTACHED_PIC)
         type = "cover picture";
     if (st->codecpar->codec_id == AV_CODEC_ID_NONE)
@@ -56,10 +58,10 @@ static bool is_mov(const AVOutputFormat *format)
 static bool mpegts_takes(enum AVCodecID codec)
 {
     static const enum AVCodecID known[] = {
-        AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4, AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_CAVS, AV_CODEC_ID_DIRAC,
-        AV_CODEC_ID_VC1, AV_CODEC_ID_MP1, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3, AV_CODEC_ID_AAC, AV_CODEC_ID_AAC_LATM, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3,
-        AV_CODEC_ID_DTS, AV_CODEC_ID_TRUEHD, AV_CODEC_ID_OPUS, AV_CODEC_ID_S302M, AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT,
-        AV_CODEC_ID_SMPTE_KLV, AV_CODEC_ID_TIMED_ID3,
+        AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,   AV_CODEC_ID_MPEG4,        AV_CODEC_ID_H264,      AV_CODEC_ID_HEVC,      AV_CODEC_ID_CAVS,
+        AV_CODEC_ID_DIRAC,      AV_CODEC_ID_VC1,          AV_CODEC_ID_MP1,          AV_CODEC_ID_MP2,       AV_CODEC_ID_MP3,       AV_CODEC_ID_AAC,
+        AV_CODEC_ID_AAC_LATM,   AV_CODEC_ID_AC3,          AV_CODEC_ID_EAC3,         AV_CODEC_ID_DTS,       AV_CODEC_ID_TRUEHD,    AV_CODEC_ID_OPUS,
+        AV_CODEC_ID_S302M,      AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT, AV_CODEC_ID_SMPTE_KLV, AV_CODEC_ID_TIMED_ID3,
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -175,8 +177,7 @@ static const AVCodec *audio_encoder(const struct streams_wish *wish, enum AVCode
     enum AVCodecID codec = av_guess_codec(wish->format, NULL, wish->output, NULL, AVMEDIA_TYPE_AUDIO);
 
     // What was lossless stays so where that costs nobody anything.
-    if (descriptor && descriptor->props & AV_CODEC_PROP_LOSSLESS && !(descriptor->props & AV_CODEC_PROP_LOSSY) &&
-        format_is(wish->format, "matroska"))
+    if (descriptor && descriptor->props & AV_CODEC_PROP_LOSSLESS && !(descriptor->props & AV_CODEC_PROP_LOSSY) && format_is(wish->format, "matroska"))
         codec = AV_CODEC_ID_FLAC;
     return codec == AV_CODEC_ID_NONE ? NULL : avcodec_find_encoder(codec);
 }

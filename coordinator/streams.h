@@ -1,5 +1,5 @@
-// What becomes of each stream of the input: it is the main video, it is copied packet for packet, it is converted, or it is left out, and then somebody is told.
-// Asks libavformat's muxers what they take, and knows their traps. Makes no codec call. Inside the mux lane.
+// What becomes of each stream of the input: it is the main video, it is copied packet for packet, it is converted, or it is left out, and then
+// somebody is told. Asks libavformat's muxers what they take, and knows their traps. Makes no codec call. Inside the mux lane.
 #ifndef RENDERFARM_STREAMS_H
 #define RENDERFARM_STREAMS_H
 
@@ -43,7 +43,8 @@ const char *streams_cover_kind(enum AVCodecID codec);
 // The tag that a copied stream gets in the container, as ffmpeg's stream copy chooses it.
 uint32_t streams_copied_tag(const AVOutputFormat *format, const AVCodecParameters *par);
 
-// Fills *streams (cleared by the caller also on failure). Fails with one sentence when a stream can be neither copied nor converted, nor left out without a word from the user.
+// Fills *streams (cleared by the caller also on failure). Fails with one sentence when a stream can be neither copied nor converted, nor left out
+// without a word from the user.
 int streams_decide(struct streams *streams, const AVFormatContext *input, const struct streams_wish *wish, char **why);
 void streams_clear(struct streams *streams);
 

@@ -58,7 +58,8 @@ static int put(const Wire__Converted *message, const void *payload, size_t size)
     bool written;
 
     wire__converted__pack(message, bytes);
-    written = fwrite(head, sizeof(head), 1, stdout) == 1 && (!length || fwrite(bytes, length, 1, stdout) == 1) && (!size || fwrite(payload, size, 1, stdout) == 1);
+    written = fwrite(head, sizeof(head), 1, stdout) == 1 && (!length || fwrite(bytes, length, 1, stdout) == 1) &&
+              (!size || fwrite(payload, size, 1, stdout) == 1);
     free(bytes);
     return written ? 0 : -EPIPE;
 }

@@ -513,12 +513,12 @@ const AVCodecContext *encode_context(const struct encode *e)
 
 int encode_reorder_delay(const struct encode *e)
 {
-    int delay = e->context->has_b_frames;
-
-    // Not every wrapper says so: a stream with B-frames holds back one packet at least.
-    if (!delay && e->context->max_b_frames > 0)
-        delay = 1;
-    return delay;
+    // libx265's wrapper does not say; with B-frames that others refer to, x265 holds back two pictures at most.
+    if (!strcmp(e->codec->name, "libx265"))
+        return e->context->max_b_frames ? 2 : 0;
+    if (!e->context->has_b_frames && e->context->max_b_frames > 0)
+        return 1;
+    return e->context->has_b_frames;
 }
 
 void encode_free(struct encode **encode)

@@ -312,15 +312,11 @@ static int add_sink(struct filter *f, AVFilterContext *last)
 }
 
 // swscale starts threads of its own, as many as the graph has slices, unless it is told otherwise.
-static int limit_scalers(struct filter *f)
+static void limit_scalers(struct filter *f)
 {
-    for (unsigned i = 0; i < f->graph->nb_filters; i++) {
-        int err = strncmp(f->graph->filters[i]->filter->name, "scale", 5) ? 0 : av_opt_set_int(f->graph->filters[i], "threads", pool_threads(f->pool), 0);
-
-        if (err < 0)
-            return err;
-    }
-    return 0;
+    for (unsigned i = 0; i < f->graph->nb_filters; i++)
+        if (!strncmp(f->graph->filters[i]->filter->name, "scale", 5))
+            f->graph->filters[i]->nb_threads = pool_threads(f->pool);
 }
 
 static bool touches_nothing(const AVFilterGraph *graph)
@@ -393,8 +389,7 @@ static int build(struct filter *f, const AVFrame *frame, char **why)
         last = null;
     }
     err = add_sink(f, last);
-    if (err >= 0)
-        err = limit_scalers(f);
+    limit_scalers(f);
     if (err >= 0)
         err = avfilter_graph_config(f->graph, NULL);
     if (err < 0)

@@ -24,6 +24,8 @@ static char *why;
 static struct sink_facts facts;
 
 // Runs a shell command in the test's folder and returns what it prints, without the last line end. The text lives until the call after the next.
+static const char *shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 static const char *shell(const char *format, ...)
 {
     static char texts[2][1 << 16];
@@ -155,7 +157,7 @@ static void pass(const char *input, const char *output, const char *codec)
 
 static void assert_same_packets(const char *a, const char *b, const char *streams)
 {
-    const char *format = "ffmpeg -v error -i %s -map %s -c copy -f streamhash -hash md5 -";
+    static const char format[] = "ffmpeg -v error -i %s -map %s -c copy -f streamhash -hash md5 -";
 
     assert_string_equal(shell(format, a, streams), shell(format, b, streams));
 }
@@ -171,18 +173,24 @@ static int make_clips(void **state)
     if (!mkdtemp(folder))
         return -1;
     shell("printf '1\\n00:00:00,500 --> 00:00:01,000\\nHello\\n\\n2\\n00:00:02,000 --> 00:00:02,500\\n<i>World</i>\\n' > a.srt");
-    shell("printf ';FFMETADATA1\\ntitle=The Film\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=0\\nEND=1500\\ntitle=One\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=1500\\nEND=3000\\n"
+    shell("printf ';FFMETADATA1\\ntitle=The "
+          "Film\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=0\\nEND=1500\\ntitle=One\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=1500\\nEND=3000\\n"
           "title=Two\\n' > chapters.txt");
     shell("echo not really a font > font.ttf");
     shell("ffmpeg -v error -f lavfi -i testsrc=s=64x64 -frames:v 1 cover.png");
-    shell("ffmpeg -v error -f lavfi -i testsrc=s=160x120:r=25:d=3 -f lavfi -i sine=440:d=3 -f lavfi -i sine=880:d=3 -i a.srt -i chapters.txt -map 0 -map 1 -map 2 -map 3 "
-          "-map_metadata 4 -c:v libx264 -preset veryfast -g 25 -c:a aac -metadata:s:a:0 language=deu -metadata:s:a:1 language=eng -metadata:s:a:1 title=Comments "
-          "-metadata:s:s:0 language=fre -disposition:a:0 0 -disposition:a:1 default+comment -disposition:s:0 forced -attach font.ttf -metadata:s:t:0 mimetype=application/x-truetype-font full.mkv");
-    shell("ffmpeg -v error -f lavfi -i testsrc=s=160x120:r=25:d=3 -f lavfi -i sine=440:d=3 -i cover.png -i chapters.txt -map 0 -map 1 -map 2 -map_metadata 3 -c:v:0 libx264 "
+    shell("ffmpeg -v error -f lavfi -i testsrc=s=160x120:r=25:d=3 -f lavfi -i sine=440:d=3 -f lavfi -i sine=880:d=3 -i a.srt -i chapters.txt -map 0 "
+          "-map 1 -map 2 -map 3 "
+          "-map_metadata 4 -c:v libx264 -preset veryfast -g 25 -c:a aac -metadata:s:a:0 language=deu -metadata:s:a:1 language=eng -metadata:s:a:1 "
+          "title=Comments "
+          "-metadata:s:s:0 language=fre -disposition:a:0 0 -disposition:a:1 default+comment -disposition:s:0 forced -attach font.ttf -metadata:s:t:0 "
+          "mimetype=application/x-truetype-font full.mkv");
+    shell("ffmpeg -v error -f lavfi -i testsrc=s=160x120:r=25:d=3 -f lavfi -i sine=440:d=3 -i cover.png -i chapters.txt -map 0 -map 1 -map 2 "
+          "-map_metadata 3 -c:v:0 libx264 "
           "-preset veryfast -c:a aac -metadata:s:a:0 language=deu -c:v:1 copy -disposition:v:1 attached_pic cover.mp4");
     shell("ffmpeg -v error -i cover.mp4 -map 0:v:0 -map 0:a -c copy plain.mp4");
     shell("ffmpeg -v error -i cover.mp4 -map 0:v:0 -map 0:a -c copy -metadata service_name=Channel plain.ts");
-    shell("ffmpeg -v error -i full.mkv -map 0:v -map 0:a:0 -map 0:s -c:v libvpx -deadline realtime -cpu-used 8 -b:v 100k -c:a copy -c:s copy vp8.mkv");
+    shell(
+        "ffmpeg -v error -i full.mkv -map 0:v -map 0:a:0 -map 0:s -c:v libvpx -deadline realtime -cpu-used 8 -b:v 100k -c:a copy -c:s copy vp8.mkv");
     return 0;
 }
 
@@ -197,7 +205,9 @@ static int remove_clips(void **state)
 
 static void every_stream_of_a_matroska_file_arrives_as_it_was(void **state)
 {
-    const char *what = "-show_entries stream=codec_name,codec_type:stream_disposition=default,forced,comment:stream_tags=language,title,filename,mimetype:format_tags=title";
+    const char *what =
+        "-show_entries "
+        "stream=codec_name,codec_type:stream_disposition=default,forced,comment:stream_tags=language,title,filename,mimetype:format_tags=title";
 
     (void)state;
     pass("full.mkv", "out.mkv", "libx264");
@@ -208,17 +218,22 @@ static void every_stream_of_a_matroska_file_arrives_as_it_was(void **state)
     assert_same_packets("full.mkv", "out.mkv", "0:v");
     assert_same_packets("full.mkv", "out.mkv", "0:a");
     assert_same_packets("full.mkv", "out.mkv", "0:s");
-    assert_string_equal(show("full.mkv", "-show_entries packet=stream_index,pts_time,flags -select_streams a"), show("out.mkv", "-show_entries packet=stream_index,pts_time,flags -select_streams a"));
-    assert_string_equal(shell("cmp font.ttf out.ttf 2>/dev/null; ffmpeg -v quiet -dump_attachment:t:0 out.ttf -i out.mkv; cmp font.ttf out.ttf && echo same"), "same");
+    assert_string_equal(show("full.mkv", "-show_entries packet=stream_index,pts_time,flags -select_streams a"),
+                        show("out.mkv", "-show_entries packet=stream_index,pts_time,flags -select_streams a"));
+    assert_string_equal(
+        shell("cmp font.ttf out.ttf 2>/dev/null; ffmpeg -v quiet -dump_attachment:t:0 out.ttf -i out.mkv; cmp font.ttf out.ttf && echo same"),
+        "same");
 }
 
 static void chapters_arrive_with_their_titles(void **state)
 {
     (void)state;
     pass("full.mkv", "chapters.mkv", "libx264");
-    assert_string_equal(show("chapters.mkv", "-show_entries chapter=start_time,end_time:chapter_tags=title"), "0.000000|1.500000|One\n1.500000|3.000000|Two");
+    assert_string_equal(show("chapters.mkv", "-show_entries chapter=start_time,end_time:chapter_tags=title"),
+                        "0.000000|1.500000|One\n1.500000|3.000000|Two");
     pass("plain.mp4", "chapters.mp4", "libx264");
-    assert_string_equal(show("chapters.mp4", "-show_entries chapter=start_time,end_time:chapter_tags=title"), "0.000000|1.500000|One\n1.500000|3.000000|Two");
+    assert_string_equal(show("chapters.mp4", "-show_entries chapter=start_time,end_time:chapter_tags=title"),
+                        "0.000000|1.500000|One\n1.500000|3.000000|Two");
     assert_int_equal(facts.note_count, 0);
 }
 
@@ -227,15 +242,19 @@ static void copied_sound_keeps_packets_and_times_in_mp4(void **state)
     (void)state;
     pass("plain.mp4", "out.mp4", "libx264");
     assert_same_packets("plain.mp4", "out.mp4", "0:a");
-    assert_string_equal(show("plain.mp4", "-show_entries packet=stream_index,pts_time"), show("out.mp4", "-show_entries packet=stream_index,pts_time"));
+    assert_string_equal(show("plain.mp4", "-show_entries packet=stream_index,pts_time"),
+                        show("out.mp4", "-show_entries packet=stream_index,pts_time"));
 }
 
 static void video_keeps_its_times_in_matroska_although_the_sound_begins_earlier(void **state)
 {
     (void)state;
     pass("plain.mp4", "early.mkv", "libx264");
-    assert_string_equal(shell("ffprobe -v error -of compact=nk=1:p=0 -select_streams v -show_entries packet=pts_time early.mkv | sort -g | head -n 2"), "0.000000\n0.040000");
-    assert_string_equal(shell("ffprobe -v error -of compact=nk=1:p=0 -select_streams a -show_entries packet=pts_time early.mkv | head -n 2"), "-0.023000\n0.000000");
+    assert_string_equal(
+        shell("ffprobe -v error -of compact=nk=1:p=0 -select_streams v -show_entries packet=pts_time early.mkv | sort -g | head -n 2"),
+        "0.000000\n0.040000");
+    assert_string_equal(shell("ffprobe -v error -of compact=nk=1:p=0 -select_streams a -show_entries packet=pts_time early.mkv | head -n 2"),
+                        "-0.023000\n0.000000");
     assert_same_packets("plain.mp4", "early.mkv", "0:a");
 }
 
@@ -280,7 +299,9 @@ static void sound_and_subtitles_are_converted_for_webm(void **state)
     assert_string_equal(show("out.webm", "-show_entries stream=codec_name:stream_tags=language"), "vp8\nopus|deu\nwebvtt|fre");
     assert_same_packets("vp8.mkv", "out.webm", "0:v");
     // As long as it was, and in sync: the tone begins with the picture, within a millisecond.
-    assert_string_equal(shell("ffmpeg -v error -i out.webm -map 0:a -ar 44100 -f s16le - | wc -c | awk '{ print ($1 > 2 * 44100 * 2.99 && $1 < 2 * 44100 * 3.06) }'"), "1");
+    assert_string_equal(
+        shell("ffmpeg -v error -i out.webm -map 0:a -ar 44100 -f s16le - | wc -c | awk '{ print ($1 > 2 * 44100 * 2.99 && $1 < 2 * 44100 * 3.06) }'"),
+        "1");
     assert_string_equal(show("out.webm", "-select_streams s -show_entries packet=pts_time,duration_time"),
                         show("vp8.mkv", "-select_streams s -show_entries packet=pts_time,duration_time"));
     assert_string_equal(shell("ffmpeg -v error -i out.webm -map 0:s -f srt - | grep -c -e Hello -e '<i>World'"), "2");
@@ -298,7 +319,8 @@ static void subtitles_become_mov_text_in_mp4(void **state)
 
 static void two_runs_write_the_same_bytes(void **state)
 {
-    static const char *const runs[][3] = {{"full.mkv", "mkv", "libx264"}, {"cover.mp4", "mp4", "libx264"}, {"vp8.mkv", "webm", "libvpx"}, {"plain.mp4", "ts", "libx264"}};
+    static const char *const runs[][3] = {
+        {"full.mkv", "mkv", "libx264"}, {"cover.mp4", "mp4", "libx264"}, {"vp8.mkv", "webm", "libvpx"}, {"plain.mp4", "ts", "libx264"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
@@ -344,7 +366,8 @@ static void outputs_that_cannot_be_are_refused(void **state)
 static void unknown_and_unfit_encoders_are_refused(void **state)
 {
     (void)state;
-    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "foo"}, -EINVAL, "unknown encoder or codec 'foo'");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "foo"}, -EINVAL,
+                   "unknown encoder or codec 'foo'");
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "aac"}, -EINVAL, "no video encoder");
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.webm"), .codec = "libx264"}, -EINVAL, "webm cannot hold h264");
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp3")}, -EINVAL, "mp3");
@@ -391,6 +414,7 @@ static void missing_converter_is_named(void **state)
     (void)state;
     free(why);
     why = NULL;
+    sink_facts_clear(&facts);
     assert_int_equal(sink_open(&sink, &setup, &facts, &why), -ENOENT);
     assert_non_null(strstr(why, "/nowhere/renderer"));
 }

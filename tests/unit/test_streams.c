@@ -148,7 +148,8 @@ static void picture_subtitles_are_refused_by_name_with_the_way_out(void **state)
     add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
     av_dict_set(&add(AVMEDIA_TYPE_SUBTITLE, AV_CODEC_ID_HDMV_PGS_SUBTITLE)->metadata, "language", "eng", 0);
     assert_true(decide("out.mp4", false, false) < 0);
-    assert_string_equal(why, "out.mp4: stream 1 (subtitle hdmv_pgs_subtitle, eng) cannot go into mp4; leave it out with --no-subtitles or choose .mkv");
+    assert_string_equal(why,
+                        "out.mp4: stream 1 (subtitle hdmv_pgs_subtitle, eng) cannot go into mp4; leave it out with --no-subtitles or choose .mkv");
     streams_clear(&streams);
     assert_int_equal(decide("out.mp4", false, true), 0);
     assert_int_equal(streams.choices[1].fate, STREAM_LEFT_OUT);
