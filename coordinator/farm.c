@@ -683,6 +683,7 @@ static int start(struct farm *f)
         .no_subtitles = f->options->no_subtitles,
         .autorotate = !f->options->no_autorotate,
         .renderer = f->crew.program,
+        .start_s = &f->intake.facts.start_s,
     };
 
     outlet_init(&f->outlet, &f->loop, &setup, on_outlet, f);
