@@ -1,9 +1,5 @@
-// Whether a decoder can start at a packet, read from the packet's own bytes: containers flag keyframes where decoders cannot start. Pure parsing of bytes
-// that come from outside: nothing is read past the end, and what is not understood is no start. Also keeps an eye on parameter sets: a decoder that starts
-// at a later packet knows those of the stream's extradata, so once others came in the stream, nothing is a start any more.
-//
-// Sources: ITU-T H.264 7.3.1 and Annex B, H.265 7.3.1 and Annex B, ISO/IEC 14496-15 5.2.4 and 8.3.3 (avcC, hvcC), RFC 6386 9.1 (VP8), the VP9
-// bitstream specification 6.2, the AV1 bitstream specification 5.3 and 5.9.2, ISO/IEC 13818-2 6.2 (MPEG-2) and 11172-2 2.4.2 (MPEG-1).
+// Whether a packet is a safe place to start decoding at, read from its bytes; and whether the picture format stays what it was. Pure byte parsing: no decoder, no library.
+// Nothing is trusted: whatever cannot be parsed is not proven. Follows one stream, so every packet has to be shown, in order. Not thread-safe.
 #ifndef RENDERFARM_BITSTREAM_H
 #define RENDERFARM_BITSTREAM_H
 
@@ -12,27 +8,33 @@
 #include <stdint.h>
 
 enum bitstream_codec {
-    BITSTREAM_OTHER,      // never a start
-    BITSTREAM_INTRA_ONLY, // every packet is one
-    BITSTREAM_FLAGGED,    // whatever the container flags as keyframe is one (FFV1)
+    BITSTREAM_UNKNOWN, // never proven
+    BITSTREAM_INTRA,   // every packet is a picture of its own, with nothing to look at
     BITSTREAM_H264,
     BITSTREAM_HEVC,
     BITSTREAM_VP8,
     BITSTREAM_VP9,
     BITSTREAM_AV1,
     BITSTREAM_MPEG12,
+    BITSTREAM_MJPEG,
+    BITSTREAM_FFV1,
+    BITSTREAM_PNG,
+    BITSTREAM_PRORES,
+    BITSTREAM_DNXHD,
+    BITSTREAM_DV,
+};
+
+struct bitstream_facts {
+    bool random_access; // a decoder that starts here shows the same from here on as one that has read everything before
+    bool changed;       // the picture format is not the first packet's, or the stream cannot be followed any longer; stays true
+    unsigned frames;    // that the packet promises to show
 };
 
 struct bitstream;
 
-// name as FFmpeg names the codec ("h264").
-enum bitstream_codec bitstream_codec_of(const char *name);
-struct bitstream *bitstream_new(enum bitstream_codec codec, const uint8_t *extradata, size_t extradata_size);
+// extradata may be NULL; it is not kept. height: of the coded picture as the container says, 0 if unknown.
+struct bitstream *bitstream_new(enum bitstream_codec codec, const uint8_t *extradata, size_t extradata_size, int height);
+struct bitstream_facts bitstream_look(struct bitstream *bitstream, const uint8_t *data, size_t size);
 void bitstream_free(struct bitstream **bitstream);
-
-// Every packet of the stream has to pass, in order. True if a decoder that knows the extradata can start here, given that the container flags it (key).
-bool bitstream_is_start(struct bitstream *bitstream, const uint8_t *data, size_t size, bool key);
-// Parameter sets that the extradata lacks have come.
-bool bitstream_changed(const struct bitstream *bitstream);
 
 #endif

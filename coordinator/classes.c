@@ -21,6 +21,7 @@ static const struct class_row table[] = {
 };
 
 static const char unknown_filter[] = "is not in the table of known filters";
+static const char joins_or_splits[] = "does not have exactly one input and one output";
 static const char has_state[] = "carries state from frame to frame";
 static const char counts_frames[] = "depends on the number of the frame";
 static const char looks_around[] = "looks at neighbouring frames";
@@ -115,12 +116,18 @@ static bool names(const char *expression, struct piece variable)
     return false;
 }
 
+// Of a text to be drawn only what is behind the first "%{" is computed.
+static const char *computed_part(struct piece option, const char *value)
+{
+    return value && piece_is(option, "text") ? strstr(value, "%{") : value;
+}
+
 static bool any_names(const Wire__FilterFacts *filter, struct piece variable, struct piece options)
 {
     struct piece option;
 
     while (next_piece(&options, ",", &option)) {
-        const char *value = value_of(filter, option);
+        const char *value = computed_part(option, value_of(filter, option));
 
         if (value && names(value, variable))
             return true;
@@ -144,9 +151,24 @@ static bool variables_hold(const Wire__FilterFacts *filter, struct piece variabl
     return false;
 }
 
+// libavutil writes booleans as words, the rules have numbers.
+static bool to_number(const char *text, double *out)
+{
+    static const char *const words[] = {"auto", "false", "true"}; // -1, 0, 1
+    char *end;
+
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = i - 1;
+            return true;
+        }
+    }
+    *out = strtod(text, &end);
+    return end != text && !*end;
+}
+
 static bool equals(const char *value, struct piece wanted)
 {
-    char *end, *wanted_end;
     char text[64];
     double a, b;
 
@@ -156,9 +178,7 @@ static bool equals(const char *value, struct piece wanted)
         return false;
     memcpy(text, wanted.at, wanted.length);
     text[wanted.length] = '\0';
-    a = strtod(value, &end);
-    b = strtod(text, &wanted_end);
-    return end != value && !*end && wanted_end != text && !*wanted_end && a == b;
+    return to_number(value, &a) && to_number(text, &b) && a == b;
 }
 
 // "any of these options": their names are alternatives or spellings of one.
@@ -194,9 +214,9 @@ static bool compares(const Wire__FilterFacts *filter, struct piece options, stru
 
     while (next_piece(&options, ",", &option)) {
         const char *value = value_of(filter, option);
-        double now = value ? strtod(value, NULL) : 0;
+        double now = 0;
 
-        if (value && strchr(value, ':')) { // a duration, "00:00:02.5"
+        if (value && !to_number(value, &now) && strchr(value, ':')) { // a duration, "00:00:02.5"
             double parts[3] = {0};
             char *at = (char *)(size_t)(const void *)value;
             int count = 0;
@@ -282,7 +302,7 @@ static int kind_of(struct piece p)
         return CLASS_COUNTED;
     if (piece_starts(p, "window"))
         return CLASS_WINDOW;
-    if (piece_is(p, "stateful") || piece_is(p, "multi"))
+    if (piece_is(p, "stateful"))
         return CLASS_STATEFUL;
     return -1;
 }
@@ -297,10 +317,11 @@ static void apply_property(struct class_result *result, struct piece p)
         result->repeatable = false;
 }
 
-static void apply_rules(struct class_result *result, const Wire__FilterFacts *filter, const char *rules)
+// *link_counter: it counts with its link's counter, which goes on while the filter is switched off.
+static void apply_rules(struct class_result *result, bool *link_counter, const Wire__FilterFacts *filter, const char *rules)
 {
     struct piece rest = {rules, strlen(rules)}, token;
-    bool decided = false;
+    bool decided = false, counter_known = false;
 
     while (next_piece(&rest, " ", &token)) {
         struct piece condition, first;
@@ -314,7 +335,14 @@ static void apply_rules(struct class_result *result, const Wire__FilterFacts *fi
         }
         while (next_piece(&token, "+", &first)) {
             kind = kind_of(first);
-            if (kind < 0) {
+            if (piece_is(first, "multi")) {
+                break; // inputs and outputs have been counted
+            } else if (piece_starts(first, "ctr:")) {
+                // The counter of the rule that held, before the one of the filter as it is by default.
+                if (!counter_known)
+                    *link_counter = piece_is(first, "ctr:link");
+                counter_known = true;
+            } else if (kind < 0) {
                 apply_property(result, first);
             } else if (!decided) {
                 result->kind = (enum class_kind)kind;
@@ -326,19 +354,95 @@ static void apply_rules(struct class_result *result, const Wire__FilterFacts *fi
     }
 }
 
-// Whether an option of the filter looks like an expression that keeps something between frames.
-static bool draws_random(const Wire__FilterFacts *filter)
-{
-    for (size_t i = 0; i < filter->n_options; i++) {
-        const char *value = filter->options[i]->value;
+// What an expression does beside computing with the facts of its frame.
+struct habits {
+    bool random;    // draws numbers, each from the one before
+    bool remembers; // reads a variable that it has not surely set in the same evaluation
+    bool clock;     // reads the time of day
+};
 
-        if (value && (strstr(value, "random(") || strstr(value, "randomi(")))
+static bool is_lazy(struct piece function)
+{
+    static const char *const lazy[] = {"if", "ifnot", "while", "between", "taylor", "root"};
+
+    for (size_t i = 0; i < sizeof(lazy) / sizeof(lazy[0]); i++)
+        if (piece_is(function, lazy[i]))
             return true;
-        // ld() reads what an earlier frame may have left, unless st() comes first.
-        if (value && strstr(value, "ld(") && (!strstr(value, "st(") || strstr(value, "ld(") < strstr(value, "st(")))
-            return true;
-    }
     return false;
+}
+
+// Reads "name (" and "digit" with the blanks that expressions may have anywhere.
+static const char *skip_blanks(const char *at)
+{
+    while (isspace((unsigned char)*at))
+        at++;
+    return at;
+}
+
+// The variable named by "0)" or "0,": -1 if it is computed.
+static int variable_at(const char *at, char stop)
+{
+    at = skip_blanks(at);
+    return *at >= '0' && *at <= '9' && *skip_blanks(at + 1) == stop ? *at - '0' : -1;
+}
+
+// Evaluation goes from left to right, so an st() counts for what is behind its ')', unless it stands in something that may be skipped.
+static void look_at_habits(struct habits *habits, const char *expression)
+{
+    enum { DEEPEST = 64 };
+    struct {
+        bool lazy;
+        int sets; // variable, or -1
+    } open[DEEPEST + 1] = {{.sets = -1}};
+    bool is_set_now[10] = {false};
+    int depth = 0;
+
+    for (const char *at = expression; *at;) {
+        struct piece name = {at, 0};
+
+        while (is_identifier((unsigned char)at[name.length]))
+            name.length++;
+        if (name.length > 0) {
+            at = skip_blanks(at + name.length);
+            if (*at != '(')
+                continue;
+            if (piece_is(name, "random") || piece_is(name, "randomi"))
+                habits->random = true;
+            else if (piece_is(name, "time"))
+                habits->clock = true;
+            else if (piece_is(name, "ld") && (variable_at(at + 1, ')') < 0 || !is_set_now[variable_at(at + 1, ')')]))
+                habits->remembers = true;
+        }
+        if (*at == '(') {
+            if (depth == DEEPEST) { // beyond what anybody writes: the careful answer
+                habits->remembers = habits->remembers || strstr(expression, "ld");
+                habits->random = habits->random || strstr(expression, "random");
+                return;
+            }
+            open[depth + 1].lazy = open[depth].lazy || is_lazy(name);
+            open[depth + 1].sets = piece_is(name, "st") && !open[depth].lazy ? variable_at(at + 1, ',') : -1;
+            depth++;
+        } else if (*at == ')' && depth > 0) {
+            if (open[depth].sets >= 0)
+                is_set_now[open[depth].sets] = true;
+            depth--;
+        }
+        if (*at)
+            at++;
+    }
+}
+
+static struct habits habits_of(const Wire__FilterFacts *filter)
+{
+    struct habits habits = {false};
+
+    for (size_t i = 0; i < filter->n_options; i++) {
+        const char *key = filter->options[i]->key, *value = computed_part((struct piece){key, strlen(key)}, filter->options[i]->value);
+
+        if (value)
+            look_at_habits(&habits, value);
+    }
+    return habits;
 }
 
 static bool is_constant(const char *expression)
@@ -366,38 +470,39 @@ static const char *reason(enum class_kind kind)
 struct class_result classes_of(const Wire__FilterFacts *filter)
 {
     struct class_result result = {.kind = CLASS_STATEFUL, .repeatable = true, .why = unknown_filter};
-    const char *enable;
+    const char *enable = value_of(filter, (struct piece){"enable", 6});
+    const struct class_row *row = NULL;
+    bool link_counter = false;
+    struct habits habits;
 
-    if (filter->inputs != 1 || filter->outputs != 1)
+    if (filter->inputs != 1 || filter->outputs != 1) {
+        result.why = joins_or_splits;
         return result;
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (strcmp(table[i].name, filter->name) != 0)
-            continue;
-        result.kind = table[i].kind;
-        apply_rules(&result, filter, table[i].rules);
-        result.why = reason(result.kind);
-        break;
     }
-    if (result.why == unknown_filter)
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]) && !row; i++)
+        if (strcmp(table[i].name, filter->name) == 0)
+            row = &table[i];
+    if (!row)
         return result;
-    if (draws_random(filter)) {
-        result.kind = CLASS_STATEFUL;
-        result.why = draws_lots;
-    }
-    enable = value_of(filter, (struct piece){"enable", 6});
+    result.kind = row->kind;
+    apply_rules(&result, &link_counter, filter, row->rules);
+    result.why = reason(result.kind);
     if (enable && *enable && !is_constant(enable)) {
-        // A frame that passes by is not seen: that matters to every filter that remembers something.
-        if (result.kind != CLASS_FRAME) {
+        // A frame that passes by is not seen: that matters to every filter that remembers something of its own.
+        if (result.kind != CLASS_FRAME && !(result.kind == CLASS_COUNTED && link_counter)) {
             result.kind = CLASS_STATEFUL;
             result.why = comes_and_goes;
         } else if (names(enable, (struct piece){"n", 1})) {
             result.kind = CLASS_COUNTED;
             result.why = counts_frames;
         }
-        if (strstr(enable, "random") || strstr(enable, "ld(")) {
-            result.kind = CLASS_STATEFUL;
-            result.why = draws_lots;
-        }
     }
+    habits = habits_of(filter); // of 'enable' too
+    if (habits.random || habits.remembers) {
+        result.kind = CLASS_STATEFUL;
+        result.why = habits.random ? draws_lots : has_state;
+    }
+    if (habits.clock)
+        result.repeatable = false;
     return result;
 }

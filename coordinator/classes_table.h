@@ -71,7 +71,7 @@
 {"drawbox", CLASS_FRAME, "0", "0", ""},
 {"drawgraph", CLASS_STATEFUL, "inf", "0", "needs:meta pts:rate"},
 {"drawgrid", CLASS_FRAME, "0", "0", ""},
-{"drawtext", CLASS_FRAME, "0", "0", "[rand|localtime|gmtime@text,x,y,alpha,fontsize,fontcolor_expr]stateful+rand [reload>0]stateful [set:timecode]counted+ctr:link [n|frame_num@text,x,y,alpha,fontsize,fontcolor_expr]counted+ctr:link [metadata@text]needs:meta env:file,fonts"},
+{"drawtext", CLASS_FRAME, "0", "0", "[rand|localtime|gmtime@text,x,y,alpha,fontsize,fontcolor_expr]stateful+rand [expansion=2|strftime]stateful+rand [reload>0]stateful [set:timecode]counted+ctr:link [n|frame_num@text,x,y,alpha,fontsize,fontcolor_expr]counted+ctr:link [metadata@text]needs:meta env:file,fonts"},
 {"edgedetect", CLASS_FRAME, "0", "0", ""},
 {"elbg", CLASS_STATEFUL, "inf", "0", "[seed=-1]rand"},
 {"entropy", CLASS_FRAME, "0", "0", "meta:frame"},

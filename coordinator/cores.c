@@ -13,7 +13,7 @@ int cores_of_quota(const char *text)
 
     if (sscanf(text, "%lld %lld", &quota, &period) != 2 || quota <= 0 || period <= 0)
         return 0;
-    quota = (quota + period - 1) / period;
+    quota = quota / period + (quota % period != 0);
     return quota < INT_MAX ? (int)quota : 0;
 }
 

@@ -1,76 +1,222 @@
 #include "cutter.h"
 
-#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
-void cutter_init(struct cutter *c, bool cut, int64_t target)
+void cutter_init(struct cutter *c, int64_t target_ticks, unsigned max_reorder, double tick_s)
 {
-    *c = (struct cutter){.target = target > 0 ? target : 1, .stopped = cut ? NULL : "it was not asked for"};
+    memset(c, 0, sizeof(*c));
+    c->target_ticks = target_ticks > 1 ? target_ticks : 1;
+    c->max_reorder = max_reorder;
+    c->tick_s = tick_s;
 }
 
-static void stop(struct cutter *c, const char *why)
+// Times are not trusted: distances are taken without overflow.
+static int64_t distance(int64_t from, int64_t to)
+{
+    int64_t d;
+
+    return __builtin_sub_overflow(to, from, &d) ? INT64_MAX : d;
+}
+
+// Notes the time of a packet. Later packets have decode times from here on and are not shown before they are decoded, so older times cannot come again.
+static const char *note_time(struct cutter *c, const struct cutter_packet *p)
+{
+    size_t kept = 0;
+    unsigned overtaken = 0;
+
+    for (size_t i = 0; i < c->window_count; i++) {
+        int64_t pts = c->window[i];
+
+        if (pts == p->pts)
+            return "two packets have the same timestamp";
+        if (pts > p->pts)
+            overtaken++;
+        if (pts >= p->dts)
+            c->window[kept++] = pts;
+    }
+    c->window_count = kept;
+    if (kept == CUTTER_WINDOW)
+        return "packets are reordered too far";
+    c->window[c->window_count++] = p->pts;
+    // A decoder that learns of the delay on its way would start otherwise in the middle of the stream than it goes on there.
+    return overtaken > c->max_reorder ? "frames are reordered further than the stream says" : NULL;
+}
+
+// What makes all cuts from here on doubtful.
+static const char *doubt(struct cutter *c, const struct cutter_packet *p)
+{
+    const char *why;
+
+    if (p->pts == CUTTER_NO_TIME || p->dts == CUTTER_NO_TIME)
+        return "a packet has no timestamp";
+    if (c->started && p->dts < c->last_dts)
+        return "decode times go back";
+    if (p->pts < p->dts)
+        return "a frame is shown before it is decoded";
+    why = note_time(c, p);
+    if (why)
+        return why;
+    if (p->palette)
+        return "palettes are sent along with packets";
+    if (p->changed)
+        return "the stream's parameters change";
+    return NULL;
+}
+
+static void end_segment(struct cutter *c, int64_t at)
+{
+    int64_t length = distance(c->segment_start, at);
+
+    if (length > c->longest_segment)
+        c->longest_segment = length;
+}
+
+static void note_key(struct cutter *c, int64_t pts)
+{
+    int64_t gap = distance(c->last_key, pts);
+
+    if (gap > c->longest_key_gap)
+        c->longest_key_gap = gap;
+    c->last_key = pts;
+}
+
+static struct cutter_step make_cut(struct cutter *c)
+{
+    end_segment(c, c->candidate);
+    c->segment_start = c->candidate;
+    c->holding = false;
+    c->cuts++;
+    return (struct cutter_step){.held = CUTTER_CUT, .cut_pts = c->candidate};
+}
+
+static enum cutter_held drop_candidate(struct cutter *c)
+{
+    enum cutter_held held = c->holding ? CUTTER_JOIN : CUTTER_WAIT;
+
+    c->holding = false;
+    return held;
+}
+
+// What a further packet says about the held candidate.
+static struct cutter_step judge(struct cutter *c, const struct cutter_packet *p)
+{
+    if (p->pts < c->candidate) {
+        c->leading++;
+        return (struct cutter_step){.held = drop_candidate(c)};
+    }
+    if (p->discard)
+        return (struct cutter_step){.held = drop_candidate(c)};
+    if (p->dts >= c->candidate)
+        return make_cut(c);
+    if (c->held_count >= CUTTER_MAX_HELD || (c->held_count > 2 && c->held_bytes > CUTTER_MAX_HELD_BYTES))
+        return (struct cutter_step){.held = drop_candidate(c)};
+    return (struct cutter_step){.held = CUTTER_WAIT};
+}
+
+static bool is_candidate(struct cutter *c, const struct cutter_packet *p)
+{
+    bool wanted = distance(c->segment_start, p->pts) >= c->target_ticks;
+
+    if (!c->started || !p->key)
+        return false;
+    if (!p->random_access) {
+        c->unproven += wanted;
+        return false;
+    }
+    if (p->corrupt || p->discard || c->last_discard || p->pts <= c->max_pts)
+        return false;
+    note_key(c, p->pts);
+    return wanted;
+}
+
+static struct cutter_step stop(struct cutter *c, const struct cutter_packet *p, const char *why)
 {
     c->stopped = why;
-    c->waiting = false;
+    c->stopped_at = c->started ? c->max_pts : p->pts;
+    return (struct cutter_step){.held = drop_candidate(c)};
 }
 
-static bool may_be_candidate(const struct cutter *c, const struct cutter_packet *p)
+static void note_progress(struct cutter *c, const struct cutter_packet *p)
 {
-    return c->any && p->start && !p->discard && !c->last_discard && p->pts > c->greatest_pts && p->pts - c->segment_pts >= c->target;
-}
-
-static void remember(struct cutter *c, const struct cutter_packet *p)
-{
-    if (!c->any || p->pts > c->greatest_pts)
-        c->greatest_pts = p->pts;
-    if (!c->any)
-        c->segment_pts = p->pts;
+    if (p->pts == CUTTER_NO_TIME)
+        return;
+    if (!c->started) {
+        c->started = true;
+        c->segment_start = c->first_pts = c->max_pts = c->last_key = p->pts;
+    }
+    if (!c->cuts && p->pts < c->segment_start)
+        c->segment_start = c->first_pts = p->pts;
+    if (p->pts > c->max_pts)
+        c->max_pts = p->pts;
     c->last_dts = p->dts;
     c->last_discard = p->discard;
-    c->any = true;
 }
 
-enum cutter_verdict cutter_put(struct cutter *c, const struct cutter_packet *p)
+struct cutter_step cutter_put(struct cutter *c, const struct cutter_packet *p)
 {
-    enum cutter_verdict verdict = CUTTER_PASS;
+    struct cutter_step step = {.held = CUTTER_WAIT};
+    const char *why;
 
-    if (c->stopped)
-        return CUTTER_PASS;
-    if (p->pts == CUTTER_NO_TIME || p->dts == CUTTER_NO_TIME)
-        stop(c, "packets without timestamps");
-    else if (p->odd)
-        stop(c, "parameters that change in the stream");
-    else if (c->any && p->dts < c->last_dts)
-        stop(c, "decode times that fall");
-    if (c->stopped)
-        return CUTTER_PASS;
-
-    if (c->waiting) {
-        if (p->pts < c->candidate_pts || p->discard) {
-            c->waiting = false; // a leading picture: the group is open
-        } else if (p->dts >= c->candidate_pts) {
-            c->waiting = false;
-            if (c->candidate_pts - c->segment_pts > c->longest)
-                c->longest = c->candidate_pts - c->segment_pts;
-            c->segment_pts = c->candidate_pts;
-            verdict = CUTTER_CUT;
-        } else {
-            verdict = CUTTER_WAIT;
+    // Without a time it cannot be told; the decoder sorts it in where it comes.
+    if (c->cuts && p->pts != CUTTER_NO_TIME && p->pts < c->segment_start)
+        c->late = true;
+    if (!c->stopped) {
+        why = doubt(c, p);
+        if (why)
+            step = stop(c, p, why);
+    }
+    if (!c->stopped) {
+        if (c->holding)
+            step = judge(c, p);
+        if (!c->holding && is_candidate(c, p)) {
+            c->holding = true;
+            c->candidate = p->pts;
+            c->held_count = c->held_bytes = 0;
+        }
+        if (c->holding) {
+            step.hold = true;
+            c->held_count++;
+            c->held_bytes += p->size_bytes;
         }
     }
-    // A packet that proves one cut and could be the next one is not taken for it: segments are longer than that.
-    if (verdict == CUTTER_PASS && may_be_candidate(c, p)) {
-        c->waiting = true;
-        c->candidate_pts = p->pts;
-        verdict = CUTTER_REFUSE_WAIT;
-    }
-    remember(c, p);
-    return verdict;
+    note_progress(c, p);
+    return step;
 }
 
-bool cutter_end(struct cutter *c)
+struct cutter_step cutter_end(struct cutter *c)
 {
-    bool cut = c->waiting && !c->stopped;
+    struct cutter_step step = {.held = CUTTER_WAIT};
 
-    c->waiting = false;
-    return cut;
+    if (c->holding)
+        step = make_cut(c);
+    if (c->started) {
+        end_segment(c, c->max_pts);
+        note_key(c, c->max_pts);
+    }
+    return step;
+}
+
+static bool too_long(const struct cutter *c, int64_t length)
+{
+    return (double)length > 1.5 * (double)c->target_ticks;
+}
+
+const char *cutter_note(struct cutter *c)
+{
+    if (!c->started || !too_long(c, c->longest_segment))
+        return NULL;
+    if (c->stopped && (c->stopped_at == CUTTER_NO_TIME || too_long(c, distance(c->stopped_at, c->max_pts))))
+        snprintf(c->note, sizeof(c->note), "no cuts behind %.1f s, where %s",
+                 c->stopped_at == CUTTER_NO_TIME ? 0.0 : (double)c->stopped_at * c->tick_s, c->stopped);
+    else if (c->leading)
+        snprintf(c->note, sizeof(c->note), "open GOPs: frames before %u keyframe%s need what comes before", c->leading, c->leading == 1 ? "" : "s");
+    else if (c->unproven)
+        snprintf(c->note, sizeof(c->note), "%u keyframe%s not proven to be a place where decoding can start", c->unproven,
+                 c->unproven == 1 ? " is" : "s are");
+    else if (too_long(c, c->longest_key_gap))
+        snprintf(c->note, sizeof(c->note), "keyframes are up to %.1f s apart", (double)c->longest_key_gap * c->tick_s);
+    else
+        return NULL;
+    return c->note;
 }

@@ -278,18 +278,19 @@ static void on_outlet(void *data)
 
 static void write_next(struct farm *f)
 {
+    struct chunk *chunk;
     uint32_t number;
 
-    if (!outlet_busy(&f->outlet)) {
-        struct chunk *chunk = assembler_next(f->assembler);
-
-        if (chunk)
-            outlet_write(&f->outlet, assembler_head(f->assembler), &chunk);
-    }
+    // First, because the segment behind a finished one may have chunks that nothing else will ask for.
     while (assembler_finished(f->assembler, &number)) {
         scheduler_on_written(f->scheduler, number);
         log_debug("segment %u is written", number);
     }
+    if (outlet_busy(&f->outlet))
+        return;
+    chunk = assembler_next(f->assembler);
+    if (chunk)
+        outlet_write(&f->outlet, assembler_head(f->assembler), &chunk);
 }
 
 // ---- What renderers say ----

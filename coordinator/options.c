@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -26,6 +27,8 @@ enum {
     LONG_PROGRESS,
     LONG_STATS,
 };
+
+enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
 
 static const struct option long_options[] = {
     {"workers", required_argument, NULL, 'j'},
@@ -111,6 +114,10 @@ static enum options_outcome usage_error(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    // One line, whatever the user wrote.
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
     fprintf(stderr, "renderfarm: %s (try renderfarm --help)\n", text);
     return OPTIONS_USAGE;
 }
@@ -122,7 +129,7 @@ static bool parse_count(const char *text, int least, int most, int *out)
 
     errno = 0;
     value = strtol(text, &end, 10);
-    if (errno || end == text || *end || value < least || value > most || strchr(" \t+", text[0]))
+    if (errno || end == text || *end || value < least || value > most || !isdigit((unsigned char)text[0]))
         return false;
     *out = (int)value;
     return true;
@@ -145,16 +152,32 @@ static void add_pair(struct options *o, char *key, char *value)
     o->encoder_options[o->encoder_option_count++] = (struct option_pair){key, value};
 }
 
-// Copies up to an unescaped character of `stop`; a backslash takes the next character as it is. *text moves to the stop or the end.
+// Copies up to a character of `stop`, as ffmpeg reads its lists: a backslash takes the next character as it is, quotes take all between them, blanks
+// around the word are left out. *text moves to the stop or the end.
 static char *take_word(const char **text, const char *stop)
 {
-    char *word = mem_zalloc(strlen(*text) + 1), *at = word;
+    char *word = mem_zalloc(strlen(*text) + 1), *at = word, *taken = word;
 
-    for (; **text && !strchr(stop, **text); (*text)++) {
-        if (**text == '\\' && (*text)[1])
-            (*text)++;
-        *at++ = **text;
+    *text += strspn(*text, " \n\t\r");
+    while (**text && !strchr(stop, **text)) {
+        char c = *(*text)++;
+
+        if (c == '\\' && **text) {
+            *at++ = *(*text)++;
+            taken = at;
+        } else if (c == '\'') {
+            while (**text && **text != '\'')
+                *at++ = *(*text)++;
+            if (**text)
+                (*text)++;
+            taken = at;
+        } else {
+            *at++ = c;
+        }
     }
+    while (at > taken && strchr(" \n\t\r", at[-1]))
+        at--;
+    *at = '\0';
     return word;
 }
 
@@ -170,6 +193,8 @@ static bool parse_encoder_options(struct options *o, const char *text)
         text++;
         value = take_word(&text, ":");
         add_pair(o, key, value);
+        if (!*value)
+            return false;
         if (*text == ':' && !*++text)
             return false;
     }
@@ -202,12 +227,12 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         return usage_error("%s needs a value", name);
     switch (option) {
     case 'j':
-        if (!parse_count(optarg, 1, 1024, &o->workers))
-            return usage_error("--workers must be a number from 1 to 1024, not '%s'", optarg);
+        if (!parse_count(optarg, 1, MOST_WORKERS, &o->workers))
+            return usage_error("--workers must be a number from 1 to %d, not '%s'", MOST_WORKERS, optarg);
         break;
     case 't':
-        if (!parse_count(optarg, 1, 64, &o->threads))
-            return usage_error("--threads must be a number from 1 to 64, not '%s'", optarg);
+        if (!parse_count(optarg, 1, MOST_THREADS, &o->threads))
+            return usage_error("--threads must be a number from 1 to %d, not '%s'", MOST_THREADS, optarg);
         break;
     case 'f':
         replace(&o->filter, optarg);
@@ -231,7 +256,7 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         char *end;
         double rate = strtod(optarg, &end);
 
-        if (end == optarg || !isfinite(rate) || rate <= 0 || strlen(end) > 1 || !strchr("kKMG", *end))
+        if (end == optarg || isspace((unsigned char)*optarg) || !isfinite(rate) || rate <= 0 || strlen(end) > 1 || !strchr("kKMG", *end))
             return usage_error("--bitrate must be a rate such as 800k or 2.5M, not '%s'", optarg);
         add_pair(o, mem_dup("b"), mem_dup(optarg));
         break;
@@ -268,7 +293,7 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         replace(&o->stats_path, optarg);
         break;
     case 'v':
-        o->verbosity = o->verbosity < 0 ? 1 : o->verbosity + 1;
+        o->verbosity = o->verbosity <= 0 ? 1 : 2;
         break;
     case 'q':
         o->verbosity = -1;
@@ -279,6 +304,7 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     return OPTIONS_RUN;
 }
 
+// NULL: there is no such option.
 static const char *name_of(int option)
 {
     static char name[64];
@@ -289,7 +315,20 @@ static const char *name_of(int option)
             return name;
         }
     }
-    return "?";
+    return NULL;
+}
+
+// What getopt_long could not take; `letter` is its optopt: the letter of a short option, the value of a long one that takes no argument, or 0 for a
+// long one that is unknown or ambiguous.
+static enum options_outcome refuse(int letter, const char *argument)
+{
+    if (letter == 0)
+        return usage_error("there is no option %.*s, or it is ambiguous", (int)strcspn(argument, "="), argument);
+    if (name_of(letter))
+        return usage_error("%s takes no value", name_of(letter));
+    if (letter > ' ' && letter < 127)
+        return usage_error("there is no option -%c", letter);
+    return usage_error("there is no option -\\x%02x", (unsigned)letter & 0xff);
 }
 
 enum options_outcome options_parse(struct options *o, int argc, char **argv)
@@ -297,6 +336,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
     enum options_outcome outcome = OPTIONS_RUN;
     int cores = cores_usable(), option;
 
+    if (cores > MOST_WORKERS)
+        cores = MOST_WORKERS;
     *o = (struct options){.workers = cores, .threads = 1, .filter = mem_dup(""), .progress = PROGRESS_AUTO};
     optind = 0; // from the start, also the second time
     opterr = 0;
@@ -311,16 +352,10 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = OPTIONS_EXIT_OK;
             break;
         case ':':
-            outcome = usage_error("%s needs a value", argv[optind - 1]);
+            outcome = usage_error("%s needs a value", name_of(optopt));
             break;
         case '?':
-            // optopt: a short option, the value of a long one that takes no argument, or 0 for an unknown or ambiguous long one.
-            if (optopt > 0 && optopt < 128 && strncmp(argv[optind - 1], "--", 2) != 0)
-                outcome = usage_error("there is no option -%c", optopt);
-            else if (optopt)
-                outcome = usage_error("%s takes no value", name_of(optopt));
-            else
-                outcome = usage_error("there is no option %s, or it is ambiguous", argv[optind - 1]);
+            outcome = refuse(optopt, argv[optind - 1]);
             break;
         default:
             outcome = take_option(o, option, name_of(option));

@@ -15,7 +15,7 @@ static double segment_length(const struct plan_input *input)
 
     if (input->segment_s > 0)
         return input->segment_s;
-    if (input->duration_s <= 0 || length > longest_s)
+    if (!(input->duration_s > 0) || length > longest_s)
         return longest_s;
     return length < shortest_s ? shortest_s : length;
 }

@@ -3,6 +3,7 @@
 #include "common/mem.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ struct progress *progress_new(enum progress_mode mode, int is_terminal, int colu
 
 static void time_text(char *out, size_t size, double seconds)
 {
-    uint64_t s = seconds > 0 ? (uint64_t)(seconds + 0.5) : 0;
+    uint64_t s = seconds > 0 ? (uint64_t)(fmin(seconds, 1e9) + 0.5) : 0;
 
     if (s >= 3600)
         snprintf(out, size, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600, s / 60 % 60, s % 60);
@@ -51,7 +52,8 @@ static struct figures figures_of(const struct progress_facts *f)
 
     if (g.elapsed_s > 0) {
         g.fps = (double)f->frames / g.elapsed_s;
-        g.speed = f->video_s / g.elapsed_s;
+        if (isfinite(f->video_s) && f->video_s > 0)
+            g.speed = fmin(f->video_s / g.elapsed_s, 1e9);
     }
     if (f->frames_total > 0) {
         uint64_t done = f->frames < f->frames_total ? f->frames : f->frames_total;
@@ -70,7 +72,7 @@ static void bar_text(char *out, size_t size, int columns, const struct progress_
 
     if (g->percent >= 0) {
         time_text(eta, sizeof(eta), g->eta_s);
-        snprintf(text, sizeof(text), "%3.0f%%  %" PRIu64 "/%" PRIu64 " frames  %.1f fps  %.2fx  ETA %s  %d/%d busy", g->percent, f->frames,
+        snprintf(text, sizeof(text), "%3.0f%%  %" PRIu64 "/%" PRIu64 " frames  %.1f fps  %.2fx  ETA %s  %d/%d busy", floor(g->percent), f->frames,
                  f->frames_total, g->fps, g->speed, g->eta_s >= 0 ? eta : "?", f->busy, f->workers);
     } else {
         snprintf(text, sizeof(text), "%" PRIu64 " frames  %.1f fps  %.2fx  %d/%d busy", f->frames, g->fps, g->speed, f->busy, f->workers);

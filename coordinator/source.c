@@ -9,129 +9,206 @@
 #include "common/packets.h"
 #include "common/retime.h"
 
-#include <libavformat/avformat.h>
-#include <libavutil/opt.h>
+#include <libavutil/mathematics.h>
 
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-struct packet_queue {
+struct queue {
     AVPacket **packets;
-    size_t count, room, first;
+    size_t first, count, room;
 };
 
 struct source {
     char *path;
     AVFormatContext *input;
-    AVStream *stream;
+    AVStream *video;
     struct retime retime;
+    bool read_any;
+    bool ended; // nothing more can be read
+
+    struct queue ahead; // read for the head, not yet given out
     struct bitstream *bitstream;
     struct cutter cutter;
-    double segment_s;
+    bool cut;
 
-    struct packet_queue ahead;   // read for the probe, not yet given out
-    struct packet_queue waiting; // for the cutter's verdict
-    struct chunk *chunk;         // being filled
-    struct source_run *runs;     // ready to be given out
-    size_t run_count, run_room;
+    // Packets leave in the order flow (the running segment's), then held (the next segment's, or not yet known), by way of the chunk.
+    struct queue flow, next_flow, held;
+    bool segment_ends; // behind flow; next_flow goes on
+    bool all_cut;      // the cutter knows of the end
+    int64_t next_keep_from;
+    struct chunk *chunk;
+    uint64_t chunk_frames;
+    int64_t chunk_last_pts;
     uint32_t segment, sequence;
-    bool segment_opened, ended, finished;
-    int64_t segment_from; // keep_from of the open segment
-    int64_t last_pts;
-    uint64_t frames_hint;
+    int64_t keep_from;
 
-    // What went wrong on the way.
-    uint64_t corrupt_packets;
-    int read_err;
-    int64_t end_pts; // of the last packet in time
-    char *damage, *cut_note;
+    // Damage.
+    int read_error;
+    int64_t last_raw_ts, last_pts; // of the video; raw: as the file has it
+    uint64_t corrupt_count;
+    char *damage;
+    const char *note; // the cutter's
 };
 
-static void queue_put(struct packet_queue *q, AVPacket *packet)
+// ---- Queues of packets ----
+
+static void queue_put(struct queue *q, AVPacket **packet)
 {
-    if (q->count == q->room) {
-        q->room = q->room ? q->room * 2 : 64;
-        q->packets = mem_grow(q->packets, q->room, sizeof(AVPacket *));
+    if (q->first && q->first == q->count)
+        q->first = q->count = 0;
+    if (q->count == q->room && q->first > q->room / 2) {
+        memmove(q->packets, q->packets + q->first, (q->count - q->first) * sizeof(*q->packets));
+        q->count -= q->first;
+        q->first = 0;
     }
-    q->packets[q->count++] = packet;
+    if (q->count == q->room) {
+        q->room = q->room ? 2 * q->room : 64;
+        q->packets = mem_grow(q->packets, q->room, sizeof(*q->packets));
+    }
+    q->packets[q->count++] = *packet;
+    *packet = NULL;
 }
 
-static AVPacket *queue_take(struct packet_queue *q)
+static AVPacket *queue_take(struct queue *q)
+{
+    return q->first < q->count ? q->packets[q->first++] : NULL;
+}
+
+static bool queue_empty(const struct queue *q)
+{
+    return q->first == q->count;
+}
+
+static void queue_move(struct queue *to, struct queue *from)
 {
     AVPacket *packet;
 
-    if (q->first == q->count) {
-        q->first = q->count = 0;
-        return NULL;
-    }
-    packet = q->packets[q->first];
-    q->packets[q->first++] = NULL;
-    return packet;
+    while ((packet = queue_take(from)))
+        queue_put(to, &packet);
 }
 
-static void queue_clear(struct packet_queue *q)
+static void queue_clear(struct queue *q)
 {
     AVPacket *packet;
 
     while ((packet = queue_take(q)))
         av_packet_free(&packet);
     free(q->packets);
-    *q = (struct packet_queue){0};
+    memset(q, 0, sizeof(*q));
 }
 
-void source_facts_clear(struct source_facts *facts)
+// ---- What may be cut ----
+
+static enum bitstream_codec bitstream_of(const AVCodecParameters *par)
 {
-    if (facts->parameters)
-        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
-    if (facts->time_base)
-        wire__rational__free_unpacked(facts->time_base, NULL);
-    if (facts->frame_rate)
-        wire__rational__free_unpacked(facts->frame_rate, NULL);
-    for (size_t i = 0; i < facts->side_data_count; i++)
-        wire__side_data__free_unpacked(facts->side_data[i], NULL);
-    free(facts->side_data);
-    free(facts->codec_name);
-    free(facts->format_name);
-    free(facts->why_not_cuttable);
-    *facts = (struct source_facts){0};
+    switch (par->codec_id) {
+    case AV_CODEC_ID_H264:
+        return BITSTREAM_H264;
+    case AV_CODEC_ID_HEVC:
+        return BITSTREAM_HEVC;
+    case AV_CODEC_ID_VP8:
+        return BITSTREAM_VP8;
+    case AV_CODEC_ID_VP9:
+        return BITSTREAM_VP9;
+    case AV_CODEC_ID_AV1:
+        return BITSTREAM_AV1;
+    case AV_CODEC_ID_MPEG1VIDEO:
+    case AV_CODEC_ID_MPEG2VIDEO:
+        return BITSTREAM_MPEG12;
+    case AV_CODEC_ID_MJPEG:
+        return BITSTREAM_MJPEG;
+    case AV_CODEC_ID_FFV1:
+        return BITSTREAM_FFV1;
+    case AV_CODEC_ID_PNG:
+        return BITSTREAM_PNG;
+    case AV_CODEC_ID_PRORES:
+        return BITSTREAM_PRORES;
+    case AV_CODEC_ID_DNXHD:
+        return BITSTREAM_DNXHD;
+    case AV_CODEC_ID_DVVIDEO:
+        return BITSTREAM_DV;
+    case AV_CODEC_ID_RAWVIDEO:
+        return par->format == AV_PIX_FMT_PAL8 ? BITSTREAM_UNKNOWN : BITSTREAM_INTRA;
+    case AV_CODEC_ID_HUFFYUV:
+    case AV_CODEC_ID_FFVHUFF:
+    case AV_CODEC_ID_UTVIDEO:
+    case AV_CODEC_ID_MAGICYUV:
+    case AV_CODEC_ID_V210:
+    case AV_CODEC_ID_V410:
+    case AV_CODEC_ID_JPEG2000:
+        return BITSTREAM_INTRA;
+    default:
+        return BITSTREAM_UNKNOWN;
+    }
 }
 
-// What libavformat would say less clearly.
+static char *why_not_cuttable(const AVCodecParameters *par)
+{
+    if (bitstream_of(par) != BITSTREAM_UNKNOWN)
+        return NULL;
+    if (par->codec_id == AV_CODEC_ID_RAWVIDEO)
+        return mem_dup("raw video with a palette may change it between any two frames");
+    return mem_format("the codec %s is not known to restart at its keyframes", avcodec_get_name(par->codec_id));
+}
+
+// H.264 does not have to say how far it reorders: a decoder finds out on its way, from what was found when the file was opened.
+static unsigned max_reorder(const AVCodecParameters *par)
+{
+    return par->codec_id == AV_CODEC_ID_H264 ? (unsigned)(par->video_delay > 0 ? par->video_delay : 0) : UINT_MAX;
+}
+
+// ---- Opening ----
+
 static int check_file(const char *path, char **why)
 {
     struct stat st;
 
+    // Anything else that cannot be looked at may be a pattern or an address, which the library knows how to open, or else says why not.
     if (stat(path, &st) < 0)
-        return strstr(path, "://") ? 0 : err_why(why, -errno, "%s: %s", path, strerror(errno));
+        return errno == ENOENT && !strpbrk(path, ":%") ? err_why(why, -ENOENT, "%s: there is no such file", path) : 0;
     if (S_ISDIR(st.st_mode))
-        return err_why(why, -EISDIR, "%s: it is a directory, not a video", path);
-    if (S_ISREG(st.st_mode) && st.st_size == 0)
-        return err_why(why, AVERROR_INVALIDDATA, "%s: the file is empty", path);
+        return err_why(why, -EISDIR, "%s is a directory", path);
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return err_why(why, -EINVAL, "%s is no regular file; the input is read more than once", path);
+    if (S_ISREG(st.st_mode) && !st.st_size)
+        return err_why(why, AVERROR_INVALIDDATA, "%s is empty", path);
     return 0;
 }
 
-static int open_input(struct source *s, char **why)
+static int open_error(const char *path, int err, char **why)
 {
-    int err = avformat_open_input(&s->input, s->path, NULL, NULL);
-
-    if (err < 0)
-        return err_why(why, err, "%s: %s", s->path,
-                       err == AVERROR_INVALIDDATA ? "it is no media file that can be read, or its beginning or index is damaged or missing"
-                                                  : err_text(err));
-    // Text files "play" as terminal art; nobody means that.
-    if (strcmp(s->input->iformat->name, "tty") == 0)
-        return err_why(why, AVERROR_INVALIDDATA, "%s: it is a text file, not a video", s->path);
-    err = avformat_find_stream_info(s->input, NULL);
-    if (err < 0)
-        return err_why(why, err, "%s: its streams cannot be understood: %s", s->path, err_text(err));
-    return 0;
+    if (strstr(avx_log_last(), "moov atom not found"))
+        return err_why(why, err, "%s has lost its index (the moov box): it was cut off, or its recording never finished", path);
+    if (err == AVERROR_INVALIDDATA)
+        return err_why(why, err, "%s is no video that can be read: its format is not known or it is damaged from the start", path);
+    if (err == AVERROR(EACCES))
+        return err_why(why, err, "%s may not be read: %s", path, err_text(err));
+    if (err == AVERROR(ENOENT))
+        return err_why(why, err, "%s: there is no such file", path);
+    return err_why(why, err, "%s cannot be opened: %s", path, err_text(err));
 }
 
-// The first video stream that is no cover picture, or else the cover picture.
-static AVStream *find_video(AVFormatContext *input)
+// The library would draw any text as if on a terminal.
+static bool is_text(const AVFormatContext *input, const AVStream *video)
+{
+    switch (video->codecpar->codec_id) {
+    case AV_CODEC_ID_ANSI:
+    case AV_CODEC_ID_BINTEXT:
+    case AV_CODEC_ID_XBIN:
+    case AV_CODEC_ID_IDF:
+        return true;
+    default:
+        return !strcmp(input->iformat->name, "tty");
+    }
+}
+
+static AVStream *choose_video(const AVFormatContext *input)
 {
     AVStream *cover = NULL;
 
@@ -148,316 +225,450 @@ static AVStream *find_video(AVFormatContext *input)
     return cover;
 }
 
-static int64_t guess_frames(const struct source *s, double duration_s, AVRational rate)
+// Formats whose times may jump start where the stream that is wanted starts, as the ffmpeg program has it; others where their first stream does.
+static int64_t start_us(const AVFormatContext *input, const AVStream *video)
 {
-    if (s->stream->nb_frames > 0)
-        return s->stream->nb_frames;
-    return duration_s > 0 && rate.num > 0 && rate.den > 0 ? (int64_t)(duration_s * av_q2d(rate) + 0.5) : 0;
+    int64_t start = input->start_time == AV_NOPTS_VALUE ? 0 : input->start_time, video_start;
+
+    if (input->start_time == AV_NOPTS_VALUE || !retime_needs_all(input) || video->start_time == AV_NOPTS_VALUE || video->pts_wrap_bits >= 64)
+        return start;
+    video_start = av_rescale_q(video->start_time, video->time_base, AV_TIME_BASE_Q);
+    return video_start > start ? video_start : start;
 }
 
-static void fill_facts(struct source *s, struct source_facts *facts)
+static double video_duration_s(const AVFormatContext *input, const AVStream *video)
 {
-    const AVStream *st = s->stream;
-    AVRational rate = av_guess_frame_rate(s->input, s->stream, NULL);
+    if (video->duration > 0)
+        return (double)video->duration * av_q2d(video->time_base);
+    return input->duration > 0 ? (double)input->duration / AV_TIME_BASE : 0;
+}
 
-    packets_parameters_to_wire(&facts->parameters, st->codecpar);
-    facts->time_base = packets_rational_to_wire(st->time_base);
-    facts->frame_rate = packets_rational_to_wire(rate.num > 0 && rate.den > 0 ? rate : (AVRational){0, 1});
-    for (int i = 0; i < avx_stream_side_count(st); i++) {
+static void fill_facts(const struct source *s, int64_t start, struct source_facts *facts)
+{
+    const AVStream *video = s->video;
+    const AVCodecParameters *par = video->codecpar;
+    AVRational rate = video->avg_frame_rate;
+
+    memset(facts, 0, sizeof(*facts));
+    packets_parameters_to_wire(&facts->parameters, par);
+    facts->time_base = packets_rational_to_wire(video->time_base);
+    facts->frame_rate = packets_rational_to_wire(av_guess_frame_rate(s->input, s->video, NULL));
+    for (int i = 0; i < avx_stream_side_count(video); i++) {
         enum AVPacketSideDataType type;
         const uint8_t *data;
         size_t size;
 
-        avx_stream_side_at(st, i, &type, &data, &size);
+        avx_stream_side_at(video, i, &type, &data, &size);
         packets_side_data_append(&facts->side_data, &facts->side_data_count, (int)type, data, size);
     }
-    facts->codec_name = mem_dup(avcodec_get_name(st->codecpar->codec_id));
+    facts->codec_name = mem_dup(avcodec_get_name(par->codec_id));
     facts->format_name = mem_dup(s->input->iformat->name);
-    if (st->duration > 0)
-        facts->duration_s = (double)st->duration * av_q2d(st->time_base);
-    else if (s->input->duration > 0)
-        facts->duration_s = (double)s->input->duration / AV_TIME_BASE;
-    facts->frames = guess_frames(s, facts->duration_s, rate);
-    facts->start_s = s->input->start_time == AV_NOPTS_VALUE ? 0 : (double)s->input->start_time / AV_TIME_BASE;
-    facts->width = st->codecpar->width;
-    facts->height = st->codecpar->height;
-    facts->cuttable = bitstream_codec_of(facts->codec_name) != BITSTREAM_OTHER;
-    if (!facts->cuttable)
-        facts->why_not_cuttable = mem_format("the codec %s is not known to restart exactly at its keyframes", facts->codec_name);
-    else if (st->disposition & AV_DISPOSITION_ATTACHED_PIC) {
-        facts->cuttable = false;
-        facts->why_not_cuttable = mem_dup("it is one picture");
-    }
+    facts->duration_s = video_duration_s(s->input, video);
+    facts->frames = video->nb_frames;
+    if (facts->frames <= 0 && rate.num > 0 && rate.den > 0)
+        facts->frames = llrint(fmin(facts->duration_s * av_q2d(rate), 1e15));
+    facts->start_s = (double)start / AV_TIME_BASE;
+    facts->width = par->width;
+    facts->height = par->height;
+    facts->why_not_cuttable = why_not_cuttable(par);
+    facts->cuttable = !facts->why_not_cuttable;
 }
 
-int source_open(struct source **result, const char *path, struct source_facts *facts, char **why)
+void source_facts_clear(struct source_facts *facts)
 {
-    struct source *s = mem_zalloc(sizeof(*s));
-    const AVCodecParameters *par;
+    if (facts->parameters)
+        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
+    if (facts->time_base)
+        wire__rational__free_unpacked(facts->time_base, NULL);
+    if (facts->frame_rate)
+        wire__rational__free_unpacked(facts->frame_rate, NULL);
+    for (size_t i = 0; i < facts->side_data_count; i++)
+        wire__side_data__free_unpacked(facts->side_data[i], NULL);
+    free(facts->side_data);
+    free(facts->codec_name);
+    free(facts->format_name);
+    free(facts->why_not_cuttable);
+    memset(facts, 0, sizeof(*facts));
+}
+
+static int open_input(struct source *s, char **why)
+{
+    AVDictionary *options = NULL;
     int err;
 
-    s->path = mem_dup(path);
-    s->end_pts = INT64_MIN;
-    err = check_file(path, why);
-    if (!err)
-        err = open_input(s, why);
+    // As the ffmpeg program does; formats other than MPEG-TS leave it untouched.
+    av_dict_set(&options, "scan_all_pmts", "1", 0);
+    avx_log_forget();
+    err = avformat_open_input(&s->input, s->path, NULL, &options);
+    av_dict_free(&options);
     if (err < 0)
-        goto fail;
-    s->stream = find_video(s->input);
-    if (!s->stream) {
-        err = err_why(why, AVERROR_STREAM_NOT_FOUND, "%s: there is no video in it", path);
-        goto fail;
-    }
-    par = s->stream->codecpar;
-    if (par->codec_id == AV_CODEC_ID_NONE) {
-        err = err_why(why, AVERROR_DECODER_NOT_FOUND, "%s: the video's codec is unknown", path);
-        goto fail;
-    }
-    for (unsigned i = 0; i < s->input->nb_streams; i++)
-        if (s->input->streams[i] != s->stream && !retime_needs_all(s->input))
-            s->input->streams[i]->discard = AVDISCARD_ALL;
-    retime_init(&s->retime, s->input, AV_NOPTS_VALUE);
-    fill_facts(s, facts);
-    s->bitstream = bitstream_new(bitstream_codec_of(facts->codec_name), par->extradata, par->extradata_size > 0 ? (size_t)par->extradata_size : 0);
-    *result = s;
+        return open_error(s->path, err, why);
+    err = avformat_find_stream_info(s->input, NULL);
+    if (err < 0 && !s->input->nb_streams)
+        return open_error(s->path, err, why);
     return 0;
-
-fail:
-    source_close(&s);
-    return err;
 }
 
-// The next packet of the video as a decoder would get it; NULL at the end.
-static AVPacket *read_packet(struct source *s)
+static int choose_streams(struct source *s, char **why)
 {
-    while (!s->ended) {
-        AVPacket *packet = av_packet_alloc();
-        int err = packet ? av_read_frame(s->input, packet) : AVERROR(ENOMEM);
+    s->video = choose_video(s->input);
+    if (s->video && is_text(s->input, s->video))
+        return err_why(why, AVERROR_INVALIDDATA, "%s is text, not video", s->path);
+    if (!s->video)
+        return err_why(why, AVERROR_STREAM_NOT_FOUND, "%s has no video stream", s->path);
+    if (s->video->codecpar->codec_id == AV_CODEC_ID_NONE)
+        return err_why(why, AVERROR_DECODER_NOT_FOUND, "%s: the codec of its video, stream %d, is not known", s->path, s->video->index);
+    for (unsigned i = 0; i < s->input->nb_streams; i++)
+        s->input->streams[i]->discard = s->input->streams[i] == s->video || retime_needs_all(s->input) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    return 0;
+}
 
-        if (err == AVERROR(EAGAIN)) {
-            av_packet_free(&packet);
-            continue;
-        }
-        if (err < 0) {
-            av_packet_free(&packet);
-            s->ended = true;
-            s->read_err = err == AVERROR_EOF ? (s->input->pb ? s->input->pb->error : 0) : err;
-            break;
-        }
-        if (retime_packet(&s->retime, packet) && packet->stream_index == s->stream->index) {
-            if (packet->flags & AV_PKT_FLAG_CORRUPT)
-                s->corrupt_packets++;
-            if (packet->pts != AV_NOPTS_VALUE && packet->pts + packet->duration > s->end_pts)
-                s->end_pts = packet->pts + packet->duration;
-            return packet;
-        }
-        av_packet_free(&packet);
+int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
+{
+    struct source *s;
+    int64_t start;
+    const AVCodecParameters *par;
+    int err = check_file(path, why);
+
+    if (err < 0)
+        return err;
+    s = mem_zalloc(sizeof(*s));
+    s->path = mem_dup(path);
+    s->keep_from = INT64_MIN;
+    s->last_raw_ts = s->last_pts = s->chunk_last_pts = AV_NOPTS_VALUE;
+    err = open_input(s, why);
+    if (err >= 0)
+        err = choose_streams(s, why);
+    if (err < 0) {
+        source_close(&s);
+        return err;
     }
-    return NULL;
+    start = start_us(s->input, s->video);
+    retime_init(&s->retime, s->input, start);
+    par = s->video->codecpar;
+    s->bitstream = bitstream_new(bitstream_of(par), par->extradata, par->extradata_size > 0 ? (size_t)par->extradata_size : 0, par->height);
+    fill_facts(s, start, facts);
+    *source = s;
+    return 0;
+}
+
+// ---- Reading ----
+
+static double seconds(const struct source *s, int64_t ts)
+{
+    return ts == AV_NOPTS_VALUE ? 0 : (double)ts * av_q2d(s->video->time_base);
+}
+
+// Where the video ends by the file's own word, in the stream's ticks as the file has them; AV_NOPTS_VALUE if it does not say or only guesses.
+static int64_t promised_end(const struct source *s)
+{
+    AVStream *video = s->video;
+    const AVDictionaryEntry *tag = av_dict_get(video->metadata, "DURATION", NULL, 0);
+    int entries = avformat_index_get_entries_count(video), hours, minutes;
+    int64_t end = AV_NOPTS_VALUE, begin = video->start_time == AV_NOPTS_VALUE ? 0 : video->start_time;
+    double rest;
+
+    // The sample table of mp4 is whole from the start; other formats' indexes may lack entries, but promise nothing that is not there.
+    if (entries > 0)
+        end = avformat_index_get_entry(video, entries - 1)->timestamp;
+    // Matroska's, of the stream; the one of the file may be a longer stream's.
+    if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &rest) == 3) {
+        int64_t tagged = llrint((hours * 3600.0 + minutes * 60.0 + rest) / av_q2d(video->time_base));
+
+        if (end == AV_NOPTS_VALUE || tagged > end)
+            end = tagged;
+    } else if (!strcmp(s->input->iformat->name, "avi") && video->duration > 0 && begin + video->duration > end) {
+        end = begin + video->duration;
+    } else if (s->input->nb_streams == 1 && s->input->duration > 0 && s->input->duration_estimation_method == AVFMT_DURATION_FROM_STREAM &&
+               video->duration > 0 && !video->nb_frames && begin + video->duration > end) {
+        end = begin + video->duration;
+    }
+    return end;
+}
+
+static void note_end(struct source *s)
+{
+    int64_t end = promised_end(s);
+    double promised_s = seconds(s, end), seen_s = seconds(s, s->last_raw_ts), missing_s = promised_s - seen_s;
+
+    if (s->damage)
+        return;
+    // A last frame may be shown for long: up to a second or two in a hundred is no damage.
+    if (end != AV_NOPTS_VALUE && s->last_raw_ts != AV_NOPTS_VALUE && missing_s > fmax(1.0, 0.02 * promised_s))
+        s->damage = mem_format("%s ends early: its video goes to %.1f s of %.1f s%s%s", s->path, seen_s, promised_s, s->read_error ? ": " : "",
+                               s->read_error ? err_text(s->read_error) : "");
+    else if (s->read_error)
+        s->damage = mem_format("%s cannot be read to its end; its video stops at %.1f s: %s", s->path, seconds(s, s->last_pts), err_text(s->read_error));
+    else if (s->corrupt_count)
+        s->damage = mem_format("%s is damaged: %llu packet%s of its video %s marked as broken", s->path, (unsigned long long)s->corrupt_count,
+                               s->corrupt_count == 1 ? "" : "s", s->corrupt_count == 1 ? "is" : "are");
+}
+
+// Before 6.1 the ffmpeg program hangs what it knows of the stream on the stream's first packet, but for its rotation.
+static int add_side_data(const struct source *s, AVPacket *packet)
+{
+    for (int i = 0; i < avx_stream_side_count(s->video); i++) {
+        enum AVPacketSideDataType type;
+        const uint8_t *data;
+        uint8_t *copy;
+        size_t size;
+
+        avx_stream_side_at(s->video, i, &type, &data, &size);
+        if (type == AV_PKT_DATA_DISPLAYMATRIX || av_packet_get_side_data(packet, type, NULL))
+            continue;
+        copy = av_packet_new_side_data(packet, type, size);
+        if (!copy)
+            return AVERROR(ENOMEM);
+        if (size)
+            memcpy(copy, data, size);
+    }
+    return 0;
+}
+
+static void note_packet(struct source *s, const AVPacket *packet)
+{
+    int64_t ts = packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
+
+    if (packet->flags & AV_PKT_FLAG_CORRUPT)
+        s->corrupt_count++;
+    if (ts != AV_NOPTS_VALUE && (s->last_raw_ts == AV_NOPTS_VALUE || ts > s->last_raw_ts))
+        s->last_raw_ts = ts;
+    if (packet->pts != AV_NOPTS_VALUE && packet->pts > s->last_raw_ts)
+        s->last_raw_ts = packet->pts;
+}
+
+// The next packet of the video. 0, AVERROR_EOF, or ENOMEM; a read error is an end that is remembered.
+static int read_packet(struct source *s, AVPacket **result)
+{
+    AVPacket *packet;
+    int err = 0;
+
+    if (s->ended)
+        return AVERROR_EOF;
+    packet = av_packet_alloc();
+    if (!packet)
+        return AVERROR(ENOMEM);
+    for (;;) {
+        err = av_read_frame(s->input, packet);
+        if (err < 0)
+            break;
+        if (packet->stream_index == s->video->index)
+            note_packet(s, packet);
+        if (retime_packet(&s->retime, packet) && packet->stream_index == s->video->index)
+            break;
+        av_packet_unref(packet);
+    }
+    if (err >= 0 && !s->read_any && !AVX_FFTOOLS_6_1)
+        err = add_side_data(s, packet);
+    if (err >= 0) {
+        s->read_any = true;
+        if (packet->pts != AV_NOPTS_VALUE && packet->pts > s->last_pts)
+            s->last_pts = packet->pts;
+        *result = packet;
+        return 0;
+    }
+    av_packet_free(&packet);
+    if (err == AVERROR(ENOMEM))
+        return err;
+    s->ended = true;
+    if (err != AVERROR_EOF)
+        s->read_error = err;
+    else if (s->input->pb && s->input->pb->error < 0 && s->input->pb->error != AVERROR_EOF)
+        s->read_error = s->input->pb->error;
+    note_end(s);
+    return AVERROR_EOF;
 }
 
 int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why)
 {
-    size_t bytes = 0;
+    struct queue *q = &s->ahead;
     struct chunk *chunk = NULL;
+    size_t bytes = 0;
     uint32_t sequence = 0;
+    AVPacket *packet;
+    int err = 0;
 
-    for (size_t i = s->ahead.first; i < s->ahead.count; i++)
-        bytes += (size_t)s->ahead.packets[i]->size;
-    while (s->ahead.count - s->ahead.first < min_packets && bytes < min_bytes) {
-        AVPacket *packet = read_packet(s);
-
-        if (!packet)
+    for (size_t i = q->first; i < q->count; i++)
+        bytes += (size_t)q->packets[i]->size;
+    while (q->count - q->first < min_packets || bytes < min_bytes) {
+        err = read_packet(s, &packet);
+        if (err == AVERROR_EOF)
             break;
+        if (err < 0)
+            return err_why(why, err, "%s: %s", s->path, err_text(err));
         bytes += (size_t)packet->size;
-        queue_put(&s->ahead, packet);
+        queue_put(q, &packet);
     }
-    *eof = s->ended;
-    for (size_t i = s->ahead.first; i < s->ahead.count; i++) {
-        AVPacket *copy = av_packet_clone(s->ahead.packets[i]);
-
-        if (!copy) {
+    if (queue_empty(q))
+        return err_why(why, s->read_error ? s->read_error : AVERROR_INVALIDDATA, "%s: its video stream is empty%s%s", s->path,
+                       s->read_error ? ": " : "", s->read_error ? err_text(s->read_error) : "");
+    for (size_t i = q->first; i < q->count; i++) {
+        packet = av_packet_clone(q->packets[i]);
+        if (!packet) {
             chunk_free(&chunk);
-            return err_why(why, AVERROR(ENOMEM), "%s: out of memory", s->path);
+            return err_why(why, AVERROR(ENOMEM), "%s: %s", s->path, err_text(AVERROR(ENOMEM)));
         }
         if (!chunk)
             chunk = chunk_new(sequence++);
-        chunk_take(chunk, &copy);
+        chunk_take(chunk, &packet);
         if (chunk_full(chunk))
             chunk_list_put(head, &chunk);
     }
     if (chunk)
         chunk_list_put(head, &chunk);
+    *eof = s->ended;
     return 0;
 }
 
+// ---- Cutting ----
+
 void source_start(struct source *s, bool cut, double segment_s)
 {
-    double target = segment_s / av_q2d(s->stream->time_base);
+    double tick_s = av_q2d(s->video->time_base), ticks = tick_s > 0 ? segment_s / tick_s : 0;
 
-    s->segment_s = segment_s;
-    cutter_init(&s->cutter, cut && segment_s > 0, target < 1e15 ? (int64_t)(target + 0.5) : INT64_MAX);
-    s->segment_from = INT64_MIN;
-    s->last_pts = INT64_MIN;
+    s->cut = cut && segment_s > 0 && ticks < 1e18;
+    cutter_init(&s->cutter, s->cut ? llrint(ticks) : INT64_MAX, max_reorder(s->video->codecpar), tick_s);
 }
 
-static struct cutter_packet facts_of(struct source *s, const AVPacket *packet)
+static void put_in_chunk(struct source *s, AVPacket **packet)
 {
-    struct cutter_packet facts = {
-        .pts = packet->pts,
-        .dts = packet->dts,
-        .discard = packet->flags & AV_PKT_FLAG_DISCARD,
-        .start = bitstream_is_start(s->bitstream, packet->data, packet->size > 0 ? (size_t)packet->size : 0, packet->flags & AV_PKT_FLAG_KEY),
-    };
-
-    for (int i = 0; i < packet->side_data_elems; i++) {
-        enum AVPacketSideDataType type = packet->side_data[i].type;
-
-        facts.odd |= type == AV_PKT_DATA_PALETTE || type == AV_PKT_DATA_NEW_EXTRADATA || type == AV_PKT_DATA_PARAM_CHANGE;
-    }
-    return facts;
-}
-
-static struct source_run *new_run(struct source *s)
-{
-    if (s->run_count == s->run_room) {
-        s->run_room = s->run_room ? s->run_room * 2 : 4;
-        s->runs = mem_grow(s->runs, s->run_room, sizeof(*s->runs));
-    }
-    s->runs[s->run_count] = (struct source_run){0};
-    return &s->runs[s->run_count++];
-}
-
-static void emit_chunk(struct source *s, bool last)
-{
-    struct source_run *run = new_run(s);
-
     if (!s->chunk)
-        s->chunk = chunk_new(s->sequence++);
-    s->chunk->last = last;
+        s->chunk = chunk_new(s->sequence);
+    if ((*packet)->pts != AV_NOPTS_VALUE && (*packet)->pts > s->chunk_last_pts)
+        s->chunk_last_pts = (*packet)->pts;
+    // Counted when it was looked at; opaque is of no other use on the way.
+    s->chunk_frames += (uint64_t)(uintptr_t)(*packet)->opaque;
+    (*packet)->opaque = NULL;
+    chunk_take(s->chunk, packet);
+}
+
+static void give_chunk(struct source *s, struct source_run *run, bool last)
+{
     *run = (struct source_run){
         .segment = s->segment,
-        .first = !s->segment_opened,
-        .keep_from = s->segment_from,
-        .keep_to = INT64_MAX, // a proven cut leaks nothing
+        .first = s->sequence == 0,
+        .keep_from = s->keep_from,
+        .keep_to = INT64_MAX, // cuts are proven: nothing of a segment is shown behind the next one's start
         .chunk = s->chunk,
-        .frames_hint = s->frames_hint,
-        .last_pts = s->last_pts,
+        .frames_hint = s->chunk_frames,
+        .last_pts = s->chunk_last_pts,
     };
+    s->chunk->last = last;
     s->chunk = NULL;
-    s->frames_hint = 0;
-    s->segment_opened = true;
-    if (last) {
-        s->segment++;
-        s->sequence = 0;
-        s->segment_opened = false;
+    s->chunk_frames = 0;
+    s->chunk_last_pts = AV_NOPTS_VALUE;
+    s->sequence++;
+}
+
+static void follow(struct source *s, struct cutter_step step)
+{
+    if (step.held == CUTTER_JOIN)
+        queue_move(&s->flow, &s->held);
+    if (step.held == CUTTER_CUT) {
+        queue_move(&s->next_flow, &s->held);
+        s->segment_ends = true;
+        s->next_keep_from = step.cut_pts;
     }
 }
 
-static void append(struct source *s, AVPacket *packet)
+static bool has_side_data(const AVPacket *packet, enum AVPacketSideDataType type)
 {
-    if (!s->chunk)
-        s->chunk = chunk_new(s->sequence++);
-    if (!(packet->flags & AV_PKT_FLAG_DISCARD))
-        s->frames_hint++;
-    if (packet->pts != AV_NOPTS_VALUE && packet->pts > s->last_pts)
-        s->last_pts = packet->pts;
-    chunk_take(s->chunk, &packet);
-    if (chunk_full(s->chunk))
-        emit_chunk(s, false);
+    return av_packet_get_side_data(packet, type, NULL) != NULL;
 }
 
-// Moves waiting packets to the open segment until a run is ready. More may be left.
-static void append_waiting(struct source *s)
+// Takes the packet to the queue that it belongs to.
+static int sort_in(struct source *s, AVPacket **packet, char **why)
 {
-    AVPacket *packet;
+    struct bitstream_facts look = bitstream_look(s->bitstream, (*packet)->data, (size_t)(*packet)->size);
+    struct cutter_packet p = {
+        .pts = (*packet)->pts == AV_NOPTS_VALUE ? CUTTER_NO_TIME : (*packet)->pts,
+        .dts = (*packet)->dts == AV_NOPTS_VALUE ? CUTTER_NO_TIME : (*packet)->dts,
+        .size_bytes = (size_t)(*packet)->size,
+        .key = (*packet)->flags & AV_PKT_FLAG_KEY,
+        .random_access = look.random_access,
+        .discard = (*packet)->flags & AV_PKT_FLAG_DISCARD,
+        .corrupt = (*packet)->flags & AV_PKT_FLAG_CORRUPT,
+        .palette = has_side_data(*packet, AV_PKT_DATA_PALETTE),
+        .changed = look.changed || has_side_data(*packet, AV_PKT_DATA_NEW_EXTRADATA) || has_side_data(*packet, AV_PKT_DATA_PARAM_CHANGE),
+    };
+    struct cutter_step step = {.held = CUTTER_WAIT};
 
-    while (s->run_count == 0 && (packet = queue_take(&s->waiting)))
-        append(s, packet);
+    if (s->cut) {
+        step = cutter_put(&s->cutter, &p);
+        if (s->cutter.late)
+            return err_why(why, AVERROR_INVALIDDATA, "%s: timestamps go back from %.2f s to %.2f s; render it with --segment=0", s->path,
+                           seconds(s, s->cutter.max_pts), seconds(s, p.pts));
+        follow(s, step);
+    }
+    (*packet)->opaque = (void *)(uintptr_t)(p.discard ? 0 : look.frames);
+    queue_put(step.hold ? &s->held : s->segment_ends ? &s->next_flow : &s->flow, packet);
+    return 0;
 }
 
-static void begin_segment(struct source *s)
-{
-    emit_chunk(s, true);
-    s->segment_from = s->waiting.packets[s->waiting.first]->pts;
-}
-
-// Reads one packet and does what the cutter says of it. Whatever is not waiting for a verdict has left `waiting` before the next one is read.
-static void advance(struct source *s)
+static int take_in(struct source *s, char **why)
 {
     AVPacket *packet = queue_take(&s->ahead);
-    struct cutter_packet facts;
+    int err = packet ? 0 : read_packet(s, &packet);
 
-    if (!packet)
-        packet = read_packet(s);
-    if (!packet) {
-        if (cutter_end(&s->cutter))
-            begin_segment(s);
-        s->finished = true;
-        return;
+    if (err >= 0) {
+        err = sort_in(s, &packet, why);
+        av_packet_free(&packet);
+        return err;
     }
-    facts = facts_of(s, packet);
-    switch (cutter_put(&s->cutter, &facts)) {
-    case CUTTER_PASS:
-    case CUTTER_WAIT:
-        queue_put(&s->waiting, packet);
-        break;
-    case CUTTER_CUT:
-        begin_segment(s);
-        queue_put(&s->waiting, packet);
-        break;
-    case CUTTER_REFUSE_WAIT:
-        while (s->waiting.first < s->waiting.count)
-            append(s, queue_take(&s->waiting));
-        queue_take(&s->waiting); // resets the empty queue
-        queue_put(&s->waiting, packet);
-        break;
+    if (err != AVERROR_EOF)
+        return err_why(why, err, "%s: %s", s->path, err_text(err));
+    if (s->cut && !s->all_cut) {
+        follow(s, cutter_end(&s->cutter));
+        s->note = cutter_note(&s->cutter);
     }
+    s->all_cut = true;
+    return 0;
 }
 
-static void look_for_damage(struct source *s)
+// Moves what is certain into the chunk. True when a run is complete.
+static bool fill_run(struct source *s, struct source_run *run)
 {
-    double tb = av_q2d(s->stream->time_base), seen_s = (double)s->end_pts * tb, promised_s = 0;
+    while (!queue_empty(&s->flow)) {
+        AVPacket *packet;
 
-    if (s->stream->duration > 0 && s->stream->start_time != AV_NOPTS_VALUE)
-        promised_s = (double)(s->stream->start_time + s->stream->duration) * tb -
-                     (s->input->start_time == AV_NOPTS_VALUE ? 0 : (double)s->input->start_time / AV_TIME_BASE);
-    free(s->damage);
-    s->damage = NULL;
-    if (s->read_err < 0)
-        s->damage = mem_format("%s: reading stopped at %.2f s: %s; what was read is rendered", s->path, s->end_pts == INT64_MIN ? 0 : seen_s,
-                               err_text(s->read_err));
-    else if (promised_s > 0 && s->end_pts != INT64_MIN && promised_s - seen_s > 1 && promised_s - seen_s > promised_s * 0.02 &&
-             !(s->input->iformat->flags & AVFMT_TS_DISCONT))
-        s->damage = mem_format("%s: the video ends at %.2f s, but the file promises %.2f s; it seems to be cut off, what is there is rendered", s->path,
-                               seen_s, promised_s);
-    else if (s->corrupt_packets > 0)
-        s->damage = mem_format("%s: %" PRIu64 " packets are damaged", s->path, s->corrupt_packets);
+        // Not before there is more: the last chunk of a segment has to be known as such.
+        if (s->chunk && chunk_full(s->chunk)) {
+            give_chunk(s, run, false);
+            return true;
+        }
+        packet = queue_take(&s->flow);
+        put_in_chunk(s, &packet);
+    }
+    if (s->segment_ends) {
+        give_chunk(s, run, true);
+        s->segment_ends = false;
+        s->segment++;
+        s->sequence = 0;
+        s->keep_from = s->next_keep_from;
+        queue_move(&s->flow, &s->next_flow);
+        return true;
+    }
+    if (s->all_cut && s->chunk) {
+        give_chunk(s, run, true);
+        return true;
+    }
+    return false;
 }
 
 int source_next(struct source *s, struct source_run *run, char **why)
 {
-    (void)why;
-    while (s->run_count == 0) {
-        // What waits for a verdict stays; all else goes on first.
-        if (!s->cutter.waiting && s->waiting.first < s->waiting.count) {
-            append_waiting(s);
-            continue;
+    int err;
+
+    memset(run, 0, sizeof(*run));
+    while (!fill_run(s, run)) {
+        if (s->all_cut) {
+            run->eof = true;
+            return 0;
         }
-        if (s->finished) {
-            if (s->chunk || s->segment_opened || s->segment == 0)
-                emit_chunk(s, true);
-            else
-                new_run(s);
-            s->runs[s->run_count - 1].eof = true;
-            look_for_damage(s);
-            break;
-        }
-        advance(s);
+        err = take_in(s, why);
+        if (err < 0)
+            return err;
     }
-    *run = s->runs[0];
-    s->run_count--;
-    memmove(s->runs, s->runs + 1, s->run_count * sizeof(s->runs[0]));
     return 0;
 }
 
@@ -468,9 +679,7 @@ const char *source_damage(const struct source *s)
 
 const char *source_cut_note(const struct source *s)
 {
-    if (s->segment < 2 && s->cutter.stopped)
-        return s->cutter.stopped;
-    return NULL;
+    return s->note;
 }
 
 void source_close(struct source **source)
@@ -481,16 +690,14 @@ void source_close(struct source **source)
         return;
     *source = NULL;
     queue_clear(&s->ahead);
-    queue_clear(&s->waiting);
+    queue_clear(&s->flow);
+    queue_clear(&s->next_flow);
+    queue_clear(&s->held);
     chunk_free(&s->chunk);
-    for (size_t i = 0; i < s->run_count; i++)
-        chunk_free(&s->runs[i].chunk);
-    free(s->runs);
-    retime_clear(&s->retime);
     bitstream_free(&s->bitstream);
+    retime_clear(&s->retime);
     avformat_close_input(&s->input);
-    free(s->path);
     free(s->damage);
-    free(s->cut_note);
+    free(s->path);
     free(s);
 }

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -13,7 +14,7 @@ static double s_of(uint64_t ns)
 
 static double wall_s(const struct stats *s)
 {
-    return s_of(s->end_ns - s->start_ns);
+    return s->end_ns > s->start_ns ? s_of(s->end_ns - s->start_ns) : 0;
 }
 
 double stats_efficiency(const struct stats *s)
@@ -33,15 +34,15 @@ void stats_self(struct stats *s)
     if (getrusage(RUSAGE_SELF, &usage) < 0)
         return;
     s->coordinator_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    s->coordinator_cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
-                            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
+    s->coordinator_cpu_ns =
+        (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
 }
 
 static void add_number(struct json_object *object, const char *key, double value)
 {
     char text[64];
 
-    snprintf(text, sizeof(text), "%.6f", value);
+    snprintf(text, sizeof(text), "%.6f", isfinite(value) && fabs(value) < 1e15 ? value : 0); // JSON has no word for the others
     json_object_object_add(object, key, json_object_new_double_s(value, text));
 }
 

@@ -25,7 +25,7 @@ struct encode {
     const AVCodec *codec; // the context forgets it when it cannot be opened
     AVCodecContext *context;
     AVRational filter_time_base, filter_rate;
-    bool opened;
+    bool opened, ended;
 };
 
 static const AVCodec *find_encoder(const Wire__Job *job)
@@ -488,6 +488,7 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
         else
             c->sample_aspect_ratio = frame->sample_aspect_ratio;
     }
+    e->ended = !frame;
     avx_log_forget();
     err = avcodec_send_frame(c, frame);
     if (err < 0 && !(err == AVERROR_EOF && !frame))
@@ -521,6 +522,20 @@ int encode_reorder_delay(const struct encode *e)
     return e->context->has_b_frames;
 }
 
+// SVT-AV1 must not be closed before it was told of the end.
+static void end_svtav1(struct encode *e)
+{
+    AVPacket *packet;
+
+    if (!e->opened || e->ended || strcmp(e->codec->name, "libsvtav1"))
+        return;
+    packet = av_packet_alloc();
+    if (packet && avcodec_send_frame(e->context, NULL) >= 0)
+        while (avcodec_receive_packet(e->context, packet) >= 0)
+            av_packet_unref(packet);
+    av_packet_free(&packet);
+}
+
 void encode_free(struct encode **encode)
 {
     struct encode *e = *encode;
@@ -528,6 +543,7 @@ void encode_free(struct encode **encode)
     if (!e)
         return;
     *encode = NULL;
+    end_svtav1(e);
     avcodec_free_context(&e->context);
     free(e);
 }

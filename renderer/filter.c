@@ -300,7 +300,7 @@ static int add_sink(struct filter *f, AVFilterContext *last)
 
     // A rebuilt graph goes on in the size that the encoder was opened with.
     if (f->output_width) {
-        snprintf(size, sizeof(size), "%d:%d", f->output_width, f->output_height);
+        snprintf(size, sizeof(size), "%d:%d:threads=%d", f->output_width, f->output_height, pool_threads(f->pool));
         err = append(f->graph, &last, "scale", "same_size", size);
     }
     if (err >= 0 && *f->formats)
