@@ -33,8 +33,8 @@ const char *avx_libraries(void)
         int length = 0;
 
         for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
-            length += snprintf(text + length, sizeof(text) - (size_t)length, "%s %u.%u.%u ", name[i], AV_VERSION_MAJOR(v[i]),
-                               AV_VERSION_MINOR(v[i]), AV_VERSION_MICRO(v[i]));
+            length += snprintf(text + length, sizeof(text) - (size_t)length, "%s %u.%u.%u ", name[i], AV_VERSION_MAJOR(v[i]), AV_VERSION_MINOR(v[i]),
+                               AV_VERSION_MICRO(v[i]));
         snprintf(text + length, sizeof(text) - (size_t)length, "%s %s", av_version_info(), avcodec_configuration());
     }
     return text;
@@ -340,8 +340,8 @@ bool avx_encoder_side_works(void)
 
 int avx_encoder_side_add(AVCodecContext *encoder, enum AVFrameSideDataType type, const void *data, size_t size)
 {
-    AVFrameSideData *side = av_frame_side_data_new(&encoder->decoded_side_data, &encoder->nb_decoded_side_data, type, size,
-                                                   AV_FRAME_SIDE_DATA_FLAG_UNIQUE);
+    AVFrameSideData *side =
+        av_frame_side_data_new(&encoder->decoded_side_data, &encoder->nb_decoded_side_data, type, size, AV_FRAME_SIDE_DATA_FLAG_UNIQUE);
 
     if (!side)
         return AVERROR(ENOMEM);

@@ -13,10 +13,12 @@ const char *avx_libraries(void);
 
 // What the ffmpeg program of 6.1 does otherwise than that of 5.1; everything that asks is exact for the version it is built against.
 // 5.1: packets without a decode timestamp get an estimated one; the filters are rebuilt for a new size or pixel format.
-// 6.1: frames without a timestamp get an estimated one; the encoder takes the filters' time base when there is no frame rate, and durations with the frames.
+// 6.1: frames without a timestamp get an estimated one; the encoder takes the filters' time base when there is no frame rate, and durations with the
+// frames.
 #define AVX_FFTOOLS_6_1 (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 0))
 
-// The libraries' messages: off stderr (or to the debug log), the last error line of each thread is kept. Once, before other threads use the libraries.
+// The libraries' messages: off stderr (or to the debug log), the last error line of each thread is kept. Once, before other threads use the
+// libraries.
 void avx_log_install(void);
 void avx_log_forget(void);
 // The last error since avx_log_forget() on this thread, without a line feed; "" if there was none. Static to the thread.

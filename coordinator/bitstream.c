@@ -17,9 +17,10 @@ struct parameter_set {
     uint64_t carried_in; // number of the packet that last brought it
     uint8_t refers_to;   // PPS: its SPS
     // SPS of H.264:
-    bool pic_struct; // picture timing messages say how fields are shown
-    bool frames_adapt; // frames of field pairs adapt in macroblocks, so interlacing shows in the slices
-    bool lossless_profile;
+    bool pic_struct;   // picture timing messages say how fields are shown
+    bool fields;       // pictures may be fields, two of them a frame
+    bool frames_adapt; // frames adapt to fields in macroblocks, so interlacing shows in the slices
+    bool chroma444;
     uint8_t timing_skip_bits; // of a picture timing message before its pic_struct
 };
 
@@ -35,6 +36,7 @@ struct bitstream {
     unsigned length_bytes; // of NAL unit lengths, 0 for start codes
     bool ended;            // the packet before closed a sequence
     uint64_t sei_seen;     // lasting messages so far, a bit each
+    unsigned x264_build;   // the oldest, 0 for unknown
     struct parameter_set sets[SET_KINDS][NAL_MAX_SETS];
 
     bool mpeg_display_seen;
@@ -240,7 +242,7 @@ static void scaling_lists(struct bits *b, unsigned count)
             continue;
         for (unsigned j = 0; j < (i < 6 ? 16U : 64U) && !b->over; j++) {
             if (next)
-                next = (last + se(b)) & 255;
+                next = (int)(((unsigned)last + (unsigned)se(b)) & 255);
             if (next)
                 last = next;
         }
@@ -290,7 +292,7 @@ static int h264_sps(struct parameter_set *set, struct bits *b)
 
     skip(b, 16);
     id = ue(b);
-    set->lossless_profile = profile == 244 || profile == 44;
+    set->chroma444 = profile == 244 || profile == 44;
     if (h264_has_chroma_format(profile)) {
         chroma = ue(b);
         if (chroma == 3)
@@ -321,7 +323,8 @@ static int h264_sps(struct parameter_set *set, struct bits *b)
     skip(b, 1);
     ue(b);
     ue(b);
-    if (!bit(b))
+    set->fields = !bit(b);
+    if (set->fields)
         set->frames_adapt = bit(b);
     skip(b, 1);
     if (bit(b))
@@ -430,32 +433,34 @@ static const struct parameter_set *active_sps(const struct bitstream *s, unsigne
 
 // What one packet of NAL units told.
 struct nal_facts {
-    bool picture;    // a coded picture began
-    bool random;     // and decoding may start there
-    bool ends;       // a sequence
-    uint64_t sei;    // lasting messages before the picture
+    bool picture; // a coded picture began
+    bool random;  // and decoding may start there
+    bool ends;    // a sequence
+    uint64_t sei; // lasting messages before the picture
     const struct parameter_set *sps;
     uint8_t timing[16]; // picture timing message of H.264
     size_t timing_size;
 };
 
-// x264 before builds 44 and 151 had errors that decoders make up for, by the build number in the first packet alone.
-static bool old_x264(const struct bitstream *s, const uint8_t *text, size_t size)
+// The build number of x264, which it leaves in the first packet alone. Decoders make up for the errors of builds before 44 and, in 4:4:4, before 151.
+static void note_x264(struct bitstream *s, const uint8_t *text, size_t size)
 {
     static const char mark[] = "x264 - core ";
     const uint8_t *p = size > sizeof(mark) ? memmem(text, size, mark, sizeof(mark) - 1) : NULL;
     unsigned build = 0;
 
     if (!p)
-        return false;
+        return;
     for (p += sizeof(mark) - 1; p < text + size && *p >= '0' && *p <= '9' && build < 1000; p++)
         build = build * 10 + (unsigned)(*p - '0');
-    if (build < 44)
-        return true;
-    for (int i = 0; i < 32; i++)
-        if (s->sets[SET_SPS][i].current && s->sets[SET_SPS][i].lossless_profile)
-            return build < 151;
-    return false;
+    if (!s->x264_build || build < s->x264_build)
+        s->x264_build = build ? build : 1;
+}
+
+// In 4:4:4, a decoder that is told no build may be wrong, and hide that with what it has of earlier pictures.
+static bool x264_matters(const struct bitstream *s, const struct parameter_set *sps)
+{
+    return sps->chroma444 ? s->x264_build < 151 : s->x264_build && s->x264_build < 44;
 }
 
 // Messages that hold for the pictures after the next as well: a decoder that starts in the middle has to be told them again.
@@ -464,7 +469,7 @@ static bool sei_lasts(unsigned type)
     return type == 1 || type == 45 || type == 47 || type == 137 || type == 144 || type == 147;
 }
 
-static void look_at_sei(const struct bitstream *s, struct nal_facts *f, const uint8_t *nal, size_t size)
+static void look_at_sei(struct bitstream *s, struct nal_facts *f, const uint8_t *nal, size_t size)
 {
     size_t header = (size_t)nal_header_bytes(s);
     struct bits b = bits_of(nal + header, size - header, true);
@@ -484,8 +489,8 @@ static void look_at_sei(const struct bitstream *s, struct nal_facts *f, const ui
             return;
         if (sei_lasts(type))
             f->sei |= UINT64_C(1) << (type == 1 ? 1 : type == 45 ? 2 : type == 47 ? 3 : type == 137 ? 4 : type == 144 ? 5 : 6);
-        if (type == 5 && s->codec == BITSTREAM_H264 && b.at < size - header && old_x264(s, nal + header + b.at, size - header - b.at))
-            f->sei |= 1;
+        if (type == 5 && s->codec == BITSTREAM_H264)
+            note_x264(s, nal + header + b.at, size - header - b.at);
         if (type == 1 && s->codec == BITSTREAM_H264) {
             f->timing_size = length < sizeof(f->timing) ? length : sizeof(f->timing);
             for (size_t i = 0; i < f->timing_size; i++)
@@ -517,9 +522,16 @@ static void look_at_h264_slice(struct bitstream *s, struct nal_facts *f, const u
     struct bits b = bits_of(nal + 1, size - 1, true);
     unsigned type = nal[0] & 0x1f, first = ue(&b), slice = ue(&b) % 5, pps = ue(&b);
 
+    if (f->picture) {
+        // Another picture, but for the second field of this one.
+        if (!first && !(f->sps && f->sps->fields))
+            f->random = false;
+        return;
+    }
     f->picture = true;
     f->sps = active_sps(s, pps);
-    f->random = type == 5 && !first && slice == 2 && !b.over && f->sps && sets_are_known(s) && !interlacing_is_inherited(f);
+    f->random =
+        type == 5 && !first && slice == 2 && !b.over && f->sps && sets_are_known(s) && !x264_matters(s, f->sps) && !interlacing_is_inherited(f);
 }
 
 static void look_at_hevc_slice(struct bitstream *s, struct nal_facts *f, const uint8_t *nal, size_t size)
@@ -531,6 +543,11 @@ static void look_at_hevc_slice(struct bitstream *s, struct nal_facts *f, const u
     bool drops = type >= 16 && type <= 23 && bit(&b);
     unsigned pps = ue(&b);
 
+    if (f->picture) {
+        if (first || !irap)
+            f->random = false;
+        return;
+    }
     f->picture = true;
     f->sps = active_sps(s, pps);
     f->random = irap && first && !drops && !s->ended && !b.over && f->sps && sets_are_known(s);
@@ -542,6 +559,7 @@ static void look_at_nal(struct bitstream *s, struct nal_facts *f, const uint8_t 
     unsigned type;
     int kind;
 
+    // Units of further layers are not decoded.
     if (size <= (size_t)nal_header_bytes(s) || (!h264 && ((nal[0] & 1) || nal[1] >> 3)))
         return;
     type = nal_type(s, nal);
@@ -550,9 +568,9 @@ static void look_at_nal(struct bitstream *s, struct nal_facts *f, const uint8_t 
         put_set(s, kind, nal, size, false);
     else if (type == (h264 ? 6U : 39U) && !f->picture)
         look_at_sei(s, f, nal, size);
-    else if (h264 && type >= 1 && type <= 5 && !f->picture)
+    else if (h264 && (type == 1 || type == 2 || type == 5))
         look_at_h264_slice(s, f, nal, size);
-    else if (!h264 && type < 32 && !f->picture)
+    else if (!h264 && type < 32)
         look_at_hevc_slice(s, f, nal, size);
 }
 

@@ -1,5 +1,6 @@
-// Whether a packet is a safe place to start decoding at, read from its bytes; and whether the picture format stays what it was. Pure byte parsing: no decoder, no library.
-// Nothing is trusted: whatever cannot be parsed is not proven. Follows one stream, so every packet has to be shown, in order. Not thread-safe.
+// Whether a packet is a safe place to start decoding at, read from its bytes; and whether the picture format stays what it was. Pure byte parsing: no
+// decoder, no library. Nothing is trusted: whatever cannot be parsed is not proven. Follows one stream, so every packet has to be shown, in order.
+// Not thread-safe.
 #ifndef RENDERFARM_BITSTREAM_H
 #define RENDERFARM_BITSTREAM_H
 

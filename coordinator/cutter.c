@@ -19,7 +19,8 @@ static int64_t distance(int64_t from, int64_t to)
     return __builtin_sub_overflow(to, from, &d) ? INT64_MAX : d;
 }
 
-// Notes the time of a packet. Later packets have decode times from here on and are not shown before they are decoded, so older times cannot come again.
+// Notes the time of a packet. Later packets have decode times from here on and are not shown before they are decoded, so older times cannot come
+// again.
 static const char *note_time(struct cutter *c, const struct cutter_packet *p)
 {
     size_t kept = 0;

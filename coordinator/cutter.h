@@ -1,8 +1,10 @@
-// Where a stream may be cut: facts about packets in, in the order of the file; decisions out. A cut before a keyframe K is proven when everything before K
-// is shown before it and everything after it is shown after it, so that a decoder that starts with K shows what one shows that read all. Packets from K on are held
-// until that is certain. Pure: sees flags, times and sizes, knows no codec and no library. Not thread-safe. Times are in the stream's ticks.
+// Where a stream may be cut: facts about packets in, in the order of the file; decisions out. A cut before a keyframe K is proven when everything
+// before K is shown before it and everything after it is shown after it, so that a decoder that starts with K shows what one shows that read all.
+// Packets from K on are held until that is certain. Pure: sees flags, times and sizes, knows no codec and no library. Not thread-safe. Times are in
+// the stream's ticks.
 //
-// Once anything is seen that makes later cuts doubtful (a missing time, times that go back, changed parameters) there are no more cuts: the rest is one segment.
+// Once anything is seen that makes later cuts doubtful (a missing time, times that go back, changed parameters) there are no more cuts: the rest is
+// one segment.
 #ifndef RENDERFARM_CUTTER_H
 #define RENDERFARM_CUTTER_H
 
@@ -55,7 +57,8 @@ struct cutter {
     char note[160];
 };
 
-// target_ticks: the length of segments aimed at. max_reorder: how many packets a decoder holds back from its start on; UINT_MAX for codecs that say it in the stream.
+// target_ticks: the length of segments aimed at. max_reorder: how many packets a decoder holds back from its start on; UINT_MAX for codecs that say
+// it in the stream.
 void cutter_init(struct cutter *cutter, int64_t target_ticks, unsigned max_reorder, double tick_s);
 struct cutter_step cutter_put(struct cutter *cutter, const struct cutter_packet *packet);
 // The end of the stream: what is held is cut off (CUTTER_CUT) or there is nothing held (CUTTER_WAIT).

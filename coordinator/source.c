@@ -19,6 +19,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { MAX_AGAIN = 100000 };
+
 struct queue {
     AVPacket **packets;
     size_t first, count, room;
@@ -398,7 +400,8 @@ static void note_end(struct source *s)
         s->damage = mem_format("%s ends early: its video goes to %.1f s of %.1f s%s%s", s->path, seen_s, promised_s, s->read_error ? ": " : "",
                                s->read_error ? err_text(s->read_error) : "");
     else if (s->read_error)
-        s->damage = mem_format("%s cannot be read to its end; its video stops at %.1f s: %s", s->path, seconds(s, s->last_pts), err_text(s->read_error));
+        s->damage =
+            mem_format("%s cannot be read to its end; its video stops at %.1f s: %s", s->path, seconds(s, s->last_pts), err_text(s->read_error));
     else if (s->corrupt_count)
         s->damage = mem_format("%s is damaged: %llu packet%s of its video %s marked as broken", s->path, (unsigned long long)s->corrupt_count,
                                s->corrupt_count == 1 ? "" : "s", s->corrupt_count == 1 ? "is" : "are");
@@ -441,7 +444,7 @@ static void note_packet(struct source *s, const AVPacket *packet)
 static int read_packet(struct source *s, AVPacket **result)
 {
     AVPacket *packet;
-    int err = 0;
+    int err = 0, again = 0;
 
     if (s->ended)
         return AVERROR_EOF;
@@ -450,8 +453,12 @@ static int read_packet(struct source *s, AVPacket **result)
         return AVERROR(ENOMEM);
     for (;;) {
         err = av_read_frame(s->input, packet);
+        // Some demuxers say "again" where they give up one packet.
+        if (err == AVERROR(EAGAIN) && again++ < MAX_AGAIN)
+            continue;
         if (err < 0)
             break;
+        again = 0;
         if (packet->stream_index == s->video->index)
             note_packet(s, packet);
         if (retime_packet(&s->retime, packet) && packet->stream_index == s->video->index)
@@ -576,6 +583,18 @@ static bool has_side_data(const AVPacket *packet, enum AVPacketSideDataType type
     return av_packet_get_side_data(packet, type, NULL) != NULL;
 }
 
+// Some demuxers repeat the extradata with the first packet.
+static bool changes_parameters(const struct source *s, const AVPacket *packet)
+{
+    const AVCodecParameters *par = s->video->codecpar;
+    size_t size = 0;
+    const uint8_t *extradata = av_packet_get_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, &size);
+
+    if (extradata && (par->extradata_size < 0 || size != (size_t)par->extradata_size || (size && memcmp(extradata, par->extradata, size) != 0)))
+        return true;
+    return has_side_data(packet, AV_PKT_DATA_PARAM_CHANGE);
+}
+
 // Takes the packet to the queue that it belongs to.
 static int sort_in(struct source *s, AVPacket **packet, char **why)
 {
@@ -589,7 +608,7 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
         .discard = (*packet)->flags & AV_PKT_FLAG_DISCARD,
         .corrupt = (*packet)->flags & AV_PKT_FLAG_CORRUPT,
         .palette = has_side_data(*packet, AV_PKT_DATA_PALETTE),
-        .changed = look.changed || has_side_data(*packet, AV_PKT_DATA_NEW_EXTRADATA) || has_side_data(*packet, AV_PKT_DATA_PARAM_CHANGE),
+        .changed = look.changed || changes_parameters(s, *packet),
     };
     struct cutter_step step = {.held = CUTTER_WAIT};
 

@@ -49,7 +49,8 @@ static const AVCodec *find_decoder(const Wire__Job *job)
 int decode_check(const Wire__Job *job, char **why)
 {
     if (!find_decoder(job))
-        return err_why(why, AVERROR_DECODER_NOT_FOUND, "there is no decoder for the codec %s", avcodec_get_name((enum AVCodecID)job->input->codec_id));
+        return err_why(why, AVERROR_DECODER_NOT_FOUND, "there is no decoder for the codec %s",
+                       avcodec_get_name((enum AVCodecID)job->input->codec_id));
     return 0;
 }
 

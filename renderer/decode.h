@@ -1,5 +1,5 @@
-// A decoder, from packets of one segment to frames with timestamps as the ffmpeg program would give them, in the job's input time base. A damaged packet
-// is counted and passed over, as ffmpeg does. One thread; no lock; the caller owns the frames it receives.
+// A decoder, from packets of one segment to frames with timestamps as the ffmpeg program would give them, in the job's input time base. A damaged
+// packet is counted and passed over, as ffmpeg does. One thread; no lock; the caller owns the frames it receives.
 #ifndef RENDERFARM_DECODE_H
 #define RENDERFARM_DECODE_H
 
@@ -22,7 +22,8 @@ const char *decode_name(const Wire__Job *job);
 // extradata (with its size) takes the place of the job's when not NULL.
 int decode_new(struct decode **decode, const Wire__Job *job, const void *extradata, size_t extradata_size, char **why);
 
-// NULL: no more packets. Call decode_receive until it has nothing left before the next one. Fails only for lack of memory. May change the packet's times.
+// NULL: no more packets. Call decode_receive until it has nothing left before the next one. Fails only for lack of memory. May change the packet's
+// times.
 int decode_send(struct decode *decode, AVPacket *packet);
 // 0, AVERROR(EAGAIN) when the decoder wants a packet, AVERROR_EOF, or -ENOMEM.
 int decode_receive(struct decode *decode, AVFrame *frame);

@@ -25,7 +25,7 @@ struct encode {
     const AVCodec *codec; // the context forgets it when it cannot be opened
     AVCodecContext *context;
     AVRational filter_time_base, filter_rate;
-    bool opened, ended;
+    bool opened, fed, ended; // fed: a frame went in
 };
 
 static const AVCodec *find_encoder(const Wire__Job *job)
@@ -319,8 +319,8 @@ static void set_x264_parameters(char **parameters)
         add_parameter(parameters, "asm", "avx2,fma3,bmi2,lzcnt");
 }
 
-// Libraries with thread pools of their own get one thread unless the user asks, so that neither the machine's load nor its number of cores shows in the
-// bytes.
+// Libraries with thread pools of their own get one thread unless the user asks, so that neither the machine's load nor its number of cores shows in
+// the bytes.
 static void set_x265_parameters(char **parameters, bool one_thread, const Wire__FirstFrame *first)
 {
     if (one_thread) {
@@ -488,6 +488,7 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
         else
             c->sample_aspect_ratio = frame->sample_aspect_ratio;
     }
+    e->fed = e->fed || frame;
     e->ended = !frame;
     avx_log_forget();
     err = avcodec_send_frame(c, frame);
@@ -522,12 +523,30 @@ int encode_reorder_delay(const struct encode *e)
     return e->context->has_b_frames;
 }
 
-// SVT-AV1 must not be closed before it was told of the end.
+static int send_blank(struct encode *e)
+{
+    AVFrame *frame = av_frame_alloc();
+    int err = AVERROR(ENOMEM);
+
+    if (!frame)
+        return err;
+    frame->width = e->context->width;
+    frame->height = e->context->height;
+    frame->format = e->context->pix_fmt;
+    frame->pts = 0;
+    err = av_frame_get_buffer(frame, 0);
+    if (err >= 0)
+        err = avcodec_send_frame(e->context, frame);
+    av_frame_free(&frame);
+    return err;
+}
+
+// SVT-AV1 (seen in 1.4) hangs when it is closed before it was told of the end, and when it is told so without having seen a frame.
 static void end_svtav1(struct encode *e)
 {
     AVPacket *packet;
 
-    if (!e->opened || e->ended || strcmp(e->codec->name, "libsvtav1"))
+    if (!e->opened || e->ended || strcmp(e->codec->name, "libsvtav1") || (!e->fed && send_blank(e) < 0))
         return;
     packet = av_packet_alloc();
     if (packet && avcodec_send_frame(e->context, NULL) >= 0)

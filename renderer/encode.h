@@ -1,5 +1,5 @@
-// An encoder for one segment, set up from the job so that all segments' encoders are the same, on any machine: one thread unless the user asks for more.
-// Opened with the first frame that leaves the filters. One thread.
+// An encoder for one segment, set up from the job so that all segments' encoders are the same, on any machine: one thread unless the user asks for
+// more. Opened with the first frame that leaves the filters. One thread.
 #ifndef RENDERFARM_ENCODE_H
 #define RENDERFARM_ENCODE_H
 

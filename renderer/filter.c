@@ -265,8 +265,8 @@ static int append_crop(struct filter *f, AVFilterContext **last)
 
         if (!avx_container_crop((enum AVPacketSideDataType)side->type, side->data.data, side->data.len, crop))
             continue;
-        snprintf(text, sizeof(text), "w=iw-%" PRIu32 "-%" PRIu32 ":h=ih-%" PRIu32 "-%" PRIu32 ":x=%" PRIu32 ":y=%" PRIu32, crop[2], crop[3],
-                 crop[0], crop[1], crop[2], crop[0]);
+        snprintf(text, sizeof(text), "w=iw-%" PRIu32 "-%" PRIu32 ":h=ih-%" PRIu32 "-%" PRIu32 ":x=%" PRIu32 ":y=%" PRIu32, crop[2], crop[3], crop[0],
+                 crop[1], crop[2], crop[0]);
         return append(f->graph, last, "crop", "container_crop", text);
     }
     return 0;

@@ -1,6 +1,6 @@
-// The filter graph of a job: the frames of the decoder in, through the rotation that the file asks for and the user's chain, into a pixel format that the
-// encoder takes. Rebuilt when the frames' size or format changes, as the ffmpeg program does; the first graph's output size is kept for good. The slices
-// of a frame run on the pool. One thread calls; libavfilter calls back on the pool's threads.
+// The filter graph of a job: the frames of the decoder in, through the rotation that the file asks for and the user's chain, into a pixel format that
+// the encoder takes. Rebuilt when the frames' size or format changes, as the ffmpeg program does; the first graph's output size is kept for good. The
+// slices of a frame run on the pool. One thread calls; libavfilter calls back on the pool's threads.
 #ifndef RENDERFARM_FILTER_H
 #define RENDERFARM_FILTER_H
 

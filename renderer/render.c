@@ -394,8 +394,7 @@ static void add_input_side_data(const Wire__Job *job, Wire__Probed *probed)
         int32_t upright[9];
         uint32_t crop[4];
 
-        if (side->type == AV_PKT_DATA_CPB_PROPERTIES ||
-            packets_side_data_find(probed->output_side_data, probed->n_output_side_data, side->type) ||
+        if (side->type == AV_PKT_DATA_CPB_PROPERTIES || packets_side_data_find(probed->output_side_data, probed->n_output_side_data, side->type) ||
             avx_container_crop((enum AVPacketSideDataType)side->type, side->data.data, side->data.len, crop))
             continue;
         if (side->type == AV_PKT_DATA_DISPLAYMATRIX && job->autorotate) {

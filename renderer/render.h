@@ -11,7 +11,8 @@
 
 // Calls made on the render thread.
 struct render_io {
-    // Blocks for the next chunk of the running task: 0 and a chunk that the caller owns, or -ECANCELED when the task was taken back or the coordinator is gone.
+    // Blocks for the next chunk of the running task: 0 and a chunk that the caller owns, or -ECANCELED when the task was taken back or the
+    // coordinator is gone.
     int (*take)(void *data, struct chunk **chunk);
     // Takes a chunk of encoded packets on success; blocks while there is no room. 0 or -ECANCELED.
     int (*put)(void *data, struct chunk **chunk);
@@ -22,12 +23,12 @@ struct render_io {
 
 struct render;
 
-// One job's setting. Checks that there are such a decoder, filters and encoder and that the options are right; copies the job. The pool must outlive it.
-// Calls avx_log_install().
+// One job's setting. Checks that there are such a decoder, filters and encoder and that the options are right; copies the job. The pool must outlive
+// it. Calls avx_log_install().
 int render_new(struct render **render, const Wire__Job *job, struct pool *pool, char **why);
 
-// Runs one RENDER task: takes chunks up to the last one, keeps frames with keep_from <= pts < keep_to, puts chunks numbered from 0, the last one marked and
-// perhaps empty. Fills done, which the caller has initialised, but for segment and attempt; its strings and bytes are from malloc.
+// Runs one RENDER task: takes chunks up to the last one, keeps frames with keep_from <= pts < keep_to, puts chunks numbered from 0, the last one
+// marked and perhaps empty. Fills done, which the caller has initialised, but for segment and attempt; its strings and bytes are from malloc.
 int render_segment(struct render *render, const Wire__Task *task, const struct render_io *io, Wire__Done *done, char **why);
 
 // Runs a PROBE task: takes all chunks, then decodes until a frame leaves the filters and opens the encoder with it. need_more is set if none came;
