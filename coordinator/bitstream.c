@@ -16,12 +16,19 @@ struct parameter_set {
     uint64_t current;    // as of this packet
     uint64_t carried_in; // number of the packet that last brought it
     uint8_t refers_to;   // PPS: its SPS
-    // SPS of H.264:
-    bool pic_struct;   // picture timing messages say how fields are shown
-    bool fields;       // pictures may be fields, two of them a frame
-    bool frames_adapt; // frames adapt to fields in macroblocks, so interlacing shows in the slices
+    // SPS:
+    bool separate_planes;
+    uint8_t order_type; // H.264: how slices tell the order of showing; 0 by its lower bits, 2 not at all, being that of decoding
+    uint8_t order_bits; // lower bits of the order in slices
+    uint8_t frame_number_bits;
+    bool pic_struct;   // H.264: picture timing messages say how fields are shown
+    bool fields;       // H.264: pictures may be fields, two of them a frame
+    bool frames_adapt; // H.264: frames adapt to fields in macroblocks, so interlacing shows in the slices
     bool chroma444;
     uint8_t timing_skip_bits; // of a picture timing message before its pic_struct
+    // PPS of HEVC:
+    bool output_flag;
+    uint8_t extra_bits;
 };
 
 struct bitstream {
@@ -38,6 +45,11 @@ struct bitstream {
     uint64_t sei_seen;     // lasting messages so far, a bit each
     unsigned x264_build;   // the oldest, 0 for unknown
     struct parameter_set sets[SET_KINDS][NAL_MAX_SETS];
+
+    // Order of showing: sequences that each start anew, and within them a number of which pictures send the lower bits.
+    int64_t sequence;
+    int64_t previous_order; // of the last picture that later ones count from
+    int64_t decoded;        // pictures in this sequence
 
     bool mpeg_display_seen;
     bool jpeg_tables, jpeg_mixed; // Huffman tables come along with the packets; some packets lack what others have
@@ -296,17 +308,18 @@ static int h264_sps(struct parameter_set *set, struct bits *b)
     if (h264_has_chroma_format(profile)) {
         chroma = ue(b);
         if (chroma == 3)
-            skip(b, 1);
+            set->separate_planes = bit(b);
         ue(b);
         ue(b);
         skip(b, 1);
         if (bit(b))
             scaling_lists(b, chroma == 3 ? 12 : 8);
     }
-    ue(b);
-    switch (ue(b)) {
+    set->frame_number_bits = (uint8_t)(4 + ue(b) % 16);
+    set->order_type = (uint8_t)(ue(b) % 16);
+    switch (set->order_type) {
     case 0:
-        ue(b);
+        set->order_bits = (uint8_t)(4 + ue(b) % 16);
         break;
     case 1:
         skip(b, 1);
@@ -351,7 +364,7 @@ static void hevc_profile_tier_level(struct bits *b, unsigned sublayers)
         skip(b, (profile[i] ? 88 : 0) + (level[i] ? 8 : 0));
 }
 
-static int hevc_sps_id(struct bits *b)
+static int hevc_sps(struct parameter_set *set, struct bits *b)
 {
     unsigned sublayers, id;
 
@@ -360,7 +373,30 @@ static int hevc_sps_id(struct bits *b)
     skip(b, 1);
     hevc_profile_tier_level(b, sublayers);
     id = ue(b);
+    if (ue(b) == 3)
+        set->separate_planes = bit(b);
+    ue(b);
+    ue(b);
+    if (bit(b))
+        for (int i = 0; i < 4; i++)
+            ue(b);
+    ue(b);
+    ue(b);
+    set->order_bits = (uint8_t)(4 + ue(b) % 16);
     return b->over || id >= 16 ? -1 : (int)id;
+}
+
+static int any_pps(const struct bitstream *s, struct parameter_set *set, struct bits *b)
+{
+    unsigned id = ue(b);
+
+    set->refers_to = (uint8_t)ue(b);
+    if (s->codec == BITSTREAM_HEVC) {
+        skip(b, 1);
+        set->output_flag = bit(b);
+        set->extra_bits = (uint8_t)take(b, 3);
+    }
+    return b->over || id >= NAL_MAX_SETS ? -1 : (int)id;
 }
 
 static int nal_header_bytes(const struct bitstream *s)
@@ -388,11 +424,9 @@ static void put_set(struct bitstream *s, int kind, const uint8_t *nal, size_t si
     int id;
 
     if (kind == SET_SPS)
-        id = s->codec == BITSTREAM_H264 ? h264_sps(&set, &b) : hevc_sps_id(&b);
+        id = s->codec == BITSTREAM_H264 ? h264_sps(&set, &b) : hevc_sps(&set, &b);
     else
-        id = kind == SET_VPS ? (int)take(&b, 4) : (int)ue(&b);
-    if (kind == SET_PPS)
-        set.refers_to = (uint8_t)ue(&b);
+        id = kind == SET_VPS ? (int)take(&b, 4) : any_pps(s, &set, &b);
     if (b.over || id < 0 || id >= NAL_MAX_SETS) {
         // What the decoder makes of it is not known here.
         s->changed = true;
@@ -435,6 +469,8 @@ static const struct parameter_set *active_sps(const struct bitstream *s, unsigne
 struct nal_facts {
     bool picture; // a coded picture began
     bool random;  // and decoding may start there
+    bool has_order;
+    int64_t order;
     bool ends;    // a sequence
     uint64_t sei; // lasting messages before the picture
     const struct parameter_set *sps;
@@ -517,6 +553,57 @@ static bool interlacing_is_inherited(const struct nal_facts *f)
     return b.over || pic_struct == 3 || pic_struct == 4;
 }
 
+// The number whose lower bits are given and that is nearest to the one before.
+static int64_t whole_order(const struct bitstream *s, uint32_t low, unsigned bits)
+{
+    int64_t range = INT64_C(1) << bits, order = (s->previous_order & ~(range - 1)) + low;
+
+    if (order - s->previous_order > range / 2)
+        order -= range;
+    else if (s->previous_order - order >= range / 2)
+        order += range;
+    return order;
+}
+
+static void begin_sequence(struct bitstream *s)
+{
+    s->sequence++;
+    s->previous_order = 0;
+    s->decoded = 0;
+}
+
+static int64_t order_in_all(const struct bitstream *s, int64_t order)
+{
+    return s->sequence * (INT64_C(1) << 40) + order;
+}
+
+// Reads on behind the number of the PPS.
+static void h264_order(struct bitstream *s, struct nal_facts *f, struct bits *b, unsigned type, bool referred)
+{
+    const struct parameter_set *sps = f->sps;
+    int64_t order;
+
+    if (type == 5)
+        begin_sequence(s);
+    s->decoded++;
+    if (sps->separate_planes)
+        skip(b, 2);
+    skip(b, sps->frame_number_bits);
+    if (sps->fields && bit(b))
+        skip(b, 1);
+    if (type == 5)
+        ue(b);
+    if (sps->order_type == 0) {
+        order = whole_order(s, take(b, sps->order_bits), sps->order_bits);
+        if (referred)
+            s->previous_order = order;
+    } else {
+        order = s->decoded;
+    }
+    f->has_order = !b->over && sps->order_type != 1;
+    f->order = order_in_all(s, order);
+}
+
 static void look_at_h264_slice(struct bitstream *s, struct nal_facts *f, const uint8_t *nal, size_t size)
 {
     struct bits b = bits_of(nal + 1, size - 1, true);
@@ -530,8 +617,33 @@ static void look_at_h264_slice(struct bitstream *s, struct nal_facts *f, const u
     }
     f->picture = true;
     f->sps = active_sps(s, pps);
-    f->random =
-        type == 5 && !first && slice == 2 && !b.over && f->sps && sets_are_known(s) && !x264_matters(s, f->sps) && !interlacing_is_inherited(f);
+    if (!f->sps || b.over)
+        return;
+    h264_order(s, f, &b, type, nal[0] >> 5 & 3);
+    f->random = type == 5 && !first && slice == 2 && f->has_order && sets_are_known(s) && !x264_matters(s, f->sps) && !interlacing_is_inherited(f);
+}
+
+static void hevc_order(struct bitstream *s, struct nal_facts *f, struct bits *b, unsigned type, unsigned layer, unsigned pps)
+{
+    const struct parameter_set *picture = &s->sets[SET_PPS][pps];
+    int64_t order = 0;
+
+    skip(b, picture->extra_bits);
+    ue(b);
+    if (picture->output_flag)
+        skip(b, 1);
+    if (f->sps->separate_planes)
+        skip(b, 2);
+    // An IDR picture, a BLA picture, and a CRA picture without anything before it.
+    if ((type >= 16 && type <= 20) || (type == 21 && (s->ended || !s->sequence)))
+        begin_sequence(s);
+    if (type != 19 && type != 20)
+        order = whole_order(s, take(b, f->sps->order_bits), f->sps->order_bits);
+    // Leading pictures, those of higher sublayers and those that nobody refers to do not count.
+    if (!layer && !(type >= 6 && type <= 9) && !(type < 16 && type % 2 == 0))
+        s->previous_order = order;
+    f->has_order = !b->over;
+    f->order = order_in_all(s, order);
 }
 
 static void look_at_hevc_slice(struct bitstream *s, struct nal_facts *f, const uint8_t *nal, size_t size)
@@ -550,7 +662,10 @@ static void look_at_hevc_slice(struct bitstream *s, struct nal_facts *f, const u
     }
     f->picture = true;
     f->sps = active_sps(s, pps);
-    f->random = irap && first && !drops && !s->ended && !b.over && f->sps && sets_are_known(s);
+    if (!f->sps || !first || b.over)
+        return;
+    hevc_order(s, f, &b, type, (nal[1] & 7U) - 1, pps);
+    f->random = irap && !drops && !s->ended && f->has_order && sets_are_known(s);
 }
 
 static void look_at_nal(struct bitstream *s, struct nal_facts *f, const uint8_t *nal, size_t size)
@@ -597,6 +712,8 @@ static void look_at_nals(struct bitstream *s, const uint8_t *data, size_t size, 
     if (f.sps)
         note_print(s, f.sps->current);
     facts->frames = f.picture;
+    facts->has_order = f.has_order;
+    facts->order = f.order;
     facts->random_access = f.random && !(s->sei_seen & ~f.sei);
     s->sei_seen |= f.sei;
     if (f.picture || f.ends)
@@ -855,8 +972,12 @@ static void look_at_mpeg12(struct bitstream *s, const uint8_t *data, size_t size
             print = hash_more(print, extension, sizeof(extension)) | 1;
         } else if (p[0] == 0xb5 && left >= 2 && p[1] >> 4 == 2) {
             display = true;
-        } else if (p[0] == 0x00 && left >= 3) {
+        } else if (p[0] == 0xb8) { // pictures are numbered anew
+            s->sequence++;
+        } else if (p[0] == 0x00 && left >= 3 && !facts->frames) {
             facts->frames = 1;
+            facts->has_order = true;
+            facts->order = order_in_all(s, p[1] << 2 | p[2] >> 6);
             facts->random_access = sequence && (p[2] >> 3 & 7) == 1 && (display || !s->mpeg_display_seen);
         } else if (p[0] >= 0x01 && p[0] <= 0xaf) {
             break;

@@ -29,6 +29,8 @@ struct bitstream_facts {
     bool random_access; // a decoder that starts here shows the same from here on as one that has read everything before
     bool changed;       // the picture format is not the first packet's, or the stream cannot be followed any longer; stays true
     unsigned frames;    // that the packet promises to show
+    bool has_order;     // the codec shows pictures in another order than it sends them, and
+    int64_t order;      // this rises in the order shown
 };
 
 struct bitstream;

@@ -27,19 +27,21 @@ static const char *note_time(struct cutter *c, const struct cutter_packet *p)
     unsigned overtaken = 0;
 
     for (size_t i = 0; i < c->window_count; i++) {
-        int64_t pts = c->window[i];
+        struct cutter_time time = c->window[i];
 
-        if (pts == p->pts)
+        if (time.pts == p->pts)
             return "two packets have the same timestamp";
-        if (pts > p->pts)
+        if (time.has_order && p->has_order && (time.pts > p->pts) != (time.order > p->order))
+            return "timestamps are not in the order in which frames are shown";
+        if (time.pts > p->pts)
             overtaken++;
-        if (pts >= p->dts)
-            c->window[kept++] = pts;
+        if (time.pts >= p->dts)
+            c->window[kept++] = time;
     }
     c->window_count = kept;
     if (kept == CUTTER_WINDOW)
         return "packets are reordered too far";
-    c->window[c->window_count++] = p->pts;
+    c->window[c->window_count++] = (struct cutter_time){.pts = p->pts, .order = p->order, .has_order = p->has_order};
     // A decoder that learns of the delay on its way would start otherwise in the middle of the stream than it goes on there.
     return overtaken > c->max_reorder ? "frames are reordered further than the stream says" : NULL;
 }

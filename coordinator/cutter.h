@@ -19,6 +19,8 @@ enum { CUTTER_MAX_HELD = 512, CUTTER_MAX_HELD_BYTES = 64 << 20, CUTTER_WINDOW = 
 struct cutter_packet {
     int64_t pts, dts; // CUTTER_NO_TIME if missing
     size_t size_bytes;
+    bool has_order;
+    int64_t order;      // of showing, by the bitstream: timestamps are believed only as far as they agree
     bool key;           // by the container's flag
     bool random_access; // by the bitstream
     bool discard;       // to be decoded and not shown
@@ -48,7 +50,11 @@ struct cutter {
     bool last_discard;
     int64_t candidate;
     size_t held_count, held_bytes;
-    int64_t window[CUTTER_WINDOW]; // times that a later packet might repeat or overtake
+    // Times that a later packet might repeat or overtake.
+    struct cutter_time {
+        int64_t pts, order;
+        bool has_order;
+    } window[CUTTER_WINDOW];
     size_t window_count;
 
     // For the note.

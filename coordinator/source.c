@@ -159,10 +159,19 @@ static char *why_not_cuttable(const AVCodecParameters *par)
     return mem_format("the codec %s is not known to restart at its keyframes", avcodec_get_name(par->codec_id));
 }
 
-// H.264 does not have to say how far it reorders: a decoder finds out on its way, from what was found when the file was opened.
+// How far packets may be out of the order shown. H.264 does not have to say: a decoder finds out on its way, from what was found when the file was
+// opened.
 static unsigned max_reorder(const AVCodecParameters *par)
 {
-    return par->codec_id == AV_CODEC_ID_H264 ? (unsigned)(par->video_delay > 0 ? par->video_delay : 0) : UINT_MAX;
+    switch (bitstream_of(par)) {
+    case BITSTREAM_H264:
+        return (unsigned)(par->video_delay > 0 ? par->video_delay : 0);
+    case BITSTREAM_HEVC:
+    case BITSTREAM_MPEG12:
+        return UINT_MAX;
+    default:
+        return 0;
+    }
 }
 
 // ---- Opening ----
@@ -183,9 +192,22 @@ static int check_file(const char *path, char **why)
     return 0;
 }
 
+// By its name alone, anything is taken for an mp4: only one that begins like one can have lost something.
+static bool begins_as_mp4(const char *path)
+{
+    static const char boxes[] = "ftyp styp mdat free skip wide pnot";
+    char head[9] = "";
+    FILE *file = fopen(path, "rbe");
+    bool yes = file && fread(head, 1, 8, file) == 8 && strlen(head + 4) == 4 && strstr(boxes, head + 4);
+
+    if (file)
+        fclose(file);
+    return yes;
+}
+
 static int open_error(const char *path, int err, char **why)
 {
-    if (strstr(avx_log_last(), "moov atom not found"))
+    if (err == AVERROR_INVALIDDATA && strstr(avx_log_last(), "moov atom not found") && begins_as_mp4(path))
         return err_why(why, err, "%s has lost its index (the moov box): it was cut off, or its recording never finished", path);
     if (err == AVERROR_INVALIDDATA)
         return err_why(why, err, "%s is no video that can be read: its format is not known or it is damaged from the start", path);
@@ -603,6 +625,8 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
         .pts = (*packet)->pts == AV_NOPTS_VALUE ? CUTTER_NO_TIME : (*packet)->pts,
         .dts = (*packet)->dts == AV_NOPTS_VALUE ? CUTTER_NO_TIME : (*packet)->dts,
         .size_bytes = (size_t)(*packet)->size,
+        .has_order = look.has_order,
+        .order = look.order,
         .key = (*packet)->flags & AV_PKT_FLAG_KEY,
         .random_access = look.random_access,
         .discard = (*packet)->flags & AV_PKT_FLAG_DISCARD,

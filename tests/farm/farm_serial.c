@@ -78,6 +78,15 @@ static void filter_that_depends_on_its_own_frame_only_is_cut_without_a_word(void
     assert_string_equal(said, "");
 }
 
+static void matroska_with_b_frames_is_cut_too(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_true(segments_of("plain.mkv", "hflip", &said) > 1);
+    assert_string_equal(said, "");
+}
+
 static void codec_that_does_not_restart_is_named(void **state)
 {
     const char *said;
@@ -104,6 +113,7 @@ int main(void)
         TRIAL(filter_that_counts_frames_is_named_and_rendered_as_one_segment),
         TRIAL(default_vignette_draws_its_dither_through_the_whole_video),
         TRIAL(filter_that_depends_on_its_own_frame_only_is_cut_without_a_word),
+        TRIAL(matroska_with_b_frames_is_cut_too),
         TRIAL(codec_that_does_not_restart_is_named),
         TRIAL(one_segment_can_be_asked_for),
     };

@@ -27,8 +27,8 @@ void command_clear(struct command *command); // kills what still runs
 // All of it in one.
 void command_run(struct command *command, const char *const *arguments, double deadline_s);
 
-// The processes that commands of this test program have left running, "PID name, PID name", or NULL when there are none; those that are about to end by
-// themselves get patience_s to do so. Static storage.
+// The processes that commands of this test program have left running, "PID name, PID name", or NULL when there are none; those that are about to end
+// by themselves get patience_s to do so. Static storage.
 const char *command_left_running(double patience_s);
 
 #endif

@@ -1,6 +1,6 @@
-// One whole-program test: a folder of its own, runs of renderfarm and of ffmpeg, and a look at what was left behind. trial_setup and trial_teardown are
-// cmocka fixtures; teardown removes the folder and fails the test when a process or a file of ours is still there. Strings that functions return live
-// until teardown. What is asked for and fails ends the test. One thread, one trial at a time.
+// One whole-program test: a folder of its own, runs of renderfarm and of ffmpeg, and a look at what was left behind. trial_setup and trial_teardown
+// are cmocka fixtures; teardown removes the folder and fails the test when a process or a file of ours is still there. Strings that functions return
+// live until teardown. What is asked for and fails ends the test. One thread, one trial at a time.
 //
 // Environment: BUILD (build) where the programs are; RENDERFARM_TEST_WORKERS (2) renderers where a test does not care; RENDERFARM_CLIPS
 // (../shared/clips) real footage, tests that want it are skipped without.

@@ -35,6 +35,8 @@ static struct bitstream_facts look(struct bitstream *s, const void *data, size_t
 #define SLICE 0x41, 0x9a, 0x02, 0x11
 
 static const uint8_t avcc[] = {1, 0x42, 0, 0x0a, 0xff, 0xe1, 0, 6, SPS, 1, 0, 4, PPS};
+// The same with an order of 4 lower bits, and 4 bits of frame numbers.
+static const uint8_t ordered_avcc[] = {1, 0x42, 0, 0x0a, 0xff, 0xe1, 0, 6, 0x67, 0x42, 0x00, 0x0a, 0xf4, 0xf2, 1, 0, 4, PPS};
 static const uint8_t annex_b[] = {CODE, SPS, CODE, PPS};
 
 static void an_idr_picture_is_found_behind_lengths_and_behind_start_codes(void **state)
@@ -157,7 +159,7 @@ static void old_builds_of_x264_are_known_from_the_first_packet_alone(void **stat
 
 // HEVC, sets with id 0 each.
 #define HEVC_VPS 0x40, 0x01, 0x0c, 0x01
-#define HEVC_SPS 0x42, 0x01, 0x01, 1, 0x60, 0, 0, 0x90, 0, 0x55, 0x55, 0x55, 0x55, 0x55, 0x1e, 0xa0, 0x88
+#define HEVC_SPS 0x42, 0x01, 0x01, 1, 0x60, 0, 0, 0x90, 0, 0x55, 0x55, 0x55, 0x55, 0x55, 0x1e, 0xa0, 0x88, 0x45, 0x97
 #define HEVC_PPS 0x44, 0x01, 0xc1, 0x72
 #define HEVC_IDR 0x26, 0x01, 0xac, 0x11 // first slice, nothing dropped, PPS 0
 #define HEVC_IDR_DROPS 0x26, 0x01, 0xec, 0x11
@@ -181,6 +183,24 @@ static void hevc_starts_at_pictures_made_for_it(void **state)
     assert_false(LOOK(s, CODE, HEVC_TRAIL, CODE, 0x48, 0x01, 0x80).random_access);
     assert_false(LOOK(s, CODE, HEVC_CRA).random_access);
     assert_true(LOOK(s, CODE, HEVC_CRA).random_access);
+    bitstream_free(&s);
+}
+
+static void the_order_of_showing_is_followed_over_its_lower_bits(void **state)
+{
+    // 16 values of lower bits: IDR 0, P 6, B 3, P 12, P 2 (that is 18), and a new sequence.
+    struct bitstream *s = bitstream_new(BITSTREAM_H264, ordered_avcc, sizeof(ordered_avcc), 16);
+    struct bitstream_facts idr = LOOK(s, 0, 0, 0, 4, 0x65, 0x88, 0x84, 0x16), p = LOOK(s, 0, 0, 0, 4, 0x41, 0x9a, 0x2c, 0xb0);
+    struct bitstream_facts b = LOOK(s, 0, 0, 0, 4, 0x01, 0x9e, 0x46, 0xb0), later = LOOK(s, 0, 0, 0, 4, 0x41, 0x9a, 0x58, 0xb0);
+    struct bitstream_facts wrapped = LOOK(s, 0, 0, 0, 4, 0x41, 0x9a, 0x64, 0xb0), next = LOOK(s, 0, 0, 0, 4, 0x65, 0x88, 0x84, 0x16);
+
+    (void)state;
+    assert_true(idr.random_access && idr.has_order && p.has_order && b.has_order && later.has_order && wrapped.has_order && next.has_order);
+    assert_int_equal(p.order - idr.order, 6);
+    assert_int_equal(b.order - idr.order, 3);
+    assert_int_equal(later.order - idr.order, 12);
+    assert_int_equal(wrapped.order - idr.order, 18);
+    assert_true(next.order > wrapped.order);
     bitstream_free(&s);
 }
 
@@ -325,7 +345,7 @@ static void broken_bytes_do_no_harm(void **state)
     } packets[] = {
         {BITSTREAM_H264, 26, {CODE, SPS, CODE, PPS, CODE, IDR}},
         {BITSTREAM_H264, 24, {0, 0, 0, 8, 6, 144, 4, 1, 2, 3, 4, 0x80, 0, 0, 0, 4, IDR, 0, 0, 0, 0}},
-        {BITSTREAM_HEVC, 45, {CODE, HEVC_VPS, CODE, HEVC_SPS, CODE, HEVC_PPS, CODE, HEVC_IDR}},
+        {BITSTREAM_HEVC, 47, {CODE, HEVC_VPS, CODE, HEVC_SPS, CODE, HEVC_PPS, CODE, HEVC_IDR}},
         {BITSTREAM_VP8, 10, {0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0}},
         {BITSTREAM_VP9, 15, {VP9_KEY, VP9_HIDDEN, 0xc1, 9, 2, 0xc1}},
         {BITSTREAM_AV1, 9, {0x12, 0, 0x0a, 2, 0x00, 0x55, 0x32, 1, 0x10}},
@@ -391,6 +411,7 @@ int main(void)
         cmocka_unit_test(messages_that_last_must_come_again),
         cmocka_unit_test(old_builds_of_x264_are_known_from_the_first_packet_alone),
         cmocka_unit_test(hevc_starts_at_pictures_made_for_it),
+        cmocka_unit_test(the_order_of_showing_is_followed_over_its_lower_bits),
         cmocka_unit_test(vp8_keyframes_are_told_by_their_first_bytes),
         cmocka_unit_test(vp9_keyframes_are_found_in_superframes_too),
         cmocka_unit_test(av1_needs_its_sequence_header_and_a_shown_keyframe),

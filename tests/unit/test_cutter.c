@@ -230,6 +230,22 @@ static void more_reordering_than_was_found_at_the_start_ends_all_cutting(void **
     assert_int_equal(feed_reordering(packets, 8, 1, 1).count, 1);
 }
 
+static void timestamps_that_contradict_the_stream_are_not_believed(void **state)
+{
+    (void)state;
+    // I P B, with the times of decoding in place of those of showing.
+    assert_int_equal(FEED(1, {.pts = 0, .dts = 0, .has_order = true, .order = 0, KEY}, {.pts = 1, .dts = 1, .has_order = true, .order = 4},
+                          {.pts = 2, .dts = 2, .has_order = true, .order = 2}, {.pts = 3, .dts = 3, .has_order = true, .order = 10, KEY},
+                          {.pts = 4, .dts = 4})
+                         .count,
+                     0);
+    assert_int_equal(FEED(1, {.pts = 0, .dts = -1, .has_order = true, .order = 0, KEY}, {.pts = 2, .dts = 0, .has_order = true, .order = 4},
+                          {.pts = 1, .dts = 1, .has_order = true, .order = 2}, {.pts = 3, .dts = 2, .has_order = true, .order = 10, KEY},
+                          {.pts = 4, .dts = 4})
+                         .count,
+                     1);
+}
+
 static void the_end_of_the_stream_confirms_the_last_keyframe(void **state)
 {
     struct result r = FEED(1, {.pts = 1, .dts = 0, KEY}, {.pts = 3, .dts = 1, KEY}, {.pts = 4, .dts = 2});
@@ -301,6 +317,7 @@ int main(void)
         cmocka_unit_test(two_fields_with_one_time_are_never_parted),
         cmocka_unit_test(a_packet_from_before_a_cut_is_noticed),
         cmocka_unit_test(more_reordering_than_was_found_at_the_start_ends_all_cutting),
+        cmocka_unit_test(timestamps_that_contradict_the_stream_are_not_believed),
         cmocka_unit_test(the_end_of_the_stream_confirms_the_last_keyframe),
         cmocka_unit_test(only_so_much_is_held),
         cmocka_unit_test(far_apart_keyframes_are_told),

@@ -1,0 +1,266 @@
+// Whatever stands beside the video arrives: copied, else converted, else refused by name.
+#include "tests/support/trial.h"
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static const char *const fast = "--preset=ultrafast";
+
+// Renders the sample to x264 (what the container prefers where x264 is NULL) and returns the output's path.
+static const char *render_as(const char *sample, const char *output, const char *option)
+{
+    const char *path = trial_path(output);
+
+    trial_render(trial_sample(sample), path, "-q", trial_workers(), "--filter=hflip", option, NULL);
+    return path;
+}
+
+// "key=value\n" for all wanted keys, in this order, somewhere in the text: one stream's part of ffprobe's answer.
+static void assert_has(const char *text, const char *wanted)
+{
+    if (!strstr(text, wanted))
+        fail_msg("no\n%sin\n%s", wanted, text);
+}
+
+static int audio_packet_count(const char *path)
+{
+    return atoi(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-select_streams", "a", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of",
+                                       "default=noprint_wrappers=1:nokey=1", path)));
+}
+
+static void audio_packets_are_copied_one_by_one(void **state)
+{
+    static const char *const exact[] = {"out.mp4", "out.mkv", "out.mov"}, *const wrapped[][2] = {{"out.ts", "--codec=libx264"}, {"out.avi", "--codec=mpeg4"}};
+    const char *input = trial_sample("plain.mp4");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(exact) / sizeof(*exact); i++)
+        assert_string_equal(trial_packets(render_as("plain.mp4", exact[i], fast), "a"), trial_packets(input, "a"));
+    // These two have AAC in other clothes, so only the packets' number is the same.
+    for (size_t i = 0; i < sizeof(wrapped) / sizeof(*wrapped); i++)
+        assert_int_equal(audio_packet_count(render_as("plain.mp4", wrapped[i][0], wrapped[i][1])), audio_packet_count(input));
+}
+
+static void audio_starts_as_long_before_the_video_as_ffmpeg_has_it(void **state)
+{
+    static const char *const samples[] = {"offset.ts", "edit-list.mp4", "streams.mkv"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
+        const char *input = trial_sample(samples[i]), *output = trial_path(trial_format("%zu.mkv", i)), *expected = trial_path("expected.mkv");
+
+        trial_render(input, output, "-q", "--codec=ffv1", NULL);
+        trial_ffmpeg("-i", input, "-map", "0:v:0", "-map", "0:a", "-c:a", "copy", "-c:v", "ffv1", "-fps_mode", "passthrough", expected, NULL);
+        assert_string_equal(trial_probe(output, "v", "stream=start_time"), trial_probe(expected, "v", "stream=start_time"));
+        assert_string_equal(trial_probe(output, "a", "stream=start_time"), trial_probe(expected, "a", "stream=start_time"));
+    }
+}
+
+static void every_stream_of_a_matroska_file_arrives_with_its_names(void **state)
+{
+    const char *input = trial_sample("streams.mkv"), *output = render_as("streams.mkv", "out.mkv", fast);
+    static const char entries[] =
+        "stream=codec_type,codec_name:stream_tags=language,title,filename,mimetype:stream_disposition=default,comment,forced";
+
+    (void)state;
+    assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
+    assert_string_equal(trial_packets(output, "s"), trial_packets(input, "s"));
+    assert_string_equal(trial_probe(output, "a", entries), trial_probe(input, "a", entries));
+    assert_string_equal(trial_probe(output, "s", entries), trial_probe(input, "s", entries));
+    assert_string_equal(trial_probe(output, "t", entries), trial_probe(input, "t", entries));
+}
+
+static void attachment_arrives_whole(void **state)
+{
+    const char *output = render_as("streams.mkv", "out.mkv", fast), *dump = trial_path("note.txt");
+    size_t size;
+
+    (void)state;
+    // ffmpeg wants an output too and complains about its absence once the attachment is written.
+    trial_output(ARGUMENTS("sh", "-c", "ffmpeg -nostdin -v error -dump_attachment:t:0 \"$0\" -i \"$1\" -f null - || true", dump, output));
+    assert_string_equal(trial_read(dump, &size), "just some text\n");
+}
+
+static void chapters_and_metadata_arrive(void **state)
+{
+    static const char *const outputs[] = {"out.mkv", "out.mp4"};
+    const char *output;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        output = render_as("streams.mkv", outputs[i], fast);
+        assert_has(trial_probe(output, NULL, "format_tags=title,artist"), "title=A title\n");
+        assert_has(trial_probe(output, NULL, "format_tags=title,artist"), i == 0 ? "ARTIST=Nobody\n" : "artist=Nobody\n"); // Matroska's own spelling
+        assert_has(trial_probe(output, NULL, "chapter=start_time,end_time:chapter_tags=title"),
+                   "start_time=0.000000\nend_time=2.000000\nTAG:title=One\n");
+        assert_has(trial_probe(output, NULL, "chapter=start_time,end_time:chapter_tags=title"), "end_time=4.000000\nTAG:title=Two\n");
+    }
+}
+
+static void languages_and_dispositions_survive_mp4(void **state)
+{
+    const char *output = render_as("streams.mkv", "out.mp4", fast);
+
+    (void)state;
+    assert_has(trial_probe(output, "a", "stream_tags=language"), "TAG:language=eng\nTAG:language=deu\n");
+    assert_has(trial_probe(output, "s", "stream=codec_name:stream_tags=language"), "codec_name=mov_text\nTAG:language=fra\n");
+    assert_has(trial_probe(output, "a:1", "stream_disposition=default"), "default=1\n");
+}
+
+static void text_subtitles_are_converted_where_the_container_takes_no_srt(void **state)
+{
+    const char *output = render_as("streams.mkv", "out.mp4", fast);
+    const char *text = trial_output(ARGUMENTS("ffmpeg", "-nostdin", "-v", "error", "-i", output, "-map", "0:s:0", "-f", "srt", "-"));
+
+    (void)state;
+    assert_has(text, "first");
+    assert_has(text, "second");
+    assert_has(text, "00:00:02,0"); // rounding to the video's clock aside
+}
+
+static void webm_gets_vp9_and_opus(void **state)
+{
+    const char *output = trial_path("out.webm");
+
+    (void)state;
+    trial_render(trial_sample("plain.mp4"), output, "-q", "--filter=scale=160:-2", "--encoder-options=deadline=realtime:cpu-used=8", trial_workers(),
+                 NULL);
+    assert_string_equal(trial_probe(output, NULL, "stream=codec_name"), "codec_name=vp9\ncodec_name=opus\n");
+}
+
+static void streams_can_be_left_out(void **state)
+{
+    const char *input = trial_sample("streams.mkv");
+
+    (void)state;
+    trial_render(input, trial_path("a.mkv"), "-q", fast, "--no-audio", NULL);
+    assert_string_equal(trial_probe(trial_path("a.mkv"), "a", "stream=codec_name"), "");
+    assert_string_equal(trial_probe(trial_path("a.mkv"), "s", "stream=codec_name"), "codec_name=subrip\n");
+    trial_render(input, trial_path("b.mkv"), "-q", fast, "--no-subtitles", NULL);
+    assert_string_equal(trial_probe(trial_path("b.mkv"), "s", "stream=codec_name"), "");
+    assert_string_equal(trial_probe(trial_path("b.mkv"), "a", "stream=codec_name"), "codec_name=aac\ncodec_name=flac\n");
+}
+
+static void stream_that_fits_nowhere_is_refused_by_name_with_a_way_out(void **state)
+{
+    struct command *command = trial_run(trial_sample("streams.mkv"), trial_path("out.avi"), "--codec=mpeg4", NULL);
+
+    (void)state;
+    assert_int_equal(command->status, 2); // asks for what does not exist, like an unknown codec
+    assert_has(command->err, "--no-subtitles");
+    assert_has(command->err, "subtitle");
+    trial_assert_only(trial_path("."), "tmp", NULL);
+}
+
+static void cover_picture_is_copied(void **state)
+{
+    const char *input = trial_sample("cover.mp4"), *output = render_as("cover.mp4", "out.mp4", fast);
+
+    (void)state;
+    assert_has(trial_probe(output, "v:1", "stream=codec_name:stream_disposition=attached_pic"), "codec_name=png\nDISPOSITION:attached_pic=1\n");
+    assert_string_equal(strchr(trial_packets(output, "v:1"), '='), strchr(trial_packets(input, "v:1"), '='));
+}
+
+static void rotated_video_is_turned_upright_unless_told_otherwise(void **state)
+{
+    const char *output = render_as("rotated.mp4", "upright.mp4", fast);
+
+    (void)state;
+    assert_string_equal(trial_probe(output, "v", "stream=width,height"), "width=180\nheight=320\n");
+    assert_null(strstr(trial_probe(output, "v", "stream_side_data=rotation"), "rotation="));
+    output = render_as("rotated.mp4", "stored.mp4", "--no-autorotate");
+    assert_string_equal(trial_probe(output, "v", "stream=width,height"), "width=320\nheight=180\n");
+    assert_non_null(strstr(trial_probe(output, "v", "stream_side_data=rotation"), "rotation="));
+}
+
+static void aspect_ratio_survives(void **state)
+{
+    (void)state;
+    assert_string_equal(trial_probe(render_as("anamorphic.mkv", "out.mp4", fast), "v", "stream=sample_aspect_ratio"), "sample_aspect_ratio=16:11\n");
+    assert_string_equal(trial_probe(render_as("anamorphic.mkv", "out.mkv", "--codec=ffv1"), "v", "stream=sample_aspect_ratio"),
+                        "sample_aspect_ratio=16:11\n");
+}
+
+static void interlaced_video_stays_interlaced(void **state)
+{
+    const char *output = trial_path("out.mkv"), *expected = trial_path("expected.mkv"), *input = trial_sample("interlaced.mkv");
+
+    (void)state;
+    trial_render(input, output, "-q", fast, "--encoder-options=flags=+ildct+ilme", NULL);
+    trial_ffmpeg("-i", input, "-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ildct+ilme", expected, NULL);
+    assert_string_equal(trial_probe(output, "v", "stream=field_order"), trial_probe(expected, "v", "stream=field_order"));
+    assert_string_equal(trial_probe(output, "v", "frame=interlaced_frame,top_field_first"),
+                        trial_probe(expected, "v", "frame=interlaced_frame,top_field_first"));
+}
+
+static void hdr10_survives(void **state)
+{
+    const char *output = trial_path("out.mkv"), *colours;
+
+    (void)state;
+    trial_render(trial_sample("hdr10.mkv"), output, "-q", "--codec=libx265", fast, NULL);
+    colours = trial_probe(output, "v", "stream=pix_fmt,color_range,color_space,color_transfer,color_primaries");
+    assert_has(colours, "pix_fmt=yuv420p10le\n");
+    assert_has(colours, "color_range=tv\n");
+    assert_has(colours, "color_space=bt2020nc\n");
+    assert_has(colours, "color_transfer=smpte2084\n");
+    assert_has(colours, "color_primaries=bt2020\n");
+    // The container says it, so that a player knows before it decodes; the fractions may be written otherwise.
+    colours = trial_probe(output, "v", "stream_side_data");
+    assert_has(colours, "side_data_type=Mastering display metadata\n");
+    assert_has(colours, "max_content=1000\n");
+    assert_has(colours, "max_average=400\n");
+}
+
+static void common_encoders_fill_common_containers(void **state)
+{
+    static const char *const pairs[][3] = {
+        {"out.mp4", "hevc", "hevc"},
+        {"out.mkv", "av1", "av1"},
+        {"out.mov", "prores", "prores"},
+        {"out.avi", "mjpeg", "mjpeg"},
+        {"out.ts", "mpeg2video", "mpeg2video"},
+        {"out.mp4", "mpeg4", "mpeg4"},
+        {"out.mkv", "vp9", "vp9"},
+        {"out.mkv", "ffv1", "ffv1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+        const char *output = trial_path(pairs[i][0]), *codec = pairs[i][1];
+
+        trial_render(trial_sample("silent.mp4"), output, "-y", "-q", "--filter=scale=128:-2", trial_format("--codec=%s", codec), trial_workers(),
+                     strcmp(codec, "av1") == 0    ? "--encoder-options=cpu-used=8:usage=realtime"
+                     : strcmp(codec, "hevc") == 0 ? fast
+                                                  : NULL,
+                     NULL);
+        assert_has(trial_probe(output, "v", "stream=codec_name"), trial_format("codec_name=%s\n", pairs[i][2]));
+        assert_has(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of",
+                                          "default=noprint_wrappers=1", output)),
+                   "nb_read_frames=72\n");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TRIAL(audio_packets_are_copied_one_by_one),
+        TRIAL(audio_starts_as_long_before_the_video_as_ffmpeg_has_it),
+        TRIAL(every_stream_of_a_matroska_file_arrives_with_its_names),
+        TRIAL(attachment_arrives_whole),
+        TRIAL(chapters_and_metadata_arrive),
+        TRIAL(languages_and_dispositions_survive_mp4),
+        TRIAL(text_subtitles_are_converted_where_the_container_takes_no_srt),
+        TRIAL(webm_gets_vp9_and_opus),
+        TRIAL(streams_can_be_left_out),
+        TRIAL(stream_that_fits_nowhere_is_refused_by_name_with_a_way_out),
+        TRIAL(cover_picture_is_copied),
+        TRIAL(rotated_video_is_turned_upright_unless_told_otherwise),
+        TRIAL(aspect_ratio_survives),
+        TRIAL(interlaced_video_stays_interlaced),
+        TRIAL(hdr10_survives),
+        TRIAL(common_encoders_fill_common_containers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
