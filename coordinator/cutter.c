@@ -7,6 +7,7 @@ void cutter_init(struct cutter *c, int64_t target_ticks, unsigned max_reorder, d
 {
     memset(c, 0, sizeof(*c));
     c->target_ticks = target_ticks > 1 ? target_ticks : 1;
+    c->last_dts = CUTTER_NO_TIME;
     c->max_reorder = max_reorder;
     c->tick_s = tick_s;
 }
@@ -51,7 +52,8 @@ static const char *doubt(struct cutter *c, const struct cutter_packet *p)
 {
     const char *why;
 
-    if (p->pts == CUTTER_NO_TIME || p->dts == CUTTER_NO_TIME)
+    // Matroska has no decode times, and those of the first few packets cannot be told from the others. Nothing is proven by these.
+    if (p->pts == CUTTER_NO_TIME || (p->dts == CUTTER_NO_TIME && c->last_dts != CUTTER_NO_TIME))
         return "a packet has no timestamp";
     if (c->started && p->dts < c->last_dts)
         return "decode times go back";
@@ -127,7 +129,7 @@ static bool is_candidate(struct cutter *c, const struct cutter_packet *p)
         c->unproven += wanted;
         return false;
     }
-    if (p->corrupt || p->discard || c->last_discard || p->pts <= c->max_pts)
+    if (p->dts == CUTTER_NO_TIME || p->corrupt || p->discard || c->last_discard || p->pts <= c->max_pts)
         return false;
     note_key(c, p->pts);
     return wanted;

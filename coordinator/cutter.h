@@ -17,7 +17,7 @@
 enum { CUTTER_MAX_HELD = 512, CUTTER_MAX_HELD_BYTES = 64 << 20, CUTTER_WINDOW = 256 };
 
 struct cutter_packet {
-    int64_t pts, dts; // CUTTER_NO_TIME if missing
+    int64_t pts, dts; // CUTTER_NO_TIME if missing; dts may be at the start of the stream
     size_t size_bytes;
     bool has_order;
     int64_t order;      // of showing, by the bitstream: timestamps are believed only as far as they agree

@@ -14,6 +14,7 @@
 void report_init(struct report *r, const struct options *options)
 {
     struct winsize size = {0};
+    enum progress_mode mode;
 
     *r = (struct report){0};
     r->stats = (struct stats){
@@ -29,7 +30,8 @@ void report_init(struct report *r, const struct options *options)
         r->stats.renderers[i].slot = (uint32_t)i;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
         size.ws_col = 80;
-    r->progress = progress_new(options->progress, isatty(STDERR_FILENO), size.ws_col);
+    mode = options->verbosity < 0 && options->progress == PROGRESS_AUTO ? PROGRESS_OFF : options->progress;
+    r->progress = progress_new(mode, isatty(STDERR_FILENO), size.ws_col);
     log_around(progress_hide, progress_again, r->progress);
 }
 
@@ -117,7 +119,7 @@ void report_finish(struct report *r, const struct options *options, const struct
     state.output_bytes = s->output_bytes;
     progress_end(r->progress, &state);
     if (s->decode_errors > 0)
-        log_warn("%s: %" PRIu64 " packets could not be decoded, the first at %.2f s: %s", s->input, s->decode_errors, r->first_decode_error_s,
+        log_warn("%s: %" PRIu64 " packets or pictures are damaged, the first at %.2f s: %s", s->input, s->decode_errors, r->first_decode_error_s,
                  r->first_decode_error);
     log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", s->output, s->frames, s->segments,
              (double)(s->end_ns - s->start_ns) / 1e9, 100 * stats_efficiency(s));

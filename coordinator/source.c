@@ -142,11 +142,11 @@ static enum bitstream_codec bitstream_of(const AVCodecParameters *par)
     case AV_CODEC_ID_UTVIDEO:
     case AV_CODEC_ID_MAGICYUV:
     case AV_CODEC_ID_V210:
-    case AV_CODEC_ID_V410:
     case AV_CODEC_ID_JPEG2000:
         return BITSTREAM_INTRA;
     default:
-        return BITSTREAM_UNKNOWN;
+        // By name, since newer libraries know it as something else.
+        return !strcmp(avcodec_get_name(par->codec_id), "v410") ? BITSTREAM_INTRA : BITSTREAM_UNKNOWN;
     }
 }
 
@@ -275,6 +275,9 @@ static void fill_facts(const struct source *s, int64_t start, struct source_fact
 
     memset(facts, 0, sizeof(*facts));
     packets_parameters_to_wire(&facts->parameters, par);
+    // The container's word on the shape of a pixel; if there is one, ffmpeg takes it before the decoder's.
+    facts->parameters->sample_aspect_ratio->num = video->sample_aspect_ratio.num;
+    facts->parameters->sample_aspect_ratio->den = video->sample_aspect_ratio.den;
     facts->time_base = packets_rational_to_wire(video->time_base);
     facts->frame_rate = packets_rational_to_wire(av_guess_frame_rate(s->input, s->video, NULL));
     for (int i = 0; i < avx_stream_side_count(video); i++) {

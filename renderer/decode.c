@@ -247,6 +247,17 @@ static void note_error(struct decode *d, int err)
     d->first_error_pts = d->packet_pts;
 }
 
+// The decoder made a picture, but not out of what the packet should have held. It is used all the same, as ffmpeg does.
+static void note_patched(struct decode *d, const AVFrame *frame)
+{
+    if (!frame->decode_error_flags && !(frame->flags & AV_FRAME_FLAG_CORRUPT))
+        return;
+    if (d->error_count++ == 0) {
+        d->first_error_pts = frame->best_effort_timestamp;
+        d->first_error = mem_format("%s: a picture was patched up from damaged data", d->context->codec->name);
+    }
+}
+
 int decode_send(struct decode *d, AVPacket *packet)
 {
     int err;
@@ -294,6 +305,7 @@ int decode_receive(struct decode *d, AVFrame *frame)
     }
     if (err < 0)
         return err;
+    note_patched(d, frame);
     if (AVX_FFTOOLS_6_1)
         new_clock_frame(d, frame);
     if (d->aspect_ratio.num)

@@ -188,7 +188,9 @@ static void output_folder_that_is_read_only_is_named(void **state)
     // Root writes where it likes, so it leaves that power behind first.
     if (access(out_folder(), W_OK) == 0)
         command_run(&command,
-                    ARGUMENTS("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", trial_program(), trial_sample("plain.mp4"), out("o.mp4")), 60);
+                    ARGUMENTS("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", trial_program(), trial_sample("plain.mp4"),
+                              out("o.mp4")),
+                    60);
     else
         command_run(&command, ARGUMENTS(trial_program(), trial_sample("plain.mp4"), out("o.mp4")), 60);
     assert_refused(&command, FAILED, "out/o.mp4", "ermission");

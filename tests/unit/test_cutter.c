@@ -156,7 +156,21 @@ static void a_missing_timestamp_ends_all_cutting(void **state)
     assert_int_equal(r.count, 1);
     assert_int_equal(r.cuts[0], 1);
     assert_string_equal(r.note, "no cuts behind 0.2 s, where a packet has no timestamp");
-    assert_int_equal(FEED(1, {.pts = 0, .dts = NONE, KEY}, {.pts = 1, .dts = 1, KEY}, {.pts = 2, .dts = 2}).count, 0);
+    assert_int_equal(FEED(1, {.pts = 0, .dts = 0, KEY}, {.pts = 1, .dts = NONE}, {.pts = 2, .dts = 2, KEY}, {.pts = 3, .dts = 3}).count, 0);
+}
+
+static void decode_times_may_be_missing_until_there_is_the_first(void **state)
+{
+    // As Matroska has it: I P B, then a keyframe.
+    struct result r = FEED(1, {.pts = 0, .dts = NONE, KEY}, {.pts = 3, .dts = NONE}, {.pts = 1, .dts = 0}, {.pts = 2, .dts = 1},
+                           {.pts = 4, .dts = 2, KEY}, {.pts = 7, .dts = 3}, {.pts = 5, .dts = 4});
+
+    (void)state;
+    assert_int_equal(r.count, 1);
+    assert_int_equal(r.cuts[0], 4);
+    // A keyframe without one is no cut, and a stream without any is never cut.
+    assert_int_equal(FEED(1, {.pts = 0, .dts = NONE, KEY}, {.pts = 3, .dts = NONE, KEY}, {.pts = 5, .dts = 5}).count, 0);
+    assert_int_equal(FEED(1, {.pts = 0, .dts = NONE, KEY}, {.pts = 3, .dts = NONE, KEY}, {.pts = 5, .dts = NONE, KEY}).count, 0);
 }
 
 static void discarded_packets_around_forbid_the_cut(void **state)
@@ -310,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_flagged_keyframe_without_proof_is_no_cut),
         cmocka_unit_test(a_proof_without_the_flag_is_no_cut),
         cmocka_unit_test(a_missing_timestamp_ends_all_cutting),
+        cmocka_unit_test(decode_times_may_be_missing_until_there_is_the_first),
         cmocka_unit_test(discarded_packets_around_forbid_the_cut),
         cmocka_unit_test(palettes_and_changed_parameters_end_all_cutting),
         cmocka_unit_test(damaged_keyframes_are_no_cuts),

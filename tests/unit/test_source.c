@@ -231,7 +231,33 @@ static void open_gops_are_not_cut(void **state)
     make_clip("open.mkv", PICTURE "-c:v libx264 -g 24 -bf 3 -x264-params scenecut=0:open-gop=1");
     read_both_ways(&reading);
     assert_int_equal(reading.segment_count, 1);
-    assert_string_not_equal(reading.note, "");
+    if (!strstr(reading.note, "open GOP") && !strstr(reading.note, "not proven"))
+        fail_msg("the note is '%s'", reading.note);
+    clear_reading(NULL);
+    // The same file with closed ones is.
+    make_clip("closed.mkv", PICTURE "-c:v libx264 -g 24 -bf 3 -x264-params scenecut=0");
+    read_both_ways(&reading);
+    assert_int_equal(reading.segment_count, 5);
+}
+
+static void timestamps_that_hide_reordering_are_not_believed(void **state)
+{
+    static const char *const codecs[] = {"libx264 -g 24 -bf 2 -x264-params scenecut=0",
+                                         "libx265 -x265-params keyint=24:min-keyint=24:scenecut=0:open-gop=0:log-level=none",
+                                         "mpeg2video -g 12 -bf 2 -flags +cgop -sc_threshold 1000000000"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        char arguments[512];
+
+        snprintf(arguments, sizeof(arguments), PICTURE "-c:v %s -bsf:v setts=pts=DTS", codecs[i]);
+        make_clip("hidden.mp4", arguments);
+        read_both_ways(&reading);
+        assert_int_equal(reading.segment_count, 1);
+        if (!strstr(reading.note, "in the order in which frames are shown"))
+            fail_msg("the note is '%s'", reading.note);
+        clear_reading(NULL);
+    }
 }
 
 static void h264_in_mpegts_is_cut_too(void **state)
@@ -266,7 +292,7 @@ static void vp9_with_hidden_frames_is_cut_at_keyframes(void **state)
     (void)state;
     make_clip("clip.webm", PICTURE "-c:v libvpx-vp9 -g 24 -keyint_min 24 -auto-alt-ref 1 -lag-in-frames 16 -cpu-used 5 -b:v 200k");
     read_both_ways(&reading);
-    assert_in_range(reading.segment_count, 4, 6);
+    assert_true(reading.segment_count >= 4 && reading.segment_count <= 6);
     assert_int_equal(reading.frames.count, 100);
     assert_int_equal(reading.frames_hint, 100);
 }
@@ -276,7 +302,7 @@ static void vp8_counts_no_hidden_frames(void **state)
     (void)state;
     make_clip("vp8.webm", PICTURE "-c:v libvpx -g 24 -keyint_min 24 -auto-alt-ref 1 -lag-in-frames 16 -cpu-used 5 -b:v 200k");
     read_both_ways(&reading);
-    assert_in_range(reading.segment_count, 4, 6);
+    assert_true(reading.segment_count >= 4 && reading.segment_count <= 6);
     assert_int_equal(reading.frames_hint, reading.frames.count);
 }
 
@@ -285,7 +311,7 @@ static void av1_is_cut_at_keyframes(void **state)
     (void)state;
     make_clip("av1.mkv", PICTURE "-t 2 -c:v libaom-av1 -g 12 -keyint_min 12 -cpu-used 8 -usage realtime");
     read_both_ways(&reading);
-    assert_in_range(reading.segment_count, 3, 5);
+    assert_true(reading.segment_count >= 3 && reading.segment_count <= 5);
     assert_int_equal(reading.frames_hint, reading.frames.count);
 }
 
@@ -294,7 +320,7 @@ static void mpeg2_is_cut_at_closed_gops_only(void **state)
     (void)state;
     make_clip("closed.mp4", PICTURE "-c:v mpeg2video -g 12 -bf 2 -flags +cgop -sc_threshold 1000000000");
     read_both_ways(&reading);
-    assert_in_range(reading.segment_count, 8, 10);
+    assert_true(reading.segment_count >= 8 && reading.segment_count <= 10);
     clear_reading(NULL);
     make_clip("open.mkv", PICTURE "-c:v mpeg2video -g 12 -bf 2");
     read_both_ways(&reading);
@@ -462,7 +488,7 @@ static void a_file_that_was_cut_off_gives_what_it_has_and_says_so(void **state)
         make_clip(clips[i][0], arguments);
         cut_off(0.5);
         read_clip(&reading, 1, 4);
-        assert_in_range(reading.packet_count, 10, 90);
+        assert_true(reading.packet_count >= 10 && reading.packet_count <= 90);
         if (!strstr(reading.damage, path))
             fail_msg("%s: damage is '%s'", path, reading.damage);
         clear_reading(NULL);
@@ -491,6 +517,7 @@ int main(void)
         cmocka_unit_test_teardown(h264_is_cut_at_every_idr_picture, clear_reading),
         cmocka_unit_test_teardown(segments_follow_the_length_asked_for, clear_reading),
         cmocka_unit_test_teardown(open_gops_are_not_cut, clear_reading),
+        cmocka_unit_test_teardown(timestamps_that_hide_reordering_are_not_believed, clear_reading),
         cmocka_unit_test_teardown(h264_in_mpegts_is_cut_too, clear_reading),
         cmocka_unit_test_teardown(hevc_is_cut_at_closed_gops, clear_reading),
         cmocka_unit_test_teardown(hevc_with_open_gops_is_not, clear_reading),
