@@ -311,12 +311,25 @@ static int add_sink(struct filter *f, AVFilterContext *last)
     return err;
 }
 
-// swscale starts threads of its own, as many as the graph has slices, unless it is told otherwise.
-static void limit_scalers(struct filter *f)
+// colorspace's error diffusion keeps one line of errors for all slices of a frame: two at a time spoil each other's.
+static bool races_with_itself(const AVFilterContext *context)
 {
-    for (unsigned i = 0; i < f->graph->nb_filters; i++)
-        if (!strncmp(f->graph->filters[i]->filter->name, "scale", 5))
-            f->graph->filters[i]->nb_threads = pool_threads(f->pool);
+    int64_t dither;
+
+    return !strcmp(context->filter->name, "colorspace") && av_opt_get_int(context->priv, "dither", 0, &dither) >= 0 && dither != 0;
+}
+
+// swscale starts threads of its own, as many as the graph has slices, unless it is told otherwise.
+static void limit_slices(struct filter *f)
+{
+    for (unsigned i = 0; i < f->graph->nb_filters; i++) {
+        AVFilterContext *context = f->graph->filters[i];
+
+        if (!strncmp(context->filter->name, "scale", 5))
+            context->nb_threads = pool_threads(f->pool);
+        else if (races_with_itself(context))
+            context->nb_threads = 1;
+    }
 }
 
 static bool touches_nothing(const AVFilterGraph *graph)
@@ -389,7 +402,7 @@ static int build(struct filter *f, const AVFrame *frame, char **why)
         last = null;
     }
     err = add_sink(f, last);
-    limit_scalers(f);
+    limit_slices(f);
     if (err >= 0)
         err = avfilter_graph_config(f->graph, NULL);
     if (err < 0)
