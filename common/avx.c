@@ -40,7 +40,23 @@ const char *avx_libraries(void)
     return text;
 }
 
-static _Thread_local char last_error[512];
+static _Thread_local struct {
+    char line[512];
+    size_t length;
+    bool whole;
+} first_error;
+
+// A line may come in pieces.
+static void keep_first_error(const char *text)
+{
+    for (; *text && !first_error.whole; text++) {
+        if (*text == '\n')
+            first_error.whole = first_error.length > 0;
+        else if (first_error.length + 1 < sizeof(first_error.line))
+            first_error.line[first_error.length++] = *text;
+    }
+    first_error.line[first_error.length] = '\0';
+}
 
 static void on_log(void *context, int level, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
@@ -60,14 +76,13 @@ static void on_log(void *context, int level, const char *format, va_list args)
 
         av_log_format_line2(context, level, format, args, line, sizeof(line), &prefix);
     }
-    length = strlen(line);
-    while (length && (line[length - 1] == '\n' || line[length - 1] == '.' || line[length - 1] == ' '))
-        line[--length] = '\0';
-    if (!length)
-        return;
     if (level <= AV_LOG_ERROR)
-        memcpy(last_error, line, sizeof(last_error));
-    log_debug("libav: %s", line);
+        keep_first_error(line);
+    length = strlen(line);
+    while (length && line[length - 1] == '\n')
+        line[--length] = '\0';
+    if (length)
+        log_debug("libav: %s", line);
 }
 
 void avx_log_install(void)
@@ -77,12 +92,18 @@ void avx_log_install(void)
 
 void avx_log_forget(void)
 {
-    last_error[0] = '\0';
+    first_error.line[0] = '\0';
+    first_error.length = 0;
+    first_error.whole = false;
 }
 
-const char *avx_log_last(void)
+const char *avx_log_error(void)
 {
-    return last_error;
+    size_t length = first_error.length;
+
+    while (length && strchr(". ", first_error.line[length - 1]))
+        first_error.line[--length] = '\0';
+    return first_error.line;
 }
 
 #if SIDE_DATA_IN_PARAMETERS
@@ -315,6 +336,18 @@ char *avx_context_colours(const AVCodecContext *encoder)
 
 #endif
 
+// The nearest of the allowed rates, as ffmpeg has it; but a slower one would put two frames on one tick, and the encoder refuse the second.
+static AVRational allowed_rate(AVRational rate, const AVRational *allowed)
+{
+    AVRational best = allowed[av_find_nearest_q_idx(rate, allowed)];
+    bool slower = av_q2d(best) < 0.999 * av_q2d(rate);
+
+    for (const AVRational *r = allowed; slower && r->num; r++)
+        if (av_cmp_q(*r, rate) >= 0 && (av_cmp_q(best, rate) < 0 || av_cmp_q(*r, best) < 0))
+            best = *r;
+    return best;
+}
+
 void avx_encoder_timing(const AVCodec *encoder, AVRational filter_rate, AVRational filter_time_base, AVRational *rate, AVRational *time_base)
 {
     const AVRational *allowed = avx_encoder_frame_rates(encoder);
@@ -323,7 +356,7 @@ void avx_encoder_timing(const AVCodec *encoder, AVRational filter_rate, AVRation
     if (r.num <= 0 || r.den <= 0)
         r = AVX_FFTOOLS_6_1 ? (AVRational){0, 1} : (AVRational){25, 1};
     if (r.num > 0 && allowed)
-        r = allowed[av_find_nearest_q_idx(r, allowed)];
+        r = allowed_rate(r, allowed);
     // MPEG-4 counts a second in at most 65535 steps.
     if (r.num > 0 && encoder->id == AV_CODEC_ID_MPEG4)
         av_reduce(&r.num, &r.den, r.num, r.den, 65535);

@@ -17,12 +17,12 @@ const char *avx_libraries(void);
 // frames.
 #define AVX_FFTOOLS_6_1 (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 0))
 
-// The libraries' messages: off stderr (or to the debug log), the last error line of each thread is kept. Once, before other threads use the
-// libraries.
+// The libraries' messages: off stderr (or to the debug log); the first error line of each thread is kept, for the cause comes before its
+// consequences. Once, before other threads use the libraries.
 void avx_log_install(void);
 void avx_log_forget(void);
-// The last error since avx_log_forget() on this thread, without a line feed; "" if there was none. Static to the thread.
-const char *avx_log_last(void);
+// The first error since avx_log_forget() on this thread, without a line feed; "" if there was none. Static to the thread.
+const char *avx_log_error(void);
 
 // Side data of a stream (in the stream until 6.0, in its parameters after). NULL where there is none.
 const uint8_t *avx_stream_side(const AVStream *stream, enum AVPacketSideDataType type, size_t *size);

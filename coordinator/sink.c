@@ -490,7 +490,7 @@ int sink_start(struct sink *s, const Wire__Probed *video, char **why)
     avx_log_forget();
     err = avformat_write_header(s->output, NULL);
     if (err < 0) {
-        const char *detail = avx_log_last();
+        const char *detail = avx_log_error();
 
         return err_why(why, err, "%s: the %s header cannot be written: %s", s->file.path, s->format->name, *detail ? detail : err_text(err));
     }
@@ -552,7 +552,7 @@ static int write_packet(struct sink *s, unsigned stream, AVPacket *packet, char 
     if (err >= 0 && s->output->pb->error < 0)
         err = s->output->pb->error;
     if (err < 0) {
-        const char *detail = avx_log_last(); // not necessarily of this stream: the muxer holds packets back to interleave them
+        const char *detail = avx_log_error(); // not necessarily of this stream: the muxer holds packets back to interleave them
 
         err_why(why, err, "%s: cannot write: %s%s%s", s->file.path, err_text(err), *detail ? ": " : "", detail);
     }

@@ -207,7 +207,7 @@ static bool begins_as_mp4(const char *path)
 
 static int open_error(const char *path, int err, char **why)
 {
-    if (err == AVERROR_INVALIDDATA && strstr(avx_log_last(), "moov atom not found") && begins_as_mp4(path))
+    if (err == AVERROR_INVALIDDATA && strstr(avx_log_error(), "moov atom not found") && begins_as_mp4(path))
         return err_why(why, err, "%s has lost its index (the moov box): it was cut off, or its recording never finished", path);
     if (err == AVERROR_INVALIDDATA)
         return err_why(why, err, "%s is no video that can be read: its format is not known or it is damaged from the start", path);

@@ -127,7 +127,7 @@ int decode_new(struct decode **result, const Wire__Job *job, const void *extrada
     return 0;
 
 fail:
-    err_why(why, err, "the decoder %s could not be opened: %s", decoder->name, *avx_log_last() ? avx_log_last() : err_text(err));
+    err_why(why, err, "the decoder %s could not be opened: %s", decoder->name, *avx_log_error() ? avx_log_error() : err_text(err));
     decode_free(&d);
     return err;
 }
@@ -243,7 +243,7 @@ static void note_error(struct decode *d, int err)
 {
     if (d->error_count++)
         return;
-    d->first_error = mem_format("%s: %s", d->context->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+    d->first_error = mem_format("%s: %s", d->context->codec->name, *avx_log_error() ? avx_log_error() : err_text(err));
     d->first_error_pts = d->packet_pts;
 }
 

@@ -84,7 +84,7 @@ static int try_option(AVCodecContext *context, const char *key, const char *valu
     avx_log_forget();
     err = av_opt_set(context, key, value, AV_OPT_SEARCH_CHILDREN);
     if (err < 0)
-        return err_why(why, err, "the encoder %s refuses %s=%s: %s", encoder, key, value, *avx_log_last() ? avx_log_last() : err_text(err));
+        return err_why(why, err, "the encoder %s refuses %s=%s: %s", encoder, key, value, *avx_log_error() ? avx_log_error() : err_text(err));
     return 0;
 }
 
@@ -435,7 +435,7 @@ int encode_open(struct encode *e, const AVFrame *frame, const struct filter_outp
 done:
     if (err < 0)
         err_why(why, err, "the encoder %s could not be opened for %dx%d %s: %s", e->codec->name, c->width, c->height,
-                descriptor ? descriptor->name : "frames", *avx_log_last() ? avx_log_last() : err_text(err));
+                descriptor ? descriptor->name : "frames", *avx_log_error() ? avx_log_error() : err_text(err));
     av_dict_free(&options);
     if (of_frame)
         wire__first_frame__free_unpacked(of_frame, NULL);
@@ -493,7 +493,7 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
     avx_log_forget();
     err = avcodec_send_frame(c, frame);
     if (err < 0 && !(err == AVERROR_EOF && !frame))
-        return err_why(why, err, "the encoder %s refused a frame: %s", e->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+        return err_why(why, err, "the encoder %s refused a frame: %s", e->codec->name, *avx_log_error() ? avx_log_error() : err_text(err));
     return 0;
 }
 
@@ -505,7 +505,7 @@ int encode_receive(struct encode *e, AVPacket *packet, char **why)
     err = avcodec_receive_packet(e->context, packet);
     if (err >= 0 || err == AVERROR(EAGAIN) || err == AVERROR_EOF)
         return err;
-    return err_why(why, err, "the encoder %s failed: %s", e->codec->name, *avx_log_last() ? avx_log_last() : err_text(err));
+    return err_why(why, err, "the encoder %s failed: %s", e->codec->name, *avx_log_error() ? avx_log_error() : err_text(err));
 }
 
 const AVCodecContext *encode_context(const struct encode *e)

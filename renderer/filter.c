@@ -91,7 +91,7 @@ static const char *chain_of(const Wire__Job *job)
 
 static const char *reason(int err)
 {
-    return *avx_log_last() ? avx_log_last() : err_text(err);
+    return *avx_log_error() ? avx_log_error() : err_text(err);
 }
 
 static bool one_video_pad(const AVFilterInOut *ends, bool input)

@@ -19,8 +19,8 @@ static const char *render_as(const char *sample, const char *output, const char 
 // "key=value\n" for all wanted keys, in this order, somewhere in the text: one stream's part of ffprobe's answer.
 static void assert_has(const char *text, const char *wanted)
 {
-    if (!strstr(text, wanted))
-        fail_msg("no\n%sin\n%s", wanted, text);
+    if (!text || !strstr(text, wanted))
+        fail_msg("no\n%sin\n%s", wanted, text ? text : "nothing");
 }
 
 static int audio_packet_count(const char *path)
@@ -255,6 +255,18 @@ static void common_encoders_fill_common_containers(void **state)
     }
 }
 
+// MPEG-2 has no 12.5 frames a second; its next lower rate would put two frames on one tick.
+static void rate_that_the_encoder_lacks_loses_no_frame(void **state)
+{
+    const char *output = trial_path("out.mkv");
+
+    (void)state;
+    trial_render(trial_sample("silent.mp4"), output, "-q", "--filter=fps=25/2", "--codec=mpeg2video", NULL);
+    assert_has(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of",
+                                      "default=noprint_wrappers=1", output)),
+               "nb_read_frames=38\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +286,7 @@ int main(void)
         TRIAL(interlaced_video_stays_interlaced),
         TRIAL(hdr10_survives),
         TRIAL(common_encoders_fill_common_containers),
+        TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
