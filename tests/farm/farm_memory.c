@@ -36,6 +36,10 @@ static void ten_minutes_pass_through_less_than_100_mb(void **state)
     struct stat facts;
 
     (void)state;
+    if (getenv("BUILD") && (strstr(getenv("BUILD"), "address") || strstr(getenv("BUILD"), "thread"))) {
+        puts("without its meaning: a sanitizer's own memory is counted too");
+        skip();
+    }
     trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=10,noise=c0s=40:c0f=u", "-f", "lavfi", "-i", "sine=duration=10", "-c:v",
                  "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le", clip, NULL);
     trial_ffmpeg("-stream_loop", "59", "-i", clip, "-map", "0", "-c", "copy", longer, NULL);
