@@ -37,7 +37,7 @@ static void ten_minutes_pass_through_less_than_100_mb(void **state)
 
     (void)state;
     if (getenv("BUILD") && (strstr(getenv("BUILD"), "address") || strstr(getenv("BUILD"), "thread"))) {
-        puts("without its meaning: a sanitizer's own memory is counted too");
+        puts("without a true figure: a sanitizer's own memory is counted too");
         skip();
     }
     trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=10,noise=c0s=40:c0f=u", "-f", "lavfi", "-i", "sine=duration=10", "-c:v",
