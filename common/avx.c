@@ -412,6 +412,31 @@ bool avx_frame_top_field_first(const AVFrame *frame)
     return frame->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST;
 }
 
+bool avx_frame_key(const AVFrame *frame)
+{
+    return frame->flags & AV_FRAME_FLAG_KEY;
+}
+
+void avx_frame_set_fields(AVFrame *frame, bool key, bool interlaced, bool top_field_first)
+{
+    frame->flags &= ~(AV_FRAME_FLAG_KEY | AV_FRAME_FLAG_INTERLACED | AV_FRAME_FLAG_TOP_FIELD_FIRST);
+    frame->flags |= (key ? AV_FRAME_FLAG_KEY : 0) | (interlaced ? AV_FRAME_FLAG_INTERLACED : 0) | (top_field_first ? AV_FRAME_FLAG_TOP_FIELD_FIRST : 0);
+}
+
+void avx_frame_origin(const AVFrame *frame, int64_t *pos, int *size)
+{
+    (void)frame;
+    *pos = -1;
+    *size = 0;
+}
+
+void avx_frame_set_origin(AVFrame *frame, int64_t pos, int size)
+{
+    (void)frame;
+    (void)pos;
+    (void)size;
+}
+
 #else
 
 bool avx_frame_interlaced(const AVFrame *frame)
@@ -422,6 +447,30 @@ bool avx_frame_interlaced(const AVFrame *frame)
 bool avx_frame_top_field_first(const AVFrame *frame)
 {
     return frame->top_field_first;
+}
+
+bool avx_frame_key(const AVFrame *frame)
+{
+    return frame->key_frame;
+}
+
+void avx_frame_set_fields(AVFrame *frame, bool key, bool interlaced, bool top_field_first)
+{
+    frame->key_frame = key;
+    frame->interlaced_frame = interlaced;
+    frame->top_field_first = top_field_first;
+}
+
+void avx_frame_origin(const AVFrame *frame, int64_t *pos, int *size)
+{
+    *pos = frame->pkt_pos;
+    *size = frame->pkt_size;
+}
+
+void avx_frame_set_origin(AVFrame *frame, int64_t pos, int size)
+{
+    frame->pkt_pos = pos;
+    frame->pkt_size = size;
 }
 
 #endif

@@ -60,6 +60,11 @@ int avx_encoder_side_add(AVCodecContext *encoder, enum AVFrameSideDataType type,
 
 bool avx_frame_interlaced(const AVFrame *frame);
 bool avx_frame_top_field_first(const AVFrame *frame);
+bool avx_frame_key(const AVFrame *frame);
+void avx_frame_set_fields(AVFrame *frame, bool key, bool interlaced, bool top_field_first);
+// Where the frame's packet lay in the file and how large it was, which filters could ask for before 6.1; -1 and 0 after.
+void avx_frame_origin(const AVFrame *frame, int64_t *pos, int *size);
+void avx_frame_set_origin(AVFrame *frame, int64_t pos, int size);
 int64_t avx_frame_duration(const AVFrame *frame);
 void avx_frame_set_duration(AVFrame *frame, int64_t duration);
 // Whether an encoder is to be given a field order for frames that are not marked as interlaced.

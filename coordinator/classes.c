@@ -5,14 +5,17 @@
 //   COND          clauses joined with &&: opt=v|v  opt!=v|v  opt>n  opt<n  opt~flag  set:opt  side:TYPE  identifiers|identifiers@opt,opt
 #include "classes.h"
 
+#include <libavutil/eval.h>
+
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct class_row {
     const char *name;
     enum class_kind kind;
-    const char *before, *after; // frames; for the plans with warm-up to come
+    const char *before, *after; // frames, as formulas of the options
     const char *rules;
 };
 
@@ -307,8 +310,49 @@ static int kind_of(struct piece p)
     return -1;
 }
 
+enum { MAX_NEIGHBOURS = 256 };
+
+// A formula of the filter's options. What cannot be computed, or is too much, is as good as everything: false.
+static bool evaluate(const Wire__FilterFacts *filter, struct piece formula, unsigned *result)
+{
+    const char **names = calloc(filter->n_options + 1, sizeof(*names));
+    double *values = calloc(filter->n_options + 1, sizeof(*values)), value = NAN;
+    char text[64];
+    size_t count = 0;
+
+    if (names && values && formula.length < sizeof(text)) {
+        memcpy(text, formula.at, formula.length);
+        text[formula.length] = '\0';
+        for (size_t i = 0; i < filter->n_options; i++) {
+            if (to_number(filter->options[i]->value, &values[count]))
+                names[count++] = filter->options[i]->key;
+        }
+        names[count] = NULL;
+        if (av_expr_parse_and_eval(&value, text, names, values, NULL, NULL, NULL, NULL, NULL, 0, NULL) < 0)
+            value = NAN;
+    }
+    free(names);
+    free(values);
+    if (!(value >= 0 && value <= MAX_NEIGHBOURS))
+        return false;
+    *result = (unsigned)ceil(value);
+    return true;
+}
+
+// "(B,A)" behind the class.
+static void take_neighbours(struct class_result *result, const Wire__FilterFacts *filter, struct piece p)
+{
+    struct piece before, after;
+
+    p = (struct piece){p.at + strlen("window("), p.length - strlen("window()")};
+    if (!split(p, ",", &before, &after) || !evaluate(filter, before, &result->before) || !evaluate(filter, after, &result->after))
+        result->kind = CLASS_STATEFUL;
+}
+
 static void apply_property(struct class_result *result, struct piece p)
 {
+    if (piece_starts(p, "rate:") || piece_starts(p, "pts:"))
+        result->steady = false;
     if (piece_is(p, "needs:meta"))
         result->reads_meta = true;
     else if (piece_starts(p, "meta:"))
@@ -346,6 +390,8 @@ static void apply_rules(struct class_result *result, bool *link_counter, const W
                 apply_property(result, first);
             } else if (!decided) {
                 result->kind = (enum class_kind)kind;
+                if (kind == CLASS_WINDOW)
+                    take_neighbours(result, filter, first);
                 decided = true;
             } else {
                 break; // an earlier rule has decided, and this one's properties go with its class
@@ -469,7 +515,7 @@ static const char *reason(enum class_kind kind)
 
 struct class_result classes_of(const Wire__FilterFacts *filter)
 {
-    struct class_result result = {.kind = CLASS_STATEFUL, .repeatable = true, .why = unknown_filter};
+    struct class_result result = {.kind = CLASS_STATEFUL, .repeatable = true, .steady = false, .why = unknown_filter};
     const char *enable = value_of(filter, (struct piece){"enable", 6});
     const struct class_row *row = NULL;
     bool link_counter = false;
@@ -485,6 +531,10 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
     if (!row)
         return result;
     result.kind = row->kind;
+    result.steady = true;
+    if (row->kind == CLASS_WINDOW && (!evaluate(filter, (struct piece){row->before, strlen(row->before)}, &result.before) ||
+                                      !evaluate(filter, (struct piece){row->after, strlen(row->after)}, &result.after)))
+        result.kind = CLASS_STATEFUL;
     apply_rules(&result, &link_counter, filter, row->rules);
     result.why = reason(result.kind);
     if (enable && *enable && !is_constant(enable)) {

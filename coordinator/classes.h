@@ -19,6 +19,8 @@ struct class_result {
     bool meta_later;  // it attaches metadata whose class is worse than FRAME, which matters to filters behind it that read metadata
     bool reads_meta;  // what it does depends on metadata that filters before it attached
     bool repeatable;  // two runs of ffmpeg give the same; if not, nothing can be exact
+    bool steady;      // one frame out for each frame in, with that frame's time
+    unsigned before, after; // CLASS_WINDOW: neighbours needed
     const char *why;  // a clause for people about a kind other than FRAME: "carries state from frame to frame"; static
 };
 

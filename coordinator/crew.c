@@ -1,5 +1,6 @@
 #include "crew.h"
 
+#include "common/arena.h"
 #include "common/avx.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -37,6 +38,11 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
 
     c->threads = threads;
     c->verbosity = verbosity;
+    c->frames_fd = arena_create();
+    if (c->frames_fd < 0) {
+        log_error("cannot make shared memory for frames: %s", err_text(c->frames_fd));
+        return c->frames_fd;
+    }
     roster_init(&c->roster, (size_t)workers);
     c->program = spawner_find_renderer();
     if (!c->program)
@@ -49,8 +55,13 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
         log_error("%s: cannot open the socket for renderers: %s", c->endpoint, err_text(err));
         return err;
     }
-    c->spawner = spawner_new(loop, c->program, on_exit, data);
+    c->spawner = spawner_new(loop, c->program, c->frames_fd, on_exit, data);
     return 0;
+}
+
+void crew_grow(struct crew *c, size_t count)
+{
+    roster_grow(&c->roster, count);
 }
 
 int crew_start(struct crew *c, struct renderer *renderer)
@@ -144,6 +155,8 @@ void crew_clear(struct crew *c)
     spawner_free(&c->spawner);
     roster_clear(&c->roster);
     free(c->program);
+    if (c->frames_fd > 0)
+        close(c->frames_fd);
     if (c->directory[0]) {
         unlink(c->endpoint + strlen("ipc://"));
         rmdir(c->directory);

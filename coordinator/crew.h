@@ -16,11 +16,14 @@ struct crew {
     char *program; // of the renderers
     char directory[64], endpoint[96];
     int threads, verbosity;
+    int frames_fd; // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it
 };
 
 // Makes the folder and the socket. On failure one line was logged; crew_clear is due in any case.
 int crew_init(struct crew *crew, uv_loop_t *loop, int workers, int threads, int verbosity, const struct hub_events *events, spawner_on_exit on_exit,
               void *data);
+// More renderers, slots up to count; they are GONE yet.
+void crew_grow(struct crew *crew, size_t count);
 // Starts a renderer in a slot that is GONE; one line is logged on failure.
 int crew_start(struct crew *crew, struct renderer *renderer);
 // Hands a READY renderer a task (with the job first, if it does not know it). It is BUSY then.

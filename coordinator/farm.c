@@ -6,15 +6,17 @@
 #include "outlet.h"
 #include "plan.h"
 #include "report.h"
-#include "scheduler.h"
-#include "shelf.h"
+#include "stage.h"
 
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/frames.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
+
+#include <libavutil/pixdesc.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,11 +45,16 @@ enum farm_state {
     FARM_ENDING,    // done or failed: renderers leave, lanes run empty
 };
 
+// Whether the job is to be done once more from the start, and how.
+enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
+
 struct farm {
     const struct options *options;
     uv_loop_t loop;
     enum farm_state state;
     int exit_status;
+    enum again again;
+    bool one_segment; // by the user's wish or because stages did not work out
 
     // Events come from these.
     struct crew crew;
@@ -64,9 +71,9 @@ struct farm {
     // The job.
     Wire__Job job;
     struct plan plan;
-    struct scheduler *scheduler;
-    struct assembler *assembler;
-    struct shelf shelf;
+    struct stage *stages; // one for each of the plan's; none before the plan is made
+    size_t stage_count;
+    struct arena *arena; // frames between stages; NULL with one stage
     bool input_ended;
     uint64_t frames_read;
 
@@ -107,6 +114,23 @@ static void fail(struct farm *f, int status, const char *format, ...)
     start_ending(f, status);
 }
 
+// What is done so far is of no use: all of it once more.
+static void start_over(struct farm *f, enum again again)
+{
+    f->again = again;
+    start_ending(f, 1);
+}
+
+static struct stage *first_stage(const struct farm *f)
+{
+    return &f->stages[0];
+}
+
+static struct stage *last_stage(const struct farm *f)
+{
+    return &f->stages[f->stage_count - 1];
+}
+
 // A mistake in the command line rather than in a file?
 static int status_of(int err)
 {
@@ -122,12 +146,13 @@ static double seconds(const struct farm *f, int64_t pts)
 
 // ---- Renderers: starting and dealing ----
 
-// A task for a segment; NULL for a probe.
+// A task for a segment of the renderer's stage; NULL for a probe.
 static void send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {
+    const Wire__Job *job = segment ? &f->stages[renderer->stage].job : &f->job;
     Wire__Task task = WIRE__TASK__INIT;
 
-    task.job = f->job.id;
+    task.job = job->id;
     task.kind = segment ? WIRE__TASK_KIND__RENDER : WIRE__TASK_KIND__PROBE;
     task.attempt = attempt;
     if (segment) {
@@ -143,7 +168,33 @@ static void send_task(struct farm *f, struct renderer *renderer, const struct sh
         task.keep_from = INT64_MIN;
         task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
     }
-    crew_send_task(&f->crew, renderer, &f->job, &task, clock_now_ns());
+    crew_send_task(&f->crew, renderer, job, &task, clock_now_ns());
+}
+
+// Frames that the stage's running tasks may still give.
+static uint64_t promised_frames(const struct farm *f, const struct stage *stage)
+{
+    uint64_t promised = 0;
+
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        const struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->state == RENDERER_BUSY && &f->stages[renderer->stage] == stage && renderer->received < stage->plan->run_frames)
+            promised += stage->plan->run_frames - renderer->received;
+    }
+    return promised;
+}
+
+static void deal_task(struct farm *f, struct renderer *renderer)
+{
+    struct stage *stage = &f->stages[renderer->stage];
+    uint32_t number = scheduler_next(stage->scheduler), attempt;
+
+    if (number == SCHEDULER_NONE || !stage->job_known || (f->arena && !stage_has_room(stage, f->arena, promised_frames(f, stage))))
+        return;
+    attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
+    log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
+    send_task(f, renderer, shelf_find(&stage->shelf, number), attempt);
 }
 
 static void deal(struct farm *f)
@@ -151,45 +202,42 @@ static void deal(struct farm *f)
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING) {
-            uint32_t number = scheduler_next(f->scheduler);
-
-            if (number != SCHEDULER_NONE) {
-                uint32_t attempt = scheduler_on_sent(f->scheduler, number, renderer->slot);
-
-                log_debug("segment %u goes to renderer %u (attempt %u)", number, renderer->slot, attempt);
-                send_task(f, renderer, shelf_find(&f->shelf, number), attempt);
-            }
-        }
+        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && renderer->stage < f->stage_count)
+            deal_task(f, renderer);
         if (renderer->state != RENDERER_BUSY)
             continue;
         if (renderer->probing) {
             crew_send_chunks(&f->crew, renderer, &f->intake.head);
         } else {
-            struct shelf_segment *segment = shelf_find(&f->shelf, renderer->segment);
+            struct shelf *shelf = &f->stages[renderer->stage].shelf;
+            struct shelf_segment *segment = shelf_find(shelf, renderer->segment);
 
             if (!segment)
                 continue;
             crew_send_chunks(&f->crew, renderer, &segment->chunks);
             // The cursor's own chunk stays: it is what the next one hangs on.
             if (renderer->cursor)
-                shelf_sent(&f->shelf, segment, renderer->cursor);
+                shelf_sent(shelf, segment, renderer->cursor);
         }
     }
 }
 
-// Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send.
+// Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots
+// that run out.
 static void pay_credit(struct farm *f)
 {
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
+        const struct stage *stage;
         bool first;
 
         if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || f->state != FARM_RUNNING)
             continue;
-        first = renderer->segment == assembler_head(f->assembler);
+        stage = &f->stages[renderer->stage];
+        first = renderer->segment == assembler_head(stage->assembler);
         // What the first one sends drains by itself; it never waits for the others.
-        if (first ? f->outlet.queued_bytes + assembler_head_bytes(f->assembler) > WRITE_BYTES : assembler_held_bytes(f->assembler) > ASSEMBLY_BYTES)
+        if (stage == last_stage(f) && (first ? f->outlet.queued_bytes + assembler_head_bytes(stage->assembler) > WRITE_BYTES
+                                             : assembler_held_bytes(stage->assembler) > ASSEMBLY_BYTES))
             continue;
         crew_pay(&f->crew, renderer);
     }
@@ -208,32 +256,33 @@ static bool intake_failed(struct farm *f)
 static void shelve_run(struct farm *f)
 {
     struct source_run *run = &f->intake.run;
+    struct stage *stage = first_stage(f);
 
     if (run->chunk) {
         struct shelf_segment *segment;
         bool ready;
 
         if (run->first) {
-            scheduler_on_segment(f->scheduler, run->segment);
-            segment = shelf_add(&f->shelf, run->segment);
+            scheduler_on_segment(stage->scheduler, run->segment);
+            segment = shelf_add(&stage->shelf, run->segment);
             segment->keep_from = run->keep_from;
             segment->keep_to = run->keep_to;
             segment->extradata = run->extradata;
             segment->extradata_size = run->extradata_size;
             run->extradata = NULL;
         } else {
-            segment = shelf_find(&f->shelf, run->segment);
+            segment = shelf_find(&stage->shelf, run->segment);
         }
         segment->last_pts = run->last_pts;
         f->frames_read += run->frames_hint;
-        shelf_put(&f->shelf, segment, &run->chunk);
+        shelf_put(&stage->shelf, segment, &run->chunk);
         // A serial job starts on what is there; cut segments are read in no time, and are dealt by their length.
-        ready = segment->complete || !f->plan.parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
-        scheduler_on_frames(f->scheduler, run->segment, run->frames_hint, ready);
+        ready = segment->complete || !stage->plan->parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
+        scheduler_on_frames(stage->scheduler, run->segment, run->frames_hint, ready);
     }
     if (run->eof && !f->input_ended) {
         f->input_ended = true;
-        scheduler_on_input_end(f->scheduler);
+        scheduler_on_input_end(stage->scheduler);
         if (source_damage(f->intake.source))
             log_warn("%s", source_damage(f->intake.source));
     }
@@ -251,10 +300,11 @@ static void on_intake(void *data)
 
 static void read_ahead(struct farm *f)
 {
-    size_t waiting = scheduler_waiting(f->scheduler);
-    uint32_t ahead = scheduler_total(f->scheduler) - scheduler_first(f->scheduler);
+    const struct stage *stage = first_stage(f);
+    size_t waiting = scheduler_waiting(stage->scheduler);
+    uint32_t ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
 
-    if (f->input_ended || intake_busy(&f->intake) || f->shelf.size_bytes > SHELF_BYTES)
+    if (f->input_ended || intake_busy(&f->intake) || stage->shelf.size_bytes > SHELF_BYTES)
         return;
     // The last segment is still being read, so it does not count as waiting.
     if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)
@@ -276,21 +326,46 @@ static void on_outlet(void *data)
     pump(f);
 }
 
-static void write_next(struct farm *f)
+// What has come out of a stage and whose turn it is goes to the next one.
+static void hand_on(struct farm *f, struct stage *from, struct stage *to)
 {
     struct chunk *chunk;
     uint32_t number;
+    int err = 0;
 
+    while (err >= 0 && (chunk = assembler_next(from->assembler)))
+        err = stage_feed(to, f->arena, &chunk);
+    if (err < 0) {
+        log_debug("frames between stages: %s", err_text(err));
+        start_over(f, AGAIN_ONE_SEGMENT);
+        return;
+    }
+    while (assembler_finished(from->assembler, &number))
+        scheduler_on_written(from->scheduler, number);
+    if (stage_finished(from))
+        stage_feed_end(to);
+}
+
+static void write_next(struct farm *f)
+{
+    struct stage *stage = last_stage(f);
+    struct chunk *chunk;
+    uint32_t number;
+
+    for (size_t i = 0; i + 1 < f->stage_count && f->state == FARM_RUNNING; i++)
+        hand_on(f, &f->stages[i], &f->stages[i + 1]);
+    if (f->state != FARM_RUNNING)
+        return;
     // First, because the segment behind a finished one may have chunks that nothing else will ask for.
-    while (assembler_finished(f->assembler, &number)) {
-        scheduler_on_written(f->scheduler, number);
+    while (assembler_finished(stage->assembler, &number)) {
+        scheduler_on_written(stage->scheduler, number);
         log_debug("segment %u is written", number);
     }
     if (outlet_busy(&f->outlet))
         return;
-    chunk = assembler_next(f->assembler);
+    chunk = assembler_next(stage->assembler);
     if (chunk)
-        outlet_write(&f->outlet, assembler_head(f->assembler), &chunk);
+        outlet_write(&f->outlet, assembler_head(stage->assembler), &chunk);
 }
 
 // ---- What renderers say ----
@@ -317,17 +392,137 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     size_t packets = (*chunk)->packet_count;
+    struct stage *stage;
 
-    if (!renderer || f->state != FARM_RUNNING || !scheduler_is_running(f->scheduler, segment, attempt, renderer->slot))
+    if (!renderer || f->state != FARM_RUNNING || renderer->stage >= f->stage_count)
+        return;
+    stage = &f->stages[renderer->stage];
+    if (!scheduler_is_running(stage->scheduler, segment, attempt, renderer->slot))
         return; // of an attempt that was given up
-    if (assembler_put(f->assembler, segment, chunk) < 0) {
+    if (assembler_put(stage->assembler, segment, chunk) < 0) {
         fail(f, 1, "segment %u: renderer %u sent its packets out of order", segment, renderer->slot);
         return;
     }
     renderer->owed++;
-    f->report.frames_done += packets;
-    f->report.stats.renderers[renderer->slot].frames += packets;
+    renderer->received += packets;
+    if (stage == last_stage(f)) {
+        f->report.frames_done += packets;
+        f->report.stats.renderers[renderer->slot].frames += packets;
+    }
     pump(f);
+}
+
+// How many slots a hop has: what its consumers hold at a time, the neighbours that wait for a run to begin, and what keeps the producers going.
+static uint32_t slots_behind(const struct farm *f, const struct plan_stage *from, const struct plan_stage *to)
+{
+    uint32_t workers = (uint32_t)f->options->workers;
+
+    return (to->parallel ? workers : 1) * 6 + to->before + to->after + 8 + (from->parallel ? (workers + 1) * from->run_frames + workers : 4);
+}
+
+static size_t slot_bytes(const struct farm *f)
+{
+    const Wire__Probed *probed = f->probed->probed;
+    size_t bytes = frames_bytes(probed->output->format, probed->output->width, probed->output->height);
+
+    for (size_t i = 0; i < probed->n_filters; i++)
+        if (probed->filters[i]->frame_bytes > bytes)
+            bytes = (size_t)probed->filters[i]->frame_bytes;
+    return bytes;
+}
+
+static int make_arena(struct farm *f)
+{
+    uint32_t count = 0;
+    size_t bytes = slot_bytes(f);
+
+    for (size_t i = 0; i + 1 < f->stage_count; i++) {
+        Wire__Arena *slots = &f->stages[i].slots;
+
+        slots->first = count;
+        slots->count = slots_behind(f, &f->plan.stages[i], &f->plan.stages[i + 1]);
+        count += slots->count;
+    }
+    f->arena = arena_map(f->crew.frames_fd, bytes, count, true);
+    if (!f->arena)
+        return -errno;
+    for (size_t i = 0; i < f->stage_count; i++) {
+        f->stages[i].slots.slot_bytes = bytes;
+        f->stages[i].slots.slot_count = count;
+        f->stages[i].job.arena = &f->stages[i].slots;
+    }
+    return 0;
+}
+
+// Each stage has renderers of its own: as many as there are workers for a parallel one, and one for a serial one, which mostly waits. So no stage can
+// wait for a core that another one sits on.
+static int staff_stages(struct farm *f)
+{
+    size_t needed = 0, slot = 0;
+    int err = 0;
+
+    for (size_t i = 0; i < f->stage_count; i++)
+        needed += f->plan.stages[i].parallel ? (size_t)f->options->workers : 1;
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        f->crew.roster.renderers[i].stage = UINT32_MAX;
+    crew_grow(&f->crew, needed);
+    report_grow(&f->report, f->crew.roster.count);
+    for (size_t i = 0; i < f->stage_count; i++)
+        for (int j = 0; j < (f->plan.stages[i].parallel ? f->options->workers : 1); j++)
+            f->crew.roster.renderers[slot++].stage = (uint32_t)i;
+    for (size_t i = 0; i < f->crew.roster.count && err >= 0; i++)
+        if (f->crew.roster.renderers[i].state == RENDERER_GONE)
+            err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
+    return err;
+}
+
+static int make_plan(struct farm *f)
+{
+    const Wire__Probed *probed = f->probed->probed;
+    const Wire__Rational *rate = probed->output_frame_rate;
+    struct plan_input input = {
+        .cuttable = f->intake.facts.cuttable,
+        .why_not_cuttable = f->intake.facts.why_not_cuttable,
+        .duration_s = f->intake.facts.duration_s,
+        .keyframe_gap_s = f->intake.facts.keyframe_gap_s,
+        .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
+        .segment_s = f->options->segment_s,
+        .one_segment = f->one_segment,
+        .encode_stream = f->options->encode_stream,
+        .chain = f->job.filters,
+        .encoder_format = av_get_pix_fmt_name(probed->output->format),
+        .filters = probed->filters,
+        .filter_count = probed->n_filters,
+    };
+    int err;
+
+    plan_make(&f->plan, &input);
+    f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));
+    for (; f->stage_count < f->plan.stage_count; f->stage_count++)
+        stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);
+    if (f->stage_count == 1)
+        return 0;
+    err = make_arena(f);
+    if (err < 0) {
+        fail(f, 1, "no memory for frames between stages: %s", err_text(err));
+        return err;
+    }
+    return staff_stages(f);
+}
+
+static void say_plan(struct farm *f)
+{
+    const struct plan_stage *first = &f->plan.stages[0];
+    char *text = plan_describe(&f->plan);
+
+    if (f->stage_count > 1)
+        log_info("rendering in stages, because %s: %s", f->plan.reason, text);
+    else if (!first->parallel && !f->one_segment)
+        log_warn("rendering as one segment on one core: %s", f->plan.reason);
+    log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
+             f->plan.stages[f->stage_count - 1].parallel ? "in segments" : "in one segment");
+    f->report.stats.serial_reason = f->plan.reason;
+    free(text);
 }
 
 static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
@@ -361,33 +556,26 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     free(bytes);
     f->job.first_frame = f->probed->probed->first_frame;
 
-    struct plan_input input = {
-        .cuttable = f->intake.facts.cuttable,
-        .why_not_cuttable = f->intake.facts.why_not_cuttable,
-        .duration_s = f->intake.facts.duration_s,
-        .segment_s = f->options->segment_s,
-        .one_segment = f->options->one_segment,
-        .filters = f->probed->probed->filters,
-        .filter_count = f->probed->probed->n_filters,
-    };
-    plan_make(&f->plan, &input);
-    if (!f->plan.parallel && f->plan.reason && !f->options->one_segment)
-        log_warn("rendering as one segment on one core: %s", f->plan.reason);
-    f->report.stats.serial_reason = f->plan.reason;
-    log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
-             f->plan.parallel ? "in segments" : "in one segment");
-    source_start(f->intake.source, f->plan.parallel, f->plan.segment_s);
+    if (make_plan(f) < 0) {
+        start_ending(f, 1);
+        pump(f);
+        return;
+    }
+    say_plan(f);
+    source_start(f->intake.source, f->plan.stages[0].parallel, f->plan.segment_s);
     f->state = FARM_STARTING;
     outlet_start(&f->outlet, f->probed->probed);
     pump(f);
 }
 
 // Time that the segment covers, for people.
-static void segment_times(const struct farm *f, uint32_t number, char *text, size_t size)
+static void segment_times(const struct farm *f, const struct stage *stage, uint32_t number, char *text, size_t size)
 {
-    const struct shelf_segment *segment = shelf_find(&f->shelf, number);
+    const struct shelf_segment *segment = shelf_find(&stage->shelf, number);
 
-    if (segment)
+    if (segment && segment->keep_from == INT64_MIN && stage->plan->parallel && f->stage_count > 1)
+        snprintf(text, size, "to %.2f s", (double)segment->last_pts * stage->job.input_time_base->num / stage->job.input_time_base->den);
+    else if (segment)
         snprintf(text, size, "%.2f s to %.2f s", seconds(f, segment->keep_from), seconds(f, segment->last_pts));
     else
         snprintf(text, size, "?");
@@ -398,13 +586,15 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     const Wire__CodecParameters *output;
+    struct stage *stage;
     uint64_t busy_ns;
 
     if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != done->segment || renderer->attempt != done->attempt)
         return;
     busy_ns = clock_now_ns() - renderer->since_ns;
     roster_set_state(renderer, RENDERER_READY);
-    if (f->state != FARM_RUNNING || !scheduler_on_done(f->scheduler, done->segment, done->attempt, renderer->slot)) {
+    stage = f->state == FARM_RUNNING ? &f->stages[renderer->stage] : NULL;
+    if (!stage || !scheduler_on_done(stage->scheduler, done->segment, done->attempt, renderer->slot)) {
         pump(f);
         return;
     }
@@ -415,12 +605,12 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
              done->segment);
         return;
     }
-    if (assembler_end(f->assembler, done->segment, done->packets) < 0) {
+    if (assembler_end(stage->assembler, done->segment, done->packets) < 0) {
         fail(f, 1, "segment %u: renderer %u lost packets on the way", done->segment, renderer->slot);
         return;
     }
-    report_done(&f->report, renderer->slot, done, busy_ns, done->has_first_error_pts ? seconds(f, done->first_error_pts) : 0);
-    shelf_remove(&f->shelf, done->segment);
+    report_done(&f->report, renderer->slot, done, stage == last_stage(f), busy_ns, done->has_first_error_pts ? seconds(f, done->first_error_pts) : 0);
+    shelf_remove(&stage->shelf, done->segment);
     pump(f);
 }
 
@@ -437,9 +627,15 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     roster_set_state(renderer, RENDERER_READY);
     if (probing && f->state == FARM_PROBING) {
         fail(f, status_of(failed->code), "%s: %s", f->options->input, failed->reason);
-    } else if (f->state == FARM_RUNNING && scheduler_is_running(f->scheduler, failed->segment, failed->attempt, renderer->slot)) {
+    } else if (f->state == FARM_RUNNING && scheduler_is_running(f->stages[renderer->stage].scheduler, failed->segment, failed->attempt, renderer->slot)) {
+        if (failed->code == -ESTALE || failed->code == -EMSGSIZE) {
+            log_info("%s; starting over, as one segment", failed->reason);
+            start_over(f, AGAIN_ONE_SEGMENT);
+            pump(f);
+            return;
+        }
         // The same work would fail the same way elsewhere.
-        segment_times(f, failed->segment, times, sizeof(times));
+        segment_times(f, &f->stages[renderer->stage], failed->segment, times, sizeof(times));
         fail(f, 1, "%s: segment %u (%s): %s", f->options->input, failed->segment, times, failed->reason);
     }
     pump(f);
@@ -509,15 +705,18 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
         else if (f->state == FARM_PROBING)
             f->state = FARM_OPENING; // probe again
     } else if (was.state == RENDERER_BUSY) {
-        const struct shelf_segment *segment = shelf_find(&f->shelf, was.segment);
+        struct stage *stage = &f->stages[was.stage];
+        const struct shelf_segment *segment = shelf_find(&stage->shelf, was.segment);
 
-        segment_times(f, was.segment, times, sizeof(times));
-        if (!scheduler_on_lost(f->scheduler, was.segment, was.attempt, was.slot))
+        segment_times(f, stage, was.segment, times, sizeof(times));
+        if (!scheduler_on_lost(stage->scheduler, was.segment, was.attempt, was.slot))
             fail(f, 1, "%s: segment %u (%s) ended %d renderers, the last %s", f->options->input, was.segment, times, SCHEDULER_MAX_ATTEMPTS, how);
+        else if (f->stage_count > 1)
+            start_over(f, AGAIN_SAME); // frames that it had taken over, or had in the making, are lost with it
         else if (segment && !segment->repeatable)
             fail(f, 1, "%s: the only renderer %s, and its work cannot be repeated because it is one segment of the whole video", f->options->input, how);
         else
-            assembler_restart(f->assembler, was.segment);
+            assembler_restart(stage->assembler, was.segment);
     }
     if (f->state != FARM_ENDING && crew_start(&f->crew, renderer) < 0)
         start_ending(f, 1);
@@ -590,7 +789,7 @@ static void pump(struct farm *f)
     if (f->state == FARM_RUNNING) {
         write_next(f);
         read_ahead(f);
-        if (scheduler_finished(f->scheduler) && assembler_empty(f->assembler) && !outlet_busy(&f->outlet)) {
+        if (f->state == FARM_RUNNING && stage_finished(last_stage(f)) && !outlet_busy(&f->outlet)) {
             f->state = FARM_FINISHING;
             outlet_finish(&f->outlet);
         }
@@ -623,9 +822,16 @@ static void on_progress_timer(uv_timer_t *timer)
 {
     struct farm *f = timer->data;
 
-    if (f->state == FARM_RUNNING || f->state == FARM_FINISHING)
-        report_show(&f->report, &f->intake.facts, scheduler_done_count(f->scheduler), f->input_ended ? scheduler_total(f->scheduler) : 0,
+    if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
+        const struct scheduler *scheduler = last_stage(f)->scheduler;
+        bool all_known = f->stage_count == 1 ? f->input_ended : last_stage(f)->input_ended;
+
+        report_show(&f->report, &f->intake.facts, scheduler_done_count(scheduler), all_known ? scheduler_total(scheduler) : 0,
                     f->input_ended ? f->frames_read : 0, (int)roster_count(&f->crew.roster, RENDERER_BUSY));
+    }
+    // The slots of frames are given back in silence.
+    if (f->arena)
+        pump(f);
 }
 
 static void on_turn_end(uv_prepare_t *handle)
@@ -710,15 +916,15 @@ static void init_loop(struct farm *f)
     }
 }
 
-int farm_run(const struct options *options)
+// Once from start to end. *again says whether that was in vain, and how to go about it the next time.
+static int run_once(const struct options *options, enum again *again, uint64_t retries)
 {
     struct farm *f = mem_zalloc(sizeof(*f));
     int status;
 
     f->options = options;
+    f->one_segment = options->one_segment || *again == AGAIN_ONE_SEGMENT;
     report_init(&f->report, options);
-    f->scheduler = scheduler_new();
-    f->assembler = assembler_new();
     init_job(f);
     init_loop(f);
 
@@ -728,10 +934,12 @@ int farm_run(const struct options *options)
     uv_run(&f->loop, UV_RUN_DEFAULT);
 
     if (f->exit_status == 0) {
-        f->report.stats.retries = scheduler_retries(f->scheduler);
+        f->report.stats.retries = retries;
+        for (size_t i = 0; i < f->stage_count; i++)
+            f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);
         f->report.stats.codec = f->job.encoder;
         report_finish(&f->report, options, &f->intake.facts);
-        if (f->plan.parallel && source_cut_note(f->intake.source))
+        if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
             log_info("%s", source_cut_note(f->intake.source));
     }
     report_clear(&f->report);
@@ -740,15 +948,37 @@ int farm_run(const struct options *options)
     crew_clear(&f->crew);
     uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
     uv_loop_close(&f->loop);
+    for (size_t i = 0; i < f->stage_count; i++)
+        stage_clear(&f->stages[i]);
+    free(f->stages);
+    arena_unmap(&f->arena);
     if (f->probed)
         wire__message__free_unpacked(f->probed, NULL);
     clear_job(f);
     chunk_list_clear(&f->intake.head);
-    shelf_clear(&f->shelf);
-    scheduler_free(&f->scheduler);
-    assembler_free(&f->assembler);
     plan_clear(&f->plan);
     status = f->exit_status;
+    *again = f->again;
     free(f);
     return status;
+}
+
+int farm_run(const struct options *options)
+{
+    enum again again = AGAIN_NO;
+    bool one_segment = false;
+    int status;
+
+    for (int attempt = 1;; attempt++) {
+        if (one_segment)
+            again = AGAIN_ONE_SEGMENT;
+        status = run_once(options, &again, (uint64_t)attempt - 1);
+        if (again == AGAIN_NO)
+            return status;
+        one_segment |= again == AGAIN_ONE_SEGMENT;
+        if (attempt > SCHEDULER_MAX_ATTEMPTS) {
+            log_error("%s: renderers were lost %d times; giving up", options->input, attempt);
+            return 1;
+        }
+    }
 }

@@ -21,6 +21,7 @@ enum {
     LONG_ENCODER_OPTIONS,
     LONG_PIX_FMT,
     LONG_SEGMENT,
+    LONG_ENCODE,
     LONG_NO_AUDIO,
     LONG_NO_SUBTITLES,
     LONG_NO_AUTOROTATE,
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
     {"encoder-options", required_argument, NULL, LONG_ENCODER_OPTIONS},
     {"pix-fmt", required_argument, NULL, LONG_PIX_FMT},
     {"segment", required_argument, NULL, LONG_SEGMENT},
+    {"encode", required_argument, NULL, LONG_ENCODE},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -73,6 +75,9 @@ static void print_help(int cores)
            "                             frame, 1 to 64 (default: 1)\n"
            "      --segment=SECONDS      length of a segment to aim at; 0 renders in one piece\n"
            "                             (default: 2 to 10 s, by the length of the video)\n"
+           "      --encode=HOW           segments: each with an encoder of its own, on all cores\n"
+           "                             (the default); stream: one encoder over the whole\n"
+           "                             video, as ffmpeg does it, while the filters use all cores\n"
            "\n"
            "Picture\n"
            "  -f, --filter=CHAIN         libavfilter chain, as for ffmpeg's -vf (also --vf)\n"
@@ -272,6 +277,11 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         if (!parse_seconds(optarg, &o->segment_s))
             return usage_error("--segment must be a length in seconds, or 0 for one segment, not '%s'", optarg);
         o->one_segment = o->segment_s == 0;
+        break;
+    case LONG_ENCODE:
+        if (strcmp(optarg, "segments") != 0 && strcmp(optarg, "stream") != 0)
+            return usage_error("--encode must be segments or stream, not '%s'", optarg);
+        o->encode_stream = strcmp(optarg, "stream") == 0;
         break;
     case LONG_NO_AUDIO:
         o->no_audio = true;

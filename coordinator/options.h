@@ -22,6 +22,7 @@ struct options {
     char *pixel_format; // NULL: as ffmpeg chooses
     double segment_s;   // 0: chosen by the plan
     bool one_segment;   // --segment=0
+    bool encode_stream; // --encode=stream
     bool no_audio, no_subtitles, no_autorotate, overwrite;
     enum progress_mode progress;
     char *stats_path; // NULL: none

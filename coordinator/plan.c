@@ -1,13 +1,25 @@
 #include "plan.h"
 
+#include "chain.h"
 #include "classes.h"
 
 #include "common/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Seconds. Longer segments cost fewer keyframes and seams, shorter ones keep all cores busy to the end: about two dozen, within these bounds.
 static const double shortest_s = 2, longest_s = 10, aim = 24;
+// A GOP that is longer than this many segments is not left whole.
+static const double long_gop = 1.5;
+// For video that does not say.
+static const double usual_rate = 25;
+
+enum {
+    RUN_FRAMES = 8,      // between stages, where the length of a run shapes nothing
+    RUN_NEIGHBOURS = 6,  // ... but at least this many times its neighbours, which are filtered in vain
+};
 
 static double segment_length(const struct plan_input *input)
 {
@@ -20,42 +32,271 @@ static double segment_length(const struct plan_input *input)
     return length < shortest_s ? shortest_s : length;
 }
 
-// Why the chain cannot take its frames in pieces, or NULL.
-static char *filters_object(const struct plan_input *input)
+// What one filter may be put into.
+enum place {
+    PLACE_PARALLEL,
+    PLACE_SERIAL,
+    PLACE_FIRST, // in order, and in one graph with all filters before it: it changes times or drops or adds frames
+};
+
+struct filter_place {
+    enum place place;
+    bool steady;
+    unsigned before, after;
+    char *why; // unless parallel and alone
+};
+
+// Reads all filters. The caller frees each why.
+static struct filter_place *place_filters(const struct plan_input *input)
 {
+    struct filter_place *places = mem_zalloc((input->filter_count + 1) * sizeof(*places));
     const char *meta_from = NULL;
 
     for (size_t i = 0; i < input->filter_count; i++) {
         const Wire__FilterFacts *filter = input->filters[i];
         struct class_result class = classes_of(filter);
+        struct filter_place *place = &places[i];
 
+        place->place = class.kind == CLASS_FRAME || class.kind == CLASS_WINDOW ? PLACE_PARALLEL : PLACE_SERIAL;
+        place->steady = class.steady;
+        if (!class.steady && class.kind != CLASS_FRAME)
+            place->place = PLACE_FIRST;
+        if (class.kind == CLASS_WINDOW) {
+            place->before = class.before;
+            place->after = class.after;
+        }
         if (class.kind != CLASS_FRAME)
-            return mem_format("the filter %s %s", filter->name, class.why);
-        if (!class.repeatable)
-            return mem_format("the filter %s is not the same from run to run", filter->name);
-        if (class.reads_meta && meta_from)
-            return mem_format("the filter %s reads what %s gathers over the whole video", filter->name, meta_from);
+            place->why = mem_format("the filter %s %s", filter->name, class.why);
+        if (!class.repeatable) {
+            place->place = PLACE_FIRST;
+            free(place->why);
+            place->why = mem_format("the filter %s is not the same from run to run", filter->name);
+        }
+        if (class.reads_meta && meta_from && !place->why) {
+            // What it reads is right only where both have seen the whole video.
+            place->place = PLACE_FIRST;
+            place->why = mem_format("the filter %s reads what %s gathers over the whole video", filter->name, meta_from);
+        }
         if (class.meta_later)
             meta_from = filter->name;
     }
-    return NULL;
+    return places;
+}
+
+static void free_places(struct filter_place *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(places[i].why);
+    free(places);
+}
+
+static struct plan_stage *add_stage(struct plan *plan, bool parallel)
+{
+    struct plan_stage *stage;
+
+    plan->stages = mem_grow(plan->stages, plan->stage_count + 1, sizeof(*plan->stages));
+    stage = &plan->stages[plan->stage_count++];
+    *stage = (struct plan_stage){.parallel = parallel};
+    return stage;
+}
+
+// One stage for everything.
+static void make_one(struct plan *plan, bool parallel, const char *why)
+{
+    struct plan_stage *stage = add_stage(plan, parallel);
+
+    stage->decode = stage->encode = true;
+    stage->why = mem_dup(why);
+    if (!plan->reason)
+        plan->reason = mem_dup(why);
+}
+
+static void append(char **chain, const char *filter)
+{
+    char *longer = mem_format("%s%s%s", *chain, **chain ? "," : "", filter);
+
+    free(*chain);
+    *chain = longer;
+}
+
+static void append_format(char **chain, const char *format)
+{
+    char *filter = mem_format("format=pix_fmts=%s", format);
+
+    append(chain, filter);
+    free(filter);
+}
+
+// The filters [from, to) as text, with the pixel formats of the whole chain's graph between them, so that the graphs of the parts negotiate the same.
+static void add_filters(struct plan_stage *stage, const struct plan_input *input, char *const *texts, size_t from, size_t to)
+{
+    stage->filters = mem_dup("");
+    for (size_t i = from; i < to; i++) {
+        append_format(&stage->filters, input->filters[i]->input_format);
+        append(&stage->filters, texts[i]);
+        append_format(&stage->filters, input->filters[i]->output_format);
+    }
+    if (stage->encode)
+        append_format(&stage->filters, input->encoder_format);
+    else
+        stage->sink_format = mem_dup(to > 0                     ? input->filters[to - 1]->output_format
+                                     : input->filter_count > 0 ? input->filters[0]->input_format
+                                                               : input->encoder_format);
+}
+
+static unsigned run_length(const struct plan_input *input, const struct plan *plan, const struct plan_stage *stage)
+{
+    unsigned neighbours = stage->before + stage->after, run = RUN_FRAMES;
+
+    if (stage->encode)
+        run = (unsigned)fmax(1, fmin(10000, round(plan->segment_s * (input->frame_rate > 0 ? input->frame_rate : usual_rate))));
+    else if (neighbours * RUN_NEIGHBOURS > run)
+        run = neighbours * RUN_NEIGHBOURS;
+    return run > neighbours ? run : neighbours; // a frame is the neighbour of the next run, not of the one behind that
+}
+
+// Where the group of filters that begins here ends: all parallel or all serial; and what a run with neighbours gives is told by its times, so nothing
+// beside a filter with neighbours may change those.
+static size_t group_end(const struct filter_place *places, size_t count, size_t from)
+{
+    bool parallel = places[from].place == PLACE_PARALLEL, neighbours = false, unsteady = false;
+    size_t at = from;
+
+    for (; at < count && (places[at].place == PLACE_PARALLEL) == parallel; at++) {
+        neighbours |= places[at].before + places[at].after > 0;
+        unsteady |= !places[at].steady;
+        if (parallel && neighbours && unsteady)
+            break;
+    }
+    return at;
+}
+
+// Serial decoding, then the filters in stages, then the encoder.
+static void make_stages(struct plan *plan, const struct plan_input *input, const struct filter_place *places, char *const *texts, const char *why_decode)
+{
+    size_t first = 0, at;
+    struct plan_stage *stage;
+
+    for (size_t i = 0; i < input->filter_count; i++)
+        if (places[i].place == PLACE_FIRST)
+            first = i + 1;
+    stage = add_stage(plan, false);
+    stage->decode = true;
+    stage->why = mem_dup(first > 0 ? places[first - 1].why : why_decode);
+    add_filters(stage, input, texts, 0, first);
+    for (at = first; at < input->filter_count;) {
+        bool parallel = places[at].place == PLACE_PARALLEL;
+        size_t end = group_end(places, input->filter_count, at);
+
+        stage = add_stage(plan, parallel);
+        for (size_t i = at; parallel && i < end; i++) {
+            stage->before += places[i].before;
+            stage->after += places[i].after;
+        }
+        if (!parallel)
+            stage->why = mem_dup(places[at].why);
+        stage->encode = parallel && end == input->filter_count && !input->encode_stream;
+        add_filters(stage, input, texts, at, end);
+        at = end;
+    }
+    if (!plan->stages[plan->stage_count - 1].encode) {
+        stage = add_stage(plan, !input->encode_stream);
+        stage->encode = true;
+        add_filters(stage, input, texts, at, at);
+        if (input->encode_stream)
+            stage->why = mem_dup("one encoder was asked for");
+    }
+    for (size_t i = 0; i < plan->stage_count; i++)
+        if (plan->stages[i].parallel)
+            plan->stages[i].run_frames = run_length(input, plan, &plan->stages[i]);
+}
+
+static bool formats_known(const struct plan_input *input)
+{
+    for (size_t i = 0; i < input->filter_count; i++)
+        if (!input->filters[i]->input_format || !input->filters[i]->output_format || input->filters[i]->inputs != 1 || input->filters[i]->outputs != 1)
+            return false;
+    return input->encoder_format != NULL;
 }
 
 void plan_make(struct plan *plan, const struct plan_input *input)
 {
+    struct filter_place *places = place_filters(input);
+    const char *why = NULL;
+    bool in_packets; // nothing is in the way of cutting the packets
+    char **texts;
+    size_t count = 0;
+
     *plan = (struct plan){0};
     plan->segment_s = segment_length(input);
-    if (input->one_segment)
-        plan->reason = mem_dup("it was asked for");
-    else if (!input->cuttable)
-        plan->reason = mem_dup(input->why_not_cuttable ? input->why_not_cuttable : "the video cannot be cut");
-    else
-        plan->reason = filters_object(input);
-    plan->parallel = !plan->reason;
+    if (!input->cuttable)
+        why = input->why_not_cuttable ? input->why_not_cuttable : "the video cannot be cut";
+    for (size_t i = 0; i < input->filter_count && !why; i++)
+        why = places[i].why;
+    if (!why && input->encode_stream)
+        why = "one encoder was asked for";
+    in_packets = !why;
+    if (!why && input->keyframe_gap_s > long_gop * plan->segment_s)
+        why = "its keyframes are far apart";
+    texts = chain_split(input->chain ? input->chain : "", &count);
+    if (input->one_segment) {
+        make_one(plan, false, "it was asked for");
+    } else if (why && texts && count == input->filter_count && formats_known(input)) {
+        plan->reason = mem_dup(why);
+        make_stages(plan, input, places, texts, why);
+    } else {
+        make_one(plan, in_packets, in_packets ? NULL : why);
+    }
+    chain_free(&texts);
+    free_places(places, input->filter_count);
+}
+
+// The user's names of a stage's filters, without what was put between them.
+static char *filter_names(const char *filters)
+{
+    size_t count;
+    char **texts = chain_split(filters ? filters : "", &count), *names = mem_dup("");
+
+    for (size_t i = 0; texts && i < count; i++) {
+        char *longer;
+
+        if (strncmp(texts[i], "format=pix_fmts=", strlen("format=pix_fmts=")) == 0)
+            continue;
+        texts[i][strcspn(texts[i], "=@")] = '\0';
+        longer = mem_format("%s%s%s", names, *names ? "," : "", texts[i]);
+        free(names);
+        names = longer;
+    }
+    chain_free(&texts);
+    return names;
+}
+
+char *plan_describe(const struct plan *plan)
+{
+    char *text = mem_dup("");
+
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        const struct plan_stage *stage = &plan->stages[i];
+        char *names = filter_names(stage->filters);
+        char *longer = mem_format("%s%s[%s%s%s%s%s]%s", text, i > 0 ? " > " : "", stage->decode ? "decode" : "", stage->decode && *names ? " " : "", names,
+                                  (stage->decode || *names) && stage->encode ? " " : "", stage->encode ? "encode" : "",
+                                  stage->parallel ? " parallel" : " in order");
+
+        free(text);
+        free(names);
+        text = longer;
+    }
+    return text;
 }
 
 void plan_clear(struct plan *plan)
 {
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        free(plan->stages[i].filters);
+        free(plan->stages[i].sink_format);
+        free(plan->stages[i].why);
+    }
+    free(plan->stages);
     free(plan->reason);
     *plan = (struct plan){0};
 }

@@ -1,5 +1,8 @@
-// The plan: facts about the input, what the filters depend on and the user's options in; stages out. Pure: no files, no decoders. Today a plan has one
-// stage [decode filters encode], parallel over segments where that is proven exact, else over one single segment; more stages will be added here.
+// The plan: facts about the input, what the filters depend on and the user's options in; stages out. Pure: no files, no decoders.
+//
+// Where the stream and the chain allow it there is one stage [decode filters encode], parallel over segments that are cut in the packets. Else the frames go
+// from stage to stage: serial stages take them in order in one process, parallel ones take runs of them on any. How long the runs of the encoding
+// stage are follows from the input and the options alone, because it shapes the output.
 #ifndef RENDERFARM_PLAN_H
 #define RENDERFARM_PLAN_H
 
@@ -12,19 +15,36 @@ struct plan_input {
     bool cuttable;                // of the stream, see source_facts
     const char *why_not_cuttable; // clause
     double duration_s;            // 0: unknown
+    double keyframe_gap_s;        // the longest; 0: unknown
+    double frame_rate;            // that leaves the filters, frames per second; 0: unknown
     double segment_s;             // the user's wish; 0: none
-    bool one_segment;             // the user's wish
+    bool one_segment;             // the user's wish, or all that was left
+    bool encode_stream;           // the user's wish: one encoder over the whole video
+    const char *chain;            // as the user wrote it
+    const char *encoder_format;   // pixel format that the encoder gets
     Wire__FilterFacts *const *filters;
     size_t filter_count;
 };
 
+struct plan_stage {
+    bool decode, encode, parallel;
+    char *filters;          // of this stage; NULL: the user's chain as it is
+    char *sink_format;      // pixel format that leaves its filters; NULL: what the encoder and the filters agree on
+    unsigned before, after; // parallel: frames that the filters want to see on either side of a run
+    unsigned run_frames;    // parallel and behind another stage: the length of a run
+    char *why;              // serial: a clause ("the filter hqdn3d carries state from frame to frame"); NULL when parallel
+};
+
 struct plan {
-    bool parallel;    // false: one segment
-    double segment_s; // length aimed at, when parallel
-    char *reason;     // why serial, one clause naming the filter or codec ("the filter hqdn3d carries state from frame to frame"); NULL when parallel
+    struct plan_stage *stages; // the first decodes, the last encodes
+    size_t stage_count;
+    double segment_s; // length aimed at
+    char *reason;     // why it is not one parallel stage, one clause; NULL if it is
 };
 
 void plan_make(struct plan *plan, const struct plan_input *input);
+// One line for people: "decode | nlmeans (parallel) | hqdn3d | unsharp, encode (parallel)"; free().
+char *plan_describe(const struct plan *plan);
 void plan_clear(struct plan *plan);
 
 #endif

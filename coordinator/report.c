@@ -35,6 +35,13 @@ void report_init(struct report *r, const struct options *options)
     log_around(progress_hide, progress_again, r->progress);
 }
 
+void report_grow(struct report *r, size_t renderers)
+{
+    r->stats.renderers = mem_grow(r->stats.renderers, renderers, sizeof(*r->stats.renderers));
+    for (; r->stats.renderer_count < renderers; r->stats.renderer_count++)
+        r->stats.renderers[r->stats.renderer_count] = (struct stats_renderer){.slot = (uint32_t)r->stats.renderer_count};
+}
+
 void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
 {
     if (r->last_turn_ns) {
@@ -47,7 +54,7 @@ void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
     r->last_idle_ns = idle_ns;
 }
 
-void report_done(struct report *r, uint32_t slot, const Wire__Done *done, uint64_t busy_ns, double first_error_s)
+void report_done(struct report *r, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s)
 {
     struct stats_renderer *renderer = &r->stats.renderers[slot];
 
@@ -56,7 +63,7 @@ void report_done(struct report *r, uint32_t slot, const Wire__Done *done, uint64
     if (done->peak_memory_bytes > renderer->peak_memory_bytes)
         renderer->peak_memory_bytes = done->peak_memory_bytes;
     r->stats.frames += done->frames_encoded;
-    r->stats.segments++;
+    r->stats.segments += written;
     r->stats.decode_cpu_ns += done->decode_cpu_ns;
     r->stats.filter_cpu_ns += done->filter_cpu_ns;
     r->stats.encode_cpu_ns += done->encode_cpu_ns;

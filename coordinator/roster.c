@@ -14,10 +14,17 @@ const char *renderer_state_name(enum renderer_state state)
 
 void roster_init(struct roster *roster, size_t count)
 {
-    roster->renderers = mem_zalloc(count * sizeof(*roster->renderers));
-    roster->count = count;
-    for (size_t i = 0; i < count; i++)
-        roster->renderers[i] = (struct renderer){.slot = (uint32_t)i, .state = RENDERER_GONE};
+    *roster = (struct roster){0};
+    roster_grow(roster, count);
+}
+
+void roster_grow(struct roster *roster, size_t count)
+{
+    if (count <= roster->count)
+        return;
+    roster->renderers = mem_grow(roster->renderers, count, sizeof(*roster->renderers));
+    for (; roster->count < count; roster->count++)
+        roster->renderers[roster->count] = (struct renderer){.slot = (uint32_t)roster->count, .state = RENDERER_GONE};
 }
 
 void roster_clear(struct roster *roster)
@@ -44,6 +51,7 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
     if (state != RENDERER_BUSY) {
         renderer->probing = renderer->all_sent = false;
         renderer->credit = renderer->owed = 0;
+        renderer->received = 0;
         renderer->cursor = NULL;
     }
 }

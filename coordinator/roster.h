@@ -10,15 +10,17 @@ enum renderer_state { RENDERER_STARTING, RENDERER_READY, RENDERER_BUSY, RENDERER
 const char *renderer_state_name(enum renderer_state state);
 
 struct renderer {
-    uint32_t slot; // 0..workers-1; a replacement takes over the slot
+    uint32_t slot; // 0, 1, 2...; a replacement takes over the slot
     uint32_t peer; // the hub's number; 0 while starting
     uint32_t pid;
+    uint32_t stage; // of the plan, that it works for
     enum renderer_state state; // changed by roster_set_state only
     bool has_job;              // it knows the job with the first frame's facts
     // While busy.
     bool probing;
     uint32_t segment, attempt;
     uint32_t credit;      // chunks that it can still be sent
+    uint64_t received;    // packets or frames that it sent
     uint32_t owed;        // chunks that it sent and was not given new credit for
     struct chunk *cursor; // the next chunk to send, NULL when all that is here was sent
     bool all_sent;
@@ -32,6 +34,7 @@ struct roster {
 };
 
 void roster_init(struct roster *roster, size_t count);
+void roster_grow(struct roster *roster, size_t count); // to that many slots; pointers to renderers change
 void roster_clear(struct roster *roster);
 void roster_set_state(struct renderer *renderer, enum renderer_state state);
 struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);         // NULL: unknown

@@ -18,6 +18,7 @@ struct shelf_segment {
     uint8_t *extradata;         // in place of the job's; owned
     size_t extradata_size;
     struct chunk_list chunks;
+    uint32_t next_sequence; // for whoever makes its chunks
     bool complete;    // its last chunk is here
     bool repeatable;  // nothing was let go
     int64_t last_pts; // input time base

@@ -260,6 +260,28 @@ static int64_t start_us(const AVFormatContext *input, const AVStream *video)
     return video_start > start ? video_start : start;
 }
 
+// The longest time between two keyframes, by the index that the container has of itself; 0 where it has none to speak of.
+static double keyframe_gap_s(AVStream *video, double duration_s)
+{
+    int count = avformat_index_get_entries_count(video);
+    int64_t first = AV_NOPTS_VALUE, last = 0, longest = 0;
+
+    for (int i = 0; i < count; i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(video, i);
+
+        if (!(entry->flags & AVINDEX_KEYFRAME))
+            continue;
+        if (first == AV_NOPTS_VALUE)
+            first = entry->timestamp;
+        else if (entry->timestamp - last > longest)
+            longest = entry->timestamp - last;
+        last = entry->timestamp;
+    }
+    if (count < 2 || first == AV_NOPTS_VALUE)
+        return 0;
+    return fmax((double)longest * av_q2d(video->time_base), duration_s - (double)(last - first) * av_q2d(video->time_base));
+}
+
 static double video_duration_s(const AVFormatContext *input, const AVStream *video)
 {
     if (video->duration > 0)
@@ -291,6 +313,7 @@ static void fill_facts(const struct source *s, int64_t start, struct source_fact
     facts->codec_name = mem_dup(avcodec_get_name(par->codec_id));
     facts->format_name = mem_dup(s->input->iformat->name);
     facts->duration_s = video_duration_s(s->input, video);
+    facts->keyframe_gap_s = keyframe_gap_s(s->video, facts->duration_s);
     facts->frames = video->nb_frames;
     if (facts->frames <= 0 && rate.num > 0 && rate.den > 0)
         facts->frames = llrint(fmin(facts->duration_s * av_q2d(rate), 1e15));

@@ -20,6 +20,7 @@ struct source_facts {
     char *codec_name;       // "h264"
     char *format_name;      // "mov,mp4,m4a,3gp,3g2,mj2"
     double duration_s;      // of the video; 0 when unknown
+    double keyframe_gap_s;  // the longest time between keyframes, as the file's index says; 0 without one
     int64_t frames;         // an estimate; 0 when unknown
     double start_s;         // that was taken off all timestamps, as ffmpeg does
     int width, height;      // as coded; 0 when unknown

@@ -1,5 +1,6 @@
 #include "spawner.h"
 
+#include "common/arena.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -24,17 +25,19 @@ struct child {
 struct spawner {
     uv_loop_t *loop;
     char *program;
+    int frames_fd;
     spawner_on_exit on_exit;
     void *data;
     struct child *children;
 };
 
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, spawner_on_exit on_exit, void *data)
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, spawner_on_exit on_exit, void *data)
 {
     struct spawner *s = mem_zalloc(sizeof(*s));
 
     s->loop = loop;
     s->program = mem_dup(program);
+    s->frames_fd = frames_fd;
     s->on_exit = on_exit;
     s->data = data;
     return s;
@@ -76,8 +79,9 @@ static void on_child_exit(uv_process_t *process, int64_t status, int signal)
 int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments, uint32_t *pid)
 {
     struct child *child = mem_zalloc(sizeof(*child));
-    uv_stdio_container_t stdio[3] = {{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE}, {.flags = UV_INHERIT_FD}, {.flags = UV_INHERIT_FD}};
-    uv_process_options_t options = {.exit_cb = on_child_exit, .file = s->program, .stdio = stdio, .stdio_count = 3};
+    uv_stdio_container_t stdio[ARENA_FD + 1] = {
+        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE}, {.flags = UV_INHERIT_FD}, {.flags = UV_INHERIT_FD}, [ARENA_FD] = {.flags = UV_INHERIT_FD}};
+    uv_process_options_t options = {.exit_cb = on_child_exit, .file = s->program, .stdio = stdio, .stdio_count = ARENA_FD + 1};
     char **argv;
     size_t count = 0;
     int err;
@@ -99,6 +103,7 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
     stdio[0].data.stream = (uv_stream_t *)&child->life;
     stdio[1].data.fd = STDERR_FILENO; // stdout may carry --progress=json
     stdio[2].data.fd = STDERR_FILENO;
+    stdio[ARENA_FD].data.fd = s->frames_fd;
     err = uv_spawn(s->loop, &child->process, &options);
     free(argv);
     if (err < 0) {

@@ -18,7 +18,8 @@ struct spawner_exit {
 
 typedef void (*spawner_on_exit)(void *data, const struct spawner_exit *exit);
 
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, spawner_on_exit on_exit, void *data);
+// frames_fd: shared memory that each child inherits as ARENA_FD.
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, spawner_on_exit on_exit, void *data);
 // arguments: NULL-ended, without the program's name. Returns 0 or a negative code.
 int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid);
 void spawner_kill(struct spawner *spawner, int signal); // all that still run

@@ -2,6 +2,7 @@
 
 #include "common/avx.h"
 #include "common/err.h"
+#include "common/frames.h"
 #include "common/mem.h"
 #include "common/packets.h"
 
@@ -178,6 +179,25 @@ int filter_check(const Wire__Job *job, char **why)
     return filter_facts(job, NULL, NULL, why);
 }
 
+// The user's filters are the first of the graph: they were parsed into it when it was empty.
+void filter_links(const struct filter *f, Wire__FilterFacts **facts, size_t count)
+{
+    for (size_t i = 0; f->graph && i < count && i < f->graph->nb_filters; i++) {
+        const AVFilterContext *context = f->graph->filters[i];
+        const AVFilterLink *in = context->nb_inputs == 1 ? context->inputs[0] : NULL, *out = context->nb_outputs == 1 ? context->outputs[0] : NULL;
+        size_t in_bytes, out_bytes;
+
+        if (!in || !out || !av_get_pix_fmt_name(in->format) || !av_get_pix_fmt_name(out->format))
+            continue;
+        in_bytes = frames_bytes(in->format, in->w, in->h);
+        out_bytes = frames_bytes(out->format, out->w, out->h);
+        facts[i]->input_format = mem_dup(av_get_pix_fmt_name(in->format));
+        facts[i]->output_format = mem_dup(av_get_pix_fmt_name(out->format));
+        facts[i]->has_frame_bytes = 1;
+        facts[i]->frame_bytes = in_bytes > out_bytes ? in_bytes : out_bytes;
+    }
+}
+
 int filter_new(struct filter **filter, const Wire__Job *job, struct pool *pool, const char *formats)
 {
     struct filter *f = mem_zalloc(sizeof(*f));
@@ -287,6 +307,8 @@ static int add_source(struct filter *f, const AVFrame *frame, AVFilterContext **
     if (err < 0)
         return err;
     *last = f->source;
+    if (f->job->takes_frames)
+        return 0; // the first stage has done that
     err = append_crop(f, last);
     if (err >= 0 && f->job->autorotate)
         err = append_rotation(f, last);

@@ -6,6 +6,7 @@
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/frames.h"
 #include "common/mem.h"
 #include "common/packets.h"
 
@@ -16,9 +17,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
+// Frames that lie in the arena at the same time; a filter or encoder that keeps more of them gets copies, so that it cannot hold up who writes them.
+enum { MAX_BORROWED = 4 };
+
 struct render {
     Wire__Job *job;
     struct pool *pool;
+    struct arena *arena; // NULL where no raw frames come or go
 };
 
 // A task in work. Data flows by pushing: each step hands what it has to the next.
@@ -38,6 +43,9 @@ struct run {
     AVFrame *first;       // that the probe found, without its picture
     bool filters_full;    // the chain wants no more frames
     uint64_t frames_kept, frames_encoded, packets;
+    // Of a stage that takes frames: the times of those that this run is to give, in the input's time base.
+    int64_t core_from, core_to, end_pts;
+    bool core_begun, core_ended;
     uint64_t cpu_ns[3], *cpu_user, cpu_mark_ns;
 };
 
@@ -76,8 +84,8 @@ int render_new(struct render **result, const Wire__Job *job, struct pool *pool, 
     setenv("SVT_LOG", "1", 0);
     if (job->input_time_base->num <= 0 || job->input_time_base->den <= 0 || job->slices > 1024)
         return err_why(why, AVERROR(EINVAL), "the job makes no sense");
-    err = decode_check(job, why);
-    if (err >= 0)
+    err = job->takes_frames ? 0 : decode_check(job, why);
+    if (err >= 0 && !job->gives_frames)
         err = encode_check(job, why);
     if (err >= 0)
         err = filter_check(job, why);
@@ -89,6 +97,17 @@ int render_new(struct render **result, const Wire__Job *job, struct pool *pool, 
     if (!r->job) {
         render_free(&r);
         return err_why(why, AVERROR(ENOMEM), "no memory for the job");
+    }
+    if (job->arena) {
+        r->arena = arena_map(ARENA_FD, job->arena->slot_bytes, job->arena->slot_count, false);
+        if (!r->arena) {
+            err = err_why(why, -errno, "the memory for frames cannot be used: %s", err_text(-errno));
+            render_free(&r);
+            return err;
+        }
+    } else if (job->takes_frames || job->gives_frames) {
+        render_free(&r);
+        return err_why(why, AVERROR(EINVAL), "the job makes no sense");
     }
     *result = r;
     return 0;
@@ -103,6 +122,7 @@ void render_free(struct render **render)
     *render = NULL;
     if (r->job)
         wire__job__free_unpacked(r->job, NULL);
+    arena_unmap(&r->arena);
     free(r);
 }
 
@@ -121,7 +141,7 @@ static void run_clear(struct run *run)
 static int run_init(struct run *run, struct render *render, const Wire__Task *task, const struct render_io *io, char **why)
 {
     char *formats;
-    int err;
+    int err = 0;
 
     *run = (struct run){.render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to};
     run->decoded = av_frame_alloc();
@@ -131,12 +151,17 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     run->out = chunk_new(run->next_sequence++);
     if (!run->decoded || !run->filtered || !run->first || !run->packet)
         return err_why(why, AVERROR(ENOMEM), "no memory for a frame");
-    err = decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len, why);
-    if (err >= 0)
+    run->core_to = INT64_MAX;
+    run->end_pts = AV_NOPTS_VALUE;
+    if (!render->job->takes_frames)
+        err = decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len, why);
+    if (err >= 0 && !render->job->gives_frames)
         err = encode_new(&run->encode, render->job, why);
     if (err < 0)
         return err;
-    formats = encode_formats(run->encode);
+    formats = render->job->sink_format ? mem_format("pix_fmts=%s", render->job->sink_format)
+              : run->encode            ? encode_formats(run->encode)
+                                       : mem_dup("");
     err = filter_new(&run->filter, render->job, render->pool, formats);
     free(formats);
     return err;
@@ -176,6 +201,11 @@ static int drain_encoder(struct run *run)
     }
 }
 
+static int bits_per_raw_sample(const struct run *run)
+{
+    return run->decode ? decode_bits_per_raw_sample(run->decode) : (int)run->render->job->bits_per_raw_sample;
+}
+
 static int open_encoder(struct run *run)
 {
     struct filter_output output;
@@ -183,7 +213,8 @@ static int open_encoder(struct run *run)
     int err;
 
     filter_output(run->filter, &output);
-    err = encode_open(run->encode, run->filtered, &output, decode_bits_per_raw_sample(run->decode), run->why);
+    output.untouched = output.untouched && run->render->job->untouched;
+    err = encode_open(run->encode, run->filtered, &output, bits_per_raw_sample(run), run->why);
     if (err < 0)
         return err;
     formats = encode_formats(run->encode);
@@ -192,12 +223,61 @@ static int open_encoder(struct run *run)
     return 0;
 }
 
+// Puts the filtered frame into the arena and its descriptor into a chunk of its own, for the next stage to begin on at once.
+static int give_frame(struct run *run)
+{
+    const Wire__Arena *slots = run->render->job->arena;
+    struct filter_output output;
+    struct frames_link link;
+    uint32_t slot;
+    int err;
+
+    err = arena_take(run->render->arena, slots->first, slots->count, run->io->cancelled, run->io->data, &slot);
+    if (err < 0)
+        return err_why(run->why, err, "cancelled");
+    filter_output(run->filter, &output);
+    link = (struct frames_link){
+        .time_base = output.time_base,
+        .frame_rate = output.frame_rate,
+        .bits_per_raw_sample = bits_per_raw_sample(run),
+        .untouched = output.untouched && run->render->job->untouched,
+    };
+    av_packet_free(&run->packet);
+    err = frames_store(run->render->arena, slot, run->filtered, &link, &run->packet);
+    if (err < 0) {
+        arena_release(run->render->arena, slot);
+        return err_why(run->why, err, "a frame could not be handed on: %s", err_text(err));
+    }
+    chunk_take(run->out, &run->packet);
+    run->packets++;
+    run->frames_encoded++;
+    return put_chunk(run, false);
+}
+
+// Whether the filtered frame is one of those that this run is to give, not one of its neighbours'.
+static bool is_core(const struct run *run)
+{
+    AVRational from = packets_rational_from_wire(run->render->job->input_time_base);
+    struct filter_output output;
+
+    if (!run->core_begun && !run->core_ended)
+        return true;
+    filter_output(run->filter, &output);
+    if (run->core_begun && av_compare_ts(run->filtered->pts, output.time_base, run->core_from, from) < 0)
+        return false;
+    return !run->core_ended || av_compare_ts(run->filtered->pts, output.time_base, run->core_to, from) < 0;
+}
+
 static int on_filtered_frame(struct run *run)
 {
     int err = 0;
 
     if (run->io->cancelled(run->io->data))
         return err_why(run->why, -ECANCELED, "cancelled");
+    if (run->render->job->takes_frames && !is_core(run))
+        return 0;
+    if (run->render->job->gives_frames)
+        return give_frame(run);
     turn(run, &run->cpu_ns[ENCODE]);
     if (!encode_is_open(run->encode))
         err = open_encoder(run);
@@ -231,12 +311,22 @@ static int drain_filters(struct run *run)
     return 0;
 }
 
+// Stages hand on frames of one format: the graph of the whole chain would have started anew here, in all its filters at once.
+static bool breaks_stages(const struct run *run)
+{
+    const Wire__Job *job = run->render->job;
+
+    return (job->takes_frames || job->gives_frames) && run->frames_kept > 0 && filter_must_rebuild(run->filter, run->decoded);
+}
+
 static int on_decoded_frame(struct run *run)
 {
     int err;
 
     if (run->io->cancelled(run->io->data))
         return err_why(run->why, -ECANCELED, "cancelled");
+    if (breaks_stages(run))
+        return err_why(run->why, -ESTALE, "the picture's format changes");
     if (!run->probing && (run->decoded->pts < run->keep_from || run->decoded->pts >= run->keep_to))
         return 0;
     run->frames_kept++;
@@ -286,10 +376,49 @@ static int send_packet(struct run *run, AVPacket *packet)
     return err;
 }
 
+// Roles of frames in a run, see Task in protocol.proto.
+enum { CORE, BEFORE, AFTER };
+
+static void note_role(struct run *run, int role, int64_t pts)
+{
+    // Everything is core until neighbours come.
+    if (role == BEFORE && !run->core_begun) {
+        run->core_begun = true;
+        run->core_from = INT64_MAX;
+    } else if (role == CORE && run->core_begun && run->core_from == INT64_MAX) {
+        run->core_from = pts;
+    } else if (role == AFTER && !run->core_ended) {
+        run->core_ended = true;
+        run->core_to = pts;
+    }
+}
+
+static int send_frame(struct run *run, const AVPacket *packet)
+{
+    Wire__Frame *in = frames_describe(packet);
+    int err;
+
+    if (!in)
+        return err_why(run->why, AVERROR_INVALIDDATA, "a frame was handed over damaged");
+    turn(run, &run->cpu_ns[FILTER]);
+    note_role(run, packet->flags, in->pts);
+    run->end_pts = in->pts == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : in->pts + in->duration;
+    err = frames_load(run->render->arena, in, arena_borrowed(run->render->arena) >= MAX_BORROWED, run->decoded);
+    wire__frame__free_unpacked(in, NULL);
+    if (err < 0)
+        return err_why(run->why, err, "a frame could not be taken over: %s", err_text(err));
+    err = on_decoded_frame(run);
+    av_frame_unref(run->decoded);
+    turn(run, NULL);
+    return err;
+}
+
 static int send_chunk(struct run *run, const struct chunk *chunk)
 {
     for (size_t i = 0; i < chunk->packet_count && !run->probed; i++) {
-        int err = run->io->cancelled(run->io->data) ? err_why(run->why, -ECANCELED, "cancelled") : send_packet(run, chunk->packets[i]);
+        int err = run->io->cancelled(run->io->data)    ? err_why(run->why, -ECANCELED, "cancelled")
+                  : run->render->job->takes_frames ? send_frame(run, chunk->packets[i])
+                                                   : send_packet(run, chunk->packets[i]);
 
         if (err < 0)
             return err;
@@ -300,12 +429,12 @@ static int send_chunk(struct run *run, const struct chunk *chunk)
 // No more packets: empties the decoder, then the filters.
 static int end_input(struct run *run)
 {
-    int err = send_packet(run, NULL);
+    int err = run->decode ? send_packet(run, NULL) : 0;
 
     if (err < 0 || run->probed)
         return err;
     turn(run, &run->cpu_ns[FILTER]);
-    err = filter_end(run->filter, decode_end_pts(run->decode), run->why);
+    err = filter_end(run->filter, run->decode ? decode_end_pts(run->decode) : run->end_pts, run->why);
     if (err >= 0)
         err = drain_filters(run);
     turn(run, NULL);
@@ -316,7 +445,7 @@ static int end_encoder(struct run *run)
 {
     int err = 0;
 
-    if (encode_is_open(run->encode)) {
+    if (run->encode && encode_is_open(run->encode)) {
         turn(run, &run->cpu_ns[ENCODE]);
         err = encode_send(run->encode, NULL, run->why);
         if (err >= 0)
@@ -335,12 +464,12 @@ static int take_chunk(struct run *run, struct chunk **chunk)
 
 static void fill_done(const struct run *run, uint64_t start_ns, Wire__Done *done)
 {
-    struct decode_damage damage = decode_damage(run->decode);
-    const AVCodecContext *c = encode_context(run->encode);
+    struct decode_damage damage = run->decode ? decode_damage(run->decode) : (struct decode_damage){0};
+    const AVCodecContext *c = run->encode ? encode_context(run->encode) : NULL;
     struct rusage usage;
 
     done->frames_decoded = run->frames_kept;
-    done->frames_encoded = run->frames_encoded;
+    done->frames_encoded = run->encode ? run->frames_encoded : 0;
     done->packets = run->packets;
     done->decode_errors = damage.count;
     if (damage.first) {
@@ -348,7 +477,7 @@ static void fill_done(const struct run *run, uint64_t start_ns, Wire__Done *done
         done->has_first_error_pts = 1;
         done->first_error_pts = damage.first_pts;
     }
-    if (encode_is_open(run->encode) && c->extradata_size > 0) {
+    if (c && encode_is_open(run->encode) && c->extradata_size > 0) {
         done->extradata.len = (size_t)c->extradata_size;
         done->extradata.data = mem_copy(c->extradata, (size_t)c->extradata_size);
     }
@@ -425,6 +554,8 @@ static int fill_probed(struct run *run, Wire__Probed *probed)
 
     if (err >= 0)
         err = filter_facts(job, &probed->filters, &probed->n_filters, run->why);
+    if (err >= 0)
+        filter_links(run->filter, probed->filters, probed->n_filters);
     if (err >= 0) {
         packets_parameters_to_wire(&probed->output, par);
         probed->output_time_base = packets_rational_to_wire(c->time_base);

@@ -1,0 +1,160 @@
+#include "arena.h"
+
+#include "mem.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, WAIT_MS = 100 }; // how late a cancellation may be seen
+
+// At the start of the memory; the slots begin at the next page.
+struct header {
+    atomic_uint released; // counts releases; waiters sleep on it
+    atomic_uint holders[]; // per slot; 0 is free
+};
+
+struct arena {
+    struct header *header;
+    uint8_t *slots;
+    size_t slot_bytes, size_bytes;
+    uint32_t slot_count;
+    atomic_int borrowed; // by this process
+};
+
+static size_t pages(size_t size)
+{
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+int arena_create(void)
+{
+    int fd = memfd_create("renderfarm-frames", MFD_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+struct arena *arena_map(int fd, size_t slot_bytes, uint32_t slot_count, bool resize)
+{
+    size_t head = pages(sizeof(struct header) + slot_count * sizeof(atomic_uint)), size;
+    struct arena *a;
+    void *memory;
+
+    slot_bytes = pages(slot_bytes);
+    if (slot_count == 0 || slot_bytes == 0 || slot_bytes > (SIZE_MAX / 2 - head) / slot_count) {
+        errno = EINVAL;
+        return NULL;
+    }
+    size = head + slot_bytes * slot_count;
+    if (resize && ftruncate(fd, (off_t)size) < 0)
+        return NULL;
+    // Nobody may take memory away from under those who have it mapped, nor may less be there than the job says.
+    if (lseek(fd, 0, SEEK_END) < (off_t)size) {
+        errno = EINVAL;
+        return NULL;
+    }
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    a = mem_zalloc(sizeof(*a));
+    a->header = memory;
+    a->slots = (uint8_t *)memory + head;
+    a->slot_bytes = slot_bytes;
+    a->slot_count = slot_count;
+    a->size_bytes = size;
+    return a;
+}
+
+void arena_unmap(struct arena **arena)
+{
+    if (!*arena)
+        return;
+    munmap((*arena)->header, (*arena)->size_bytes);
+    free(*arena);
+    *arena = NULL;
+}
+
+size_t arena_slot_bytes(const struct arena *a)
+{
+    return a->slot_bytes;
+}
+
+uint8_t *arena_slot(const struct arena *a, uint32_t slot)
+{
+    return slot < a->slot_count ? a->slots + slot * a->slot_bytes : NULL;
+}
+
+static void wait_for_release(struct arena *a, unsigned seen)
+{
+    struct timespec limit = {.tv_nsec = WAIT_MS * 1000000L};
+
+    syscall(SYS_futex, &a->header->released, FUTEX_WAIT, seen, &limit, NULL, 0);
+}
+
+int arena_take(struct arena *a, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot)
+{
+    if (count == 0 || first >= a->slot_count || count > a->slot_count - first)
+        return -EINVAL;
+    for (;;) {
+        unsigned seen = atomic_load(&a->header->released);
+
+        for (uint32_t i = first; i < first + count; i++) {
+            unsigned none = 0;
+
+            if (atomic_compare_exchange_strong(&a->header->holders[i], &none, 1)) {
+                *slot = i;
+                return 0;
+            }
+        }
+        if (cancelled(data))
+            return -ECANCELED;
+        wait_for_release(a, seen);
+    }
+}
+
+void arena_hold(struct arena *a, uint32_t slot)
+{
+    if (slot < a->slot_count)
+        atomic_fetch_add(&a->header->holders[slot], 1);
+}
+
+void arena_release(struct arena *a, uint32_t slot)
+{
+    if (slot >= a->slot_count)
+        return;
+    if (atomic_fetch_sub(&a->header->holders[slot], 1) != 1)
+        return;
+    atomic_fetch_add(&a->header->released, 1);
+    syscall(SYS_futex, &a->header->released, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+int arena_borrowed(const struct arena *a)
+{
+    return atomic_load(&a->borrowed);
+}
+
+void arena_lend(struct arena *a)
+{
+    atomic_fetch_add(&a->borrowed, 1);
+}
+
+void arena_release_loan(struct arena *a, uint32_t slot)
+{
+    atomic_fetch_sub(&a->borrowed, 1);
+    arena_release(a, slot);
+}
+
+uint32_t arena_free_count(const struct arena *a, uint32_t first, uint32_t count)
+{
+    uint32_t free_count = 0;
+
+    for (uint32_t i = first; i < first + count && i < a->slot_count; i++)
+        free_count += atomic_load(&a->header->holders[i]) == 0;
+    return free_count;
+}

@@ -1,0 +1,37 @@
+// Raw frames in memory that all processes of one host share: a memfd with slots of one size, each with a count of those who need it. A producer takes a free slot of
+// its hop (waits while there is none: that is the flow control), writes a frame and sends a descriptor; whoever is done with the frame
+// releases the slot. The processes are ours and trusted with each other's pictures, not with each other's numbers: slots out of range are refused.
+// Any thread.
+#ifndef RENDERFARM_ARENA_H
+#define RENDERFARM_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ARENA_FD = 3 }; // where a renderer finds the memfd
+
+struct arena;
+
+// A memfd of no size yet, to be inherited; a negative code on failure.
+int arena_create(void);
+// Maps it; the first to do so also gives it its size (resize). NULL on failure, errno tells why.
+struct arena *arena_map(int fd, size_t slot_bytes, uint32_t slot_count, bool resize);
+void arena_unmap(struct arena **arena);
+
+size_t arena_slot_bytes(const struct arena *arena);
+// The slot's bytes, aligned to 4096; NULL for a number that is none.
+uint8_t *arena_slot(const struct arena *arena, uint32_t slot);
+
+// Takes a free slot out of [first, first + count), with one holder. Waits for one; -ECANCELED when cancelled(data) says so meanwhile.
+int arena_take(struct arena *arena, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot);
+// One more holder of a slot that is held.
+void arena_hold(struct arena *arena, uint32_t slot);
+void arena_release(struct arena *arena, uint32_t slot);
+// Slots that this process has frames in right now, as loaned by arena_lend and ended by arena_release_loan.
+int arena_borrowed(const struct arena *arena);
+void arena_lend(struct arena *arena);
+void arena_release_loan(struct arena *arena, uint32_t slot);
+uint32_t arena_free_count(const struct arena *arena, uint32_t first, uint32_t count);
+
+#endif

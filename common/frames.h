@@ -1,0 +1,32 @@
+// Raw frames to and from descriptors (Frame of protocol.proto, as the payload of an AVPacket) with the pixels in an arena's slot. One copy on the way: into the slot; the
+// receiver's frame lies in the slot itself. Pixels, all properties, side data and metadata arrive; what is not data (opaque, private and hardware
+// references) does not. Any thread.
+#ifndef RENDERFARM_FRAMES_H
+#define RENDERFARM_FRAMES_H
+
+#include "arena.h"
+#include "common/protocol.pb-c.h"
+
+#include <libavcodec/packet.h>
+#include <libavutil/frame.h>
+
+// What a frame of this kind takes; 0 for what has no size.
+size_t frames_bytes(int format, int width, int height);
+
+// What is said of the link that the frame comes from.
+struct frames_link {
+    AVRational time_base, frame_rate;
+    int bits_per_raw_sample;
+    bool untouched;
+};
+
+// Copies the frame into the slot, and describes it in a new packet with the frame's time; the packet's pos is the slot. -EMSGSIZE: the slot is too small.
+int frames_store(struct arena *arena, uint32_t slot, const AVFrame *frame, const struct frames_link *link, AVPacket **packet);
+
+// A peer is not trusted: NULL for a descriptor that makes no sense. Freed with wire__frame__free_unpacked.
+Wire__Frame *frames_describe(const AVPacket *packet);
+// Fills an empty frame, read-only, that lies in the slot and releases it when the last reference goes; or, with copy, one of its own, and the slot is
+// released at once. Also on failure.
+int frames_load(struct arena *arena, const Wire__Frame *in, bool copy, AVFrame *frame);
+
+#endif

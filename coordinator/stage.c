@@ -1,0 +1,182 @@
+#include "stage.h"
+
+#include "common/frames.h"
+#include "common/mem.h"
+#include "common/packets.h"
+
+#include <libavcodec/packet.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void stage_init(struct stage *s, const struct plan_stage *plan, const Wire__Job *job)
+{
+    *s = (struct stage){.plan = plan, .job = *job, .last_pts = INT64_MIN};
+    s->scheduler = scheduler_new();
+    s->assembler = assembler_new();
+    s->history = mem_zalloc((plan->before + 1) * sizeof(*s->history));
+    if (plan->filters)
+        s->job.filters = plan->filters;
+    s->job.sink_format = plan->sink_format;
+    s->job.has_takes_frames = s->job.has_gives_frames = 1;
+    s->job.takes_frames = !plan->decode;
+    s->job.gives_frames = !plan->encode;
+    s->job_known = plan->decode;
+    wire__arena__init(&s->slots);
+}
+
+void stage_clear(struct stage *s)
+{
+    if (s->job_known && !s->plan->decode) {
+        free(s->job.input_time_base);
+        free(s->job.input_frame_rate);
+    }
+    scheduler_free(&s->scheduler);
+    assembler_free(&s->assembler);
+    shelf_clear(&s->shelf);
+    for (size_t i = 0; i < s->history_count; i++)
+        av_packet_free(&s->history[i]);
+    free(s->history);
+}
+
+// The link's facts come with every frame; those of the first hold.
+static int take_link(struct stage *s, const AVPacket *packet)
+{
+    Wire__Frame *frame = frames_describe(packet);
+
+    if (!frame)
+        return -EPROTO;
+    s->job.input_time_base = packets_rational_to_wire(packets_rational_from_wire(frame->time_base));
+    s->job.input_frame_rate = packets_rational_to_wire(packets_rational_from_wire(frame->frame_rate));
+    s->job.has_bits_per_raw_sample = s->job.has_untouched = 1;
+    s->job.bits_per_raw_sample = frame->bits_per_raw_sample;
+    s->job.untouched = frame->untouched;
+    s->job_known = true;
+    wire__frame__free_unpacked(frame, NULL);
+    return 0;
+}
+
+// packet is copied (its bytes are shared); NULL ends the run.
+static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role, bool last)
+{
+    struct shelf_segment *segment = shelf_find(&s->shelf, run);
+    struct chunk *chunk;
+
+    if (!segment) {
+        scheduler_on_segment(s->scheduler, run);
+        segment = shelf_add(&s->shelf, run);
+        segment->keep_from = INT64_MIN;
+        segment->keep_to = INT64_MAX;
+    }
+    chunk = chunk_new(segment->next_sequence++);
+    if (packet) {
+        AVPacket *copy = av_packet_clone(packet);
+
+        if (!copy)
+            abort(); // small allocations succeed or the process ends, see mem.h
+        copy->flags = role;
+        chunk_take(chunk, &copy);
+        segment->last_pts = packet->pts;
+    }
+    chunk->last = last;
+    shelf_put(&s->shelf, segment, &chunk);
+    scheduler_on_frames(s->scheduler, run, packet && role == STAGE_CORE, true);
+}
+
+static void remember(struct stage *s, struct arena *arena, AVPacket **packet)
+{
+    if (s->plan->before == 0) {
+        av_packet_free(packet);
+        return;
+    }
+    if (s->history_count == s->plan->before) {
+        arena_release(arena, (uint32_t)s->history[0]->pos);
+        av_packet_free(&s->history[0]);
+        memmove(s->history, s->history + 1, --s->history_count * sizeof(*s->history));
+    }
+    arena_hold(arena, (uint32_t)(*packet)->pos);
+    s->history[s->history_count++] = *packet;
+    *packet = NULL;
+}
+
+static bool has_neighbours(const struct stage *s)
+{
+    return s->plan->before + s->plan->after > 0;
+}
+
+// One frame; it may be part of up to three runs.
+static void deal_frame(struct stage *s, struct arena *arena, AVPacket **packet)
+{
+    uint64_t n = s->frames++;
+    unsigned length = s->plan->run_frames, after = s->plan->after;
+    uint32_t run = s->plan->parallel ? (uint32_t)(n / length) : 0;
+    uint64_t in_run = s->plan->parallel ? n % length : n;
+
+    if (run > 0 && in_run < after) {
+        arena_hold(arena, (uint32_t)(*packet)->pos);
+        put(s, run - 1, *packet, STAGE_AFTER, in_run + 1 == after);
+    }
+    for (size_t i = 0; s->plan->parallel && in_run == 0 && i < s->history_count; i++) {
+        arena_hold(arena, (uint32_t)s->history[i]->pos);
+        put(s, run, s->history[i], STAGE_BEFORE, false);
+    }
+    put(s, run, *packet, STAGE_CORE, s->plan->parallel && after == 0 && in_run + 1 == length);
+    remember(s, arena, packet);
+}
+
+int stage_feed(struct stage *s, struct arena *arena, struct chunk **chunk)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < (*chunk)->packet_count && !err; i++) {
+        AVPacket **packet = &(*chunk)->packets[i];
+
+        if ((*packet)->pos < 0 || !arena_slot(arena, (uint32_t)(*packet)->pos))
+            err = -EPROTO;
+        else if (!s->job_known)
+            err = take_link(s, *packet);
+        if (!err && has_neighbours(s) && (*packet)->pts <= s->last_pts)
+            err = -ERANGE;
+        if (err)
+            break;
+        s->last_pts = (*packet)->pts;
+        deal_frame(s, arena, packet);
+    }
+    chunk_free(chunk);
+    return err;
+}
+
+void stage_feed_end(struct stage *s)
+{
+    unsigned length = s->plan->run_frames;
+
+    if (s->input_ended)
+        return;
+    s->input_ended = true;
+    if (!s->plan->parallel) {
+        put(s, 0, NULL, STAGE_CORE, true);
+    } else if (s->frames > 0) {
+        uint32_t last = (uint32_t)((s->frames - 1) / length);
+        uint64_t in_last = s->frames - (uint64_t)last * length;
+
+        // The run before still waits for neighbours that will not come.
+        if (last > 0 && in_last < s->plan->after)
+            put(s, last - 1, NULL, STAGE_CORE, true);
+        if (in_last < length || s->plan->after > 0)
+            put(s, last, NULL, STAGE_CORE, true);
+    }
+    scheduler_on_input_end(s->scheduler);
+}
+
+bool stage_finished(const struct stage *s)
+{
+    return scheduler_finished(s->scheduler) && assembler_empty(s->assembler);
+}
+
+bool stage_has_room(const struct stage *s, const struct arena *arena, uint64_t promised)
+{
+    if (!s->job.gives_frames || !s->plan->parallel)
+        return true;
+    return arena_free_count(arena, s->slots.first, s->slots.count) >= promised + s->plan->run_frames;
+}
