@@ -190,7 +190,9 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
 
         stage = add_stage(plan, parallel);
         for (size_t i = at; parallel && i < end; i++) {
-            stage->before += places[i].before;
+            // What follows counts backwards too: at the end of the video a filter makes up for frames that do not come out of those that it still
+            // holds, and the last run may be shorter than that.
+            stage->before += places[i].before + places[i].after;
             stage->after += places[i].after;
         }
         if (!parallel)
