@@ -97,21 +97,29 @@ static void wait_for_release(struct arena *a, unsigned seen)
     syscall(SYS_futex, &a->header->released, FUTEX_WAIT, seen, &limit, NULL, 0);
 }
 
-int arena_take(struct arena *a, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot)
+int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t *slot)
 {
     if (count == 0 || first >= a->slot_count || count > a->slot_count - first)
         return -EINVAL;
+    for (uint32_t i = first; i < first + count; i++) {
+        unsigned none = 0;
+
+        if (atomic_compare_exchange_strong(&a->header->holders[i], &none, 1)) {
+            *slot = i;
+            return 0;
+        }
+    }
+    return -EAGAIN;
+}
+
+int arena_take(struct arena *a, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot)
+{
     for (;;) {
         unsigned seen = atomic_load(&a->header->released);
+        int err = arena_try(a, first, count, slot);
 
-        for (uint32_t i = first; i < first + count; i++) {
-            unsigned none = 0;
-
-            if (atomic_compare_exchange_strong(&a->header->holders[i], &none, 1)) {
-                *slot = i;
-                return 0;
-            }
-        }
+        if (err != -EAGAIN)
+            return err;
         if (cancelled(data))
             return -ECANCELED;
         wait_for_release(a, seen);

@@ -23,7 +23,9 @@ size_t arena_slot_bytes(const struct arena *arena);
 // The slot's bytes, aligned to 4096; NULL for a number that is none.
 uint8_t *arena_slot(const struct arena *arena, uint32_t slot);
 
-// Takes a free slot out of [first, first + count), with one holder. Waits for one; -ECANCELED when cancelled(data) says so meanwhile.
+// Takes a free slot out of [first, first + count), with one holder; -EAGAIN when there is none.
+int arena_try(struct arena *arena, uint32_t first, uint32_t count, uint32_t *slot);
+// The same, but waits for one; -ECANCELED when cancelled(data) says so meanwhile.
 int arena_take(struct arena *arena, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot);
 // One more holder of a slot that is held.
 void arena_hold(struct arena *arena, uint32_t slot);

@@ -31,6 +31,7 @@ enum {
     SHELF_BYTES = 20 << 20,    // input packets read ahead
     ASSEMBLY_BYTES = 16 << 20, // results that wait for their turn; renderers keep what goes beyond
     WRITE_BYTES = 4 << 20,    // results on their way to the disk
+    SLOTS_HELD = 8, // frames that a process may be busy with, between stages
     MAX_FAILED_STARTS = 3,
     PROGRESS_MS = 200,
     LEAVE_MS = 2000, // renderers that were told to leave
@@ -412,12 +413,21 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     pump(f);
 }
 
-// How many slots a hop has: what its consumers hold at a time, the neighbours that wait for a run to begin, and what keeps the producers going.
-static uint32_t slots_behind(const struct farm *f, const struct plan_stage *from, const struct plan_stage *to)
+// How many slots a hop should have: a run for each of its consumers, which all begin at a run's beginning, the neighbours that wait for a run to begin,
+// and what keeps the producers going.
+static uint64_t slots_wanted(const struct farm *f, const struct plan_stage *from, const struct plan_stage *to)
 {
-    uint32_t workers = (uint32_t)f->options->workers;
+    uint64_t workers = (uint64_t)f->options->workers;
 
-    return (to->parallel ? workers : 1) * 6 + to->before + to->after + 8 + (from->parallel ? (workers + 1) * from->run_frames + workers : 4);
+    return (to->parallel ? workers * (to->run_frames + SLOTS_HELD) : SLOTS_HELD) + (from->parallel ? workers * from->run_frames : 0);
+}
+
+// And how many it must have, lest it gets stuck.
+static uint64_t slots_needed(const struct farm *f, const struct plan_stage *from, const struct plan_stage *to)
+{
+    uint64_t workers = (uint64_t)f->options->workers;
+
+    return (to->parallel ? workers : 1) * SLOTS_HELD + to->before + to->after + (from->parallel ? from->run_frames + workers : 0) + SLOTS_HELD;
 }
 
 static size_t slot_bytes(const struct farm *f)
@@ -431,24 +441,37 @@ static size_t slot_bytes(const struct farm *f)
     return bytes;
 }
 
+// Memory that frames between stages may take, bytes: half of what the machine, or the group that this process is in, has.
+static uint64_t frames_budget(void)
+{
+    uint64_t all = uv_get_total_memory(), allowed = uv_get_constrained_memory();
+
+    return (allowed > 0 && allowed < all ? allowed : all) / 2;
+}
+
 static int make_arena(struct farm *f)
 {
-    uint32_t count = 0;
     size_t bytes = slot_bytes(f);
+    uint64_t affordable = bytes > 0 ? frames_budget() / bytes / (f->stage_count - 1) : 0, count = 0;
 
     for (size_t i = 0; i + 1 < f->stage_count; i++) {
-        Wire__Arena *slots = &f->stages[i].slots;
+        const struct plan_stage *from = &f->plan.stages[i], *to = &f->plan.stages[i + 1];
+        uint64_t needed = slots_needed(f, from, to), slots = slots_wanted(f, from, to);
 
-        slots->first = count;
-        slots->count = slots_behind(f, &f->plan.stages[i], &f->plan.stages[i + 1]);
-        count += slots->count;
+        slots = slots > affordable ? affordable : slots;
+        slots = slots < needed ? needed : slots;
+        f->stages[i].slots.first = (uint32_t)count;
+        f->stages[i].slots.count = (uint32_t)slots;
+        count += slots;
     }
-    f->arena = arena_map(f->crew.frames_fd, bytes, count, true);
+    if (count > UINT32_MAX / 2)
+        return -ENOMEM;
+    f->arena = arena_map(f->crew.frames_fd, bytes, (uint32_t)count, true);
     if (!f->arena)
         return -errno;
     for (size_t i = 0; i < f->stage_count; i++) {
         f->stages[i].slots.slot_bytes = bytes;
-        f->stages[i].slots.slot_count = count;
+        f->stages[i].slots.slot_count = (uint32_t)count;
         f->stages[i].job.arena = &f->stages[i].slots;
     }
     return 0;
@@ -486,6 +509,7 @@ static int make_plan(struct farm *f)
         .duration_s = f->intake.facts.duration_s,
         .keyframe_gap_s = f->intake.facts.keyframe_gap_s,
         .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
+        .frame_bytes = slot_bytes(f),
         .segment_s = f->options->segment_s,
         .one_segment = f->one_segment,
         .encode_stream = f->options->encode_stream,

@@ -18,6 +18,7 @@ static const double usual_rate = 25;
 
 enum {
     RUN_FRAMES = 8,      // between stages, where the length of a run shapes nothing
+    RUN_BYTES = 256 << 20,
     RUN_NEIGHBOURS = 6,  // ... but at least this many times its neighbours, which are filtered in vain
 };
 
@@ -144,12 +145,24 @@ static void add_filters(struct plan_stage *stage, const struct plan_input *input
                                                                : input->encoder_format);
 }
 
+// Every renderer works on a run of its own, and all of these frames are in memory at a time: so runs of large frames are shorter, if the user has no
+// wish, but not so short that they cost many keyframes.
+static double encoded_run_length(const struct plan_input *input, const struct plan *plan)
+{
+    double rate = input->frame_rate > 0 ? input->frame_rate : usual_rate, run = plan->segment_s * rate;
+    double fitting = input->frame_bytes > 0 ? (double)RUN_BYTES / (double)input->frame_bytes : run;
+
+    if (input->segment_s <= 0)
+        run = fmin(run, fmax(fitting, shortest_s * rate));
+    return fmax(1, fmin(10000, round(run)));
+}
+
 static unsigned run_length(const struct plan_input *input, const struct plan *plan, const struct plan_stage *stage)
 {
     unsigned neighbours = stage->before + stage->after, run = RUN_FRAMES;
 
     if (stage->encode)
-        run = (unsigned)fmax(1, fmin(10000, round(plan->segment_s * (input->frame_rate > 0 ? input->frame_rate : usual_rate))));
+        run = (unsigned)encoded_run_length(input, plan);
     else if (neighbours * RUN_NEIGHBOURS > run)
         run = neighbours * RUN_NEIGHBOURS;
     return run > neighbours ? run : neighbours; // a frame is the neighbour of the next run, not of the one behind that
@@ -208,9 +221,24 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
         if (input->encode_stream)
             stage->why = mem_dup("one encoder was asked for");
     }
-    for (size_t i = 0; i < plan->stage_count; i++)
+    for (size_t i = 0; i < plan->stage_count; i++) {
         if (plan->stages[i].parallel)
             plan->stages[i].run_frames = run_length(input, plan, &plan->stages[i]);
+        if (plan->stages[i].encode && input->frame_rate > 0 && input->duration_s > 0)
+            plan->stages[i].frames = (uint64_t)(input->duration_s * input->frame_rate);
+    }
+}
+
+unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
+{
+    uint64_t left = from < stage->frames ? stage->frames - from : 0;
+    unsigned neighbours = stage->before > stage->after ? stage->before : stage->after, length = stage->run_frames;
+
+    if (stage->frames && left <= stage->run_frames / 2)
+        length = stage->run_frames / 4;
+    else if (stage->frames && left <= 2 * (uint64_t)stage->run_frames)
+        length = stage->run_frames / 2;
+    return length > neighbours ? length : neighbours > 0 ? neighbours : 1;
 }
 
 static bool formats_known(const struct plan_input *input)

@@ -17,6 +17,7 @@ struct plan_input {
     double duration_s;            // 0: unknown
     double keyframe_gap_s;        // the longest; 0: unknown
     double frame_rate;            // that leaves the filters, frames per second; 0: unknown
+    size_t frame_bytes;           // of a raw frame
     double segment_s;             // the user's wish; 0: none
     bool one_segment;             // the user's wish, or all that was left
     bool encode_stream;           // the user's wish: one encoder over the whole video
@@ -31,7 +32,8 @@ struct plan_stage {
     char *filters;          // of this stage; NULL: the user's chain as it is
     char *sink_format;      // pixel format that leaves its filters; NULL: what the encoder and the filters agree on
     unsigned before, after; // parallel: frames that the filters want to see on either side of a run
-    unsigned run_frames;    // parallel and behind another stage: the length of a run
+    unsigned run_frames;    // parallel and behind another stage: the length of a run, at most; see plan_run_length
+    uint64_t frames;        // about how many frames will come, for the length of the last runs; 0: unknown
     char *why;              // serial: a clause ("the filter hqdn3d carries state from frame to frame"); NULL when parallel
 };
 
@@ -43,6 +45,8 @@ struct plan {
 };
 
 void plan_make(struct plan *plan, const struct plan_input *input);
+// How many frames the run has that begins with frame number `from`: shorter ones towards the end, so that all cores end at about the same time.
+unsigned plan_run_length(const struct plan_stage *stage, uint64_t from);
 // One line for people: "decode | nlmeans (parallel) | hqdn3d | unsharp, encode (parallel)"; free().
 char *plan_describe(const struct plan *plan);
 void plan_clear(struct plan *plan);

@@ -35,6 +35,7 @@ void stage_clear(struct stage *s)
     scheduler_free(&s->scheduler);
     assembler_free(&s->assembler);
     shelf_clear(&s->shelf);
+    chunk_free(&s->open);
     for (size_t i = 0; i < s->history_count; i++)
         av_packet_free(&s->history[i]);
     free(s->history);
@@ -57,11 +58,9 @@ static int take_link(struct stage *s, const AVPacket *packet)
     return 0;
 }
 
-// packet is copied (its bytes are shared); NULL ends the run.
-static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role, bool last)
+static struct shelf_segment *segment_of(struct stage *s, uint32_t run)
 {
     struct shelf_segment *segment = shelf_find(&s->shelf, run);
-    struct chunk *chunk;
 
     if (!segment) {
         scheduler_on_segment(s->scheduler, run);
@@ -69,19 +68,43 @@ static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role,
         segment->keep_from = INT64_MIN;
         segment->keep_to = INT64_MAX;
     }
-    chunk = chunk_new(segment->next_sequence++);
+    return segment;
+}
+
+static void flush(struct stage *s)
+{
+    struct shelf_segment *segment;
+
+    if (!s->open)
+        return;
+    segment = segment_of(s, s->open_run);
+    s->open->sequence = segment->next_sequence++;
+    shelf_put(&s->shelf, segment, &s->open);
+    scheduler_on_frames(s->scheduler, s->open_run, 0, true);
+}
+
+// packet is copied (its bytes are shared); NULL only ends the run.
+static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role, bool last)
+{
+    if (s->open && s->open_run != run)
+        flush(s);
+    if (!s->open) {
+        s->open = chunk_new(0);
+        s->open_run = run;
+    }
     if (packet) {
         AVPacket *copy = av_packet_clone(packet);
 
         if (!copy)
             abort(); // small allocations succeed or the process ends, see mem.h
         copy->flags = role;
-        chunk_take(chunk, &copy);
-        segment->last_pts = packet->pts;
+        chunk_take(s->open, &copy);
+        segment_of(s, run)->last_pts = packet->pts;
+        scheduler_on_frames(s->scheduler, run, role == STAGE_CORE, false);
     }
-    chunk->last = last;
-    shelf_put(&s->shelf, segment, &chunk);
-    scheduler_on_frames(s->scheduler, run, packet && role == STAGE_CORE, true);
+    s->open->last = last;
+    if (last)
+        flush(s);
 }
 
 static void remember(struct stage *s, struct arena *arena, AVPacket **packet)
@@ -105,23 +128,37 @@ static bool has_neighbours(const struct stage *s)
     return s->plan->before + s->plan->after > 0;
 }
 
+// The run that the next frame belongs to.
+static void next_frame(struct stage *s)
+{
+    if (!s->plan->parallel)
+        return;
+    if (s->run_length == 0 || s->in_run == s->run_length) {
+        s->run += s->run_length > 0;
+        s->in_run = 0;
+        s->run_length = plan_run_length(s->plan, s->frames);
+    }
+}
+
 // One frame; it may be part of up to three runs.
 static void deal_frame(struct stage *s, struct arena *arena, AVPacket **packet)
 {
-    uint64_t n = s->frames++;
-    unsigned length = s->plan->run_frames, after = s->plan->after;
-    uint32_t run = s->plan->parallel ? (uint32_t)(n / length) : 0;
-    uint64_t in_run = s->plan->parallel ? n % length : n;
+    unsigned after = s->plan->after;
+    bool first;
 
-    if (run > 0 && in_run < after) {
+    next_frame(s);
+    first = s->in_run == 0;
+    s->frames++;
+    s->in_run++;
+    if (s->run > 0 && s->in_run <= after) {
         arena_hold(arena, (uint32_t)(*packet)->pos);
-        put(s, run - 1, *packet, STAGE_AFTER, in_run + 1 == after);
+        put(s, s->run - 1, *packet, STAGE_AFTER, s->in_run == after);
     }
-    for (size_t i = 0; s->plan->parallel && in_run == 0 && i < s->history_count; i++) {
+    for (size_t i = 0; s->plan->parallel && first && i < s->history_count; i++) {
         arena_hold(arena, (uint32_t)s->history[i]->pos);
-        put(s, run, s->history[i], STAGE_BEFORE, false);
+        put(s, s->run, s->history[i], STAGE_BEFORE, false);
     }
-    put(s, run, *packet, STAGE_CORE, s->plan->parallel && after == 0 && in_run + 1 == length);
+    put(s, s->run, *packet, STAGE_CORE, s->plan->parallel && after == 0 && s->in_run == s->run_length);
     remember(s, arena, packet);
 }
 
@@ -143,28 +180,24 @@ int stage_feed(struct stage *s, struct arena *arena, struct chunk **chunk)
         s->last_pts = (*packet)->pts;
         deal_frame(s, arena, packet);
     }
+    flush(s);
     chunk_free(chunk);
     return err;
 }
 
 void stage_feed_end(struct stage *s)
 {
-    unsigned length = s->plan->run_frames;
-
     if (s->input_ended)
         return;
     s->input_ended = true;
     if (!s->plan->parallel) {
         put(s, 0, NULL, STAGE_CORE, true);
     } else if (s->frames > 0) {
-        uint32_t last = (uint32_t)((s->frames - 1) / length);
-        uint64_t in_last = s->frames - (uint64_t)last * length;
-
         // The run before still waits for neighbours that will not come.
-        if (last > 0 && in_last < s->plan->after)
-            put(s, last - 1, NULL, STAGE_CORE, true);
-        if (in_last < length || s->plan->after > 0)
-            put(s, last, NULL, STAGE_CORE, true);
+        if (s->run > 0 && s->in_run < s->plan->after)
+            put(s, s->run - 1, NULL, STAGE_CORE, true);
+        if (s->in_run < s->run_length || s->plan->after > 0)
+            put(s, s->run, NULL, STAGE_CORE, true);
     }
     scheduler_on_input_end(s->scheduler);
 }

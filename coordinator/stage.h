@@ -26,7 +26,12 @@ struct stage {
 
     // Frames that came in.
     uint64_t frames;
+    uint32_t run;                   // that the last one belongs to
+    uint64_t in_run;                // how many of it have come
+    unsigned run_length;            // 0 before the first
     int64_t last_pts;
+    struct chunk *open;             // frames for a run, on their way to the shelf
+    uint32_t open_run;
     struct AVPacket **history; // the last plan->before of them, each a holder of its slot
     size_t history_count;
 };

@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 
 // Frames that lie in the arena at the same time; a filter or encoder that keeps more of them gets copies, so that it cannot hold up who writes them.
-enum { MAX_BORROWED = 4 };
+enum { MAX_BORROWED = 4, FRAMES_IN_CHUNK = 4 };
 
 struct render {
     Wire__Job *job;
@@ -223,16 +223,27 @@ static int open_encoder(struct run *run)
     return 0;
 }
 
-// Puts the filtered frame into the arena and its descriptor into a chunk of its own, for the next stage to begin on at once.
-static int give_frame(struct run *run)
+// A slot for the next frame. Before a wait for one everything is handed on, because somebody may be waiting for that.
+static int take_slot(struct run *run, uint32_t *slot)
 {
     const Wire__Arena *slots = run->render->job->arena;
+    int err = arena_try(run->render->arena, slots->first, slots->count, slot);
+
+    if (err != -EAGAIN)
+        return err;
+    err = run->out->packet_count > 0 ? put_chunk(run, false) : 0;
+    return err < 0 ? err : arena_take(run->render->arena, slots->first, slots->count, run->io->cancelled, run->io->data, slot);
+}
+
+// Puts the filtered frame into the arena and its descriptor on its way to the next stage.
+static int give_frame(struct run *run)
+{
     struct filter_output output;
     struct frames_link link;
     uint32_t slot;
     int err;
 
-    err = arena_take(run->render->arena, slots->first, slots->count, run->io->cancelled, run->io->data, &slot);
+    err = take_slot(run, &slot);
     if (err < 0)
         return err_why(run->why, err, "cancelled");
     filter_output(run->filter, &output);
@@ -251,7 +262,7 @@ static int give_frame(struct run *run)
     chunk_take(run->out, &run->packet);
     run->packets++;
     run->frames_encoded++;
-    return put_chunk(run, false);
+    return run->out->packet_count >= FRAMES_IN_CHUNK ? put_chunk(run, false) : 0;
 }
 
 // Whether the filtered frame is one of those that this run is to give, not one of its neighbours'.
