@@ -345,8 +345,7 @@ static void take_neighbours(struct class_result *result, const Wire__FilterFacts
     struct piece before, after;
 
     p = (struct piece){p.at + strlen("window("), p.length - strlen("window()")};
-    if (!split(p, ",", &before, &after) || !evaluate(filter, before, &result->before) || !evaluate(filter, after, &result->after))
-        result->kind = CLASS_STATEFUL;
+    result->bounded = split(p, ",", &before, &after) && evaluate(filter, before, &result->before) && evaluate(filter, after, &result->after);
 }
 
 static void apply_property(struct class_result *result, struct piece p)
@@ -532,9 +531,9 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
         return result;
     result.kind = row->kind;
     result.steady = true;
-    if (row->kind == CLASS_WINDOW && (!evaluate(filter, (struct piece){row->before, strlen(row->before)}, &result.before) ||
-                                      !evaluate(filter, (struct piece){row->after, strlen(row->after)}, &result.after)))
-        result.kind = CLASS_STATEFUL;
+    if (row->kind == CLASS_WINDOW)
+        result.bounded = evaluate(filter, (struct piece){row->before, strlen(row->before)}, &result.before) &&
+                         evaluate(filter, (struct piece){row->after, strlen(row->after)}, &result.after);
     apply_rules(&result, &link_counter, filter, row->rules);
     result.why = reason(result.kind);
     if (enable && *enable && !is_constant(enable)) {

@@ -20,7 +20,8 @@ struct class_result {
     bool reads_meta;  // what it does depends on metadata that filters before it attached
     bool repeatable;  // two runs of ffmpeg give the same; if not, nothing can be exact
     bool steady;      // one frame out for each frame in, with that frame's time
-    unsigned before, after; // CLASS_WINDOW: neighbours needed
+    bool bounded;           // CLASS_WINDOW: the number of neighbours is known
+    unsigned before, after; // then: how many
     const char *why;  // a clause for people about a kind other than FRAME: "carries state from frame to frame"; static
 };
 

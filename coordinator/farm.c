@@ -536,12 +536,13 @@ static int make_plan(struct farm *f)
 
 static void say_plan(struct farm *f)
 {
-    const struct plan_stage *first = &f->plan.stages[0];
     char *text = plan_describe(&f->plan);
 
-    if (f->stage_count > 1)
+    if (f->stage_count > 1 && f->plan.limited)
+        log_warn("rendering in stages, because %s: %s", f->plan.reason, text);
+    else if (f->stage_count > 1)
         log_info("rendering in stages, because %s: %s", f->plan.reason, text);
-    else if (!first->parallel && !f->one_segment)
+    else if (f->plan.limited && !f->options->one_segment)
         log_warn("rendering as one segment on one core: %s", f->plan.reason);
     log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
              f->plan.stages[f->stage_count - 1].parallel ? "in segments" : "in one segment");

@@ -58,7 +58,7 @@ static struct filter_place *place_filters(const struct plan_input *input)
         struct class_result class = classes_of(filter);
         struct filter_place *place = &places[i];
 
-        place->place = class.kind == CLASS_FRAME || class.kind == CLASS_WINDOW ? PLACE_PARALLEL : PLACE_SERIAL;
+        place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;
         place->steady = class.steady;
         if (!class.steady && class.kind != CLASS_FRAME)
             place->place = PLACE_FIRST;
@@ -70,8 +70,8 @@ static struct filter_place *place_filters(const struct plan_input *input)
             place->why = mem_format("the filter %s %s", filter->name, class.why);
         if (!class.repeatable) {
             place->place = PLACE_FIRST;
-            free(place->why);
-            place->why = mem_format("the filter %s is not the same from run to run", filter->name);
+            if (!place->why)
+                place->why = mem_format("the filter %s is not the same from run to run", filter->name);
         }
         if (class.reads_meta && meta_from && !place->why) {
             // What it reads is right only where both have seen the whole video.
@@ -259,6 +259,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
 
     *plan = (struct plan){0};
     plan->segment_s = segment_length(input);
+    plan->chain = mem_dup(input->chain ? input->chain : "");
     if (!input->cuttable)
         why = input->why_not_cuttable ? input->why_not_cuttable : "the video cannot be cut";
     for (size_t i = 0; i < input->filter_count && !why; i++)
@@ -266,6 +267,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     if (!why && input->encode_stream)
         why = "one encoder was asked for";
     in_packets = !why;
+    plan->limited = !in_packets || input->one_segment;
     if (!why && input->keyframe_gap_s > long_gop * plan->segment_s)
         why = "its keyframes are far apart";
     texts = chain_split(input->chain ? input->chain : "", &count);
@@ -281,18 +283,22 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     free_places(places, input->filter_count);
 }
 
-// The user's names of a stage's filters, without what was put between them.
+// The names of a stage's filters, without what was put between them; "filters" for a graph that branches.
 static char *filter_names(const char *filters)
 {
     size_t count;
-    char **texts = chain_split(filters ? filters : "", &count), *names = mem_dup("");
+    char **texts = chain_split(filters, &count), *names = mem_dup("");
 
-    for (size_t i = 0; texts && i < count; i++) {
+    if (!texts) {
+        free(names);
+        return mem_dup("filters");
+    }
+    for (size_t i = 0; i < count; i++) {
         char *longer;
 
         if (strncmp(texts[i], "format=pix_fmts=", strlen("format=pix_fmts=")) == 0)
             continue;
-        texts[i][strcspn(texts[i], "=@")] = '\0';
+        texts[i][strcspn(texts[i], "=@ ")] = '\0';
         longer = mem_format("%s%s%s", names, *names ? "," : "", texts[i]);
         free(names);
         names = longer;
@@ -307,7 +313,7 @@ char *plan_describe(const struct plan *plan)
 
     for (size_t i = 0; i < plan->stage_count; i++) {
         const struct plan_stage *stage = &plan->stages[i];
-        char *names = filter_names(stage->filters);
+        char *names = filter_names(stage->filters ? stage->filters : plan->chain);
         char *longer = mem_format("%s%s[%s%s%s%s%s]%s", text, i > 0 ? " > " : "", stage->decode ? "decode" : "", stage->decode && *names ? " " : "", names,
                                   (stage->decode || *names) && stage->encode ? " " : "", stage->encode ? "encode" : "",
                                   stage->parallel ? " parallel" : " in order");
@@ -327,6 +333,7 @@ void plan_clear(struct plan *plan)
         free(plan->stages[i].why);
     }
     free(plan->stages);
+    free(plan->chain);
     free(plan->reason);
     *plan = (struct plan){0};
 }

@@ -41,7 +41,9 @@ struct plan {
     struct plan_stage *stages; // the first decodes, the last encodes
     size_t stage_count;
     double segment_s; // length aimed at
+    char *chain;      // as the user wrote it
     char *reason;     // why it is not one parallel stage, one clause; NULL if it is
+    bool limited;     // that reason limits the speed-up
 };
 
 void plan_make(struct plan *plan, const struct plan_input *input);

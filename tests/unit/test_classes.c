@@ -160,6 +160,39 @@ static void enable_by_time_keeps_the_class_and_by_number_counts(void **state)
     expect("hue|*h=10|enable=1", CLASS_FRAME);
 }
 
+static void expect_window(const char *text, unsigned before, unsigned after)
+{
+    struct class_result result = result_of(text);
+
+    expect(text, CLASS_WINDOW);
+    assert_true(result.bounded);
+    assert_int_equal(result.before, before);
+    assert_int_equal(result.after, after);
+}
+
+static void neighbours_follow_from_the_options(void **state)
+{
+    (void)state;
+    expect_window("tmix|frames=5", 4, 0);
+    expect_window("tmedian|radius=3", 0, 6);
+    expect_window("atadenoise|s=9", 4, 4);
+    expect_window("fftdnoiz|prev=1|next=1", 1, 1);
+    assert_false(result_of("fps|fps=20").bounded);   // by rates that only the graph knows
+    assert_false(result_of("tmix|frames=1024").bounded); // as good as everything
+}
+
+static void what_changes_times_or_numbers_is_not_steady(void **state)
+{
+    (void)state;
+    assert_true(result_of("tmix|frames=3").steady);
+    assert_true(result_of("hqdn3d").steady);
+    assert_true(result_of("yadif|mode=send_frame").steady);
+    assert_false(result_of("yadif|mode=send_field").steady);
+    assert_false(result_of("fps|fps=20").steady);
+    assert_false(result_of("mpdecimate").steady);
+    assert_false(result_of("brandnew").steady);
+}
+
 static void enable_on_what_remembers_is_stateful(void **state)
 {
     (void)state;
@@ -311,6 +344,8 @@ int main(void)
         cmocka_unit_test(fade_counts_unless_it_is_told_by_time),
         cmocka_unit_test(n_counts_only_where_it_is_read_for_every_frame),
         cmocka_unit_test(enable_by_time_keeps_the_class_and_by_number_counts),
+        cmocka_unit_test(neighbours_follow_from_the_options),
+        cmocka_unit_test(what_changes_times_or_numbers_is_not_steady),
         cmocka_unit_test(enable_on_what_remembers_is_stateful),
         cmocka_unit_test(random_numbers_are_stateful_with_or_without_blanks),
         cmocka_unit_test(a_variable_read_before_it_is_surely_set_is_stateful),

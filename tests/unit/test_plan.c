@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -35,9 +37,12 @@ static struct plan planned(const char *first, const char *second, const char *th
     return plan;
 }
 
+// Where nothing is known of the graph's pixel formats there are no stages, and what cannot be cut is one segment.
 static void expect_serial(struct plan plan, const char *reason)
 {
-    assert_false(plan.parallel);
+    assert_int_equal(plan.stage_count, 1);
+    assert_false(plan.stages[0].parallel);
+    assert_true(plan.limited);
     assert_string_equal(plan.reason, reason);
     plan_clear(&plan);
     assert_null(plan.reason);
@@ -46,8 +51,123 @@ static void expect_serial(struct plan plan, const char *reason)
 static void expect_parallel(struct plan plan)
 {
     assert_null(plan.reason);
-    assert_true(plan.parallel);
+    assert_int_equal(plan.stage_count, 1);
+    assert_true(plan.stages[0].parallel && plan.stages[0].decode && plan.stages[0].encode);
     plan_clear(&plan);
+}
+
+// Plans a chain whose formats are known, all yuv420p, and says what came of it.
+static void expect_stages_for(struct plan_input input, const char *chain, const char *wanted)
+{
+    char names[8][32], format[] = "yuv420p";
+    Wire__FilterFacts facts[8], *filters[8];
+    struct plan plan;
+    char *text;
+
+    input.chain = chain;
+    input.filters = filters;
+    input.encoder_format = format;
+    if (input.frame_rate <= 0)
+        input.frame_rate = 25;
+    for (const char *at = chain; *at; at += strcspn(at, ","), at += *at == ',') {
+        size_t length = strcspn(at, ",=");
+
+        memcpy(names[input.filter_count], at, length);
+        names[input.filter_count][length] = '\0';
+        filters[input.filter_count] = filter(&facts[input.filter_count], names[input.filter_count]);
+        facts[input.filter_count].input_format = facts[input.filter_count].output_format = format;
+        input.filter_count++;
+    }
+    plan_make(&plan, &input);
+    text = plan_describe(&plan);
+    assert_string_equal(text, wanted);
+    for (size_t i = 0; i < plan.stage_count; i++)
+        assert_true(plan.stages[i].decode == (i == 0) && plan.stages[i].encode == (i + 1 == plan.stage_count));
+    free(text);
+    plan_clear(&plan);
+}
+
+static void expect_stages(const char *chain, const char *wanted)
+{
+    expect_stages_for((struct plan_input){.cuttable = true, .duration_s = 120}, chain, wanted);
+}
+
+static void a_stateful_filter_becomes_a_serial_stage_between_parallel_ones(void **state)
+{
+    (void)state;
+    expect_stages("nlmeans,hqdn3d,unsharp", "[decode] in order > [nlmeans] parallel > [hqdn3d] in order > [unsharp encode] parallel");
+    expect_stages("hqdn3d", "[decode] in order > [hqdn3d] in order > [encode] parallel");
+    expect_stages("scale,eq,hqdn3d,lagfun", "[decode] in order > [scale,eq] parallel > [hqdn3d,lagfun] in order > [encode] parallel");
+}
+
+static void neighbours_do_not_make_it_serial(void **state)
+{
+    (void)state;
+    expect_stages("scale,yadif,unsharp", "[decode] in order > [scale,yadif,unsharp encode] parallel");
+}
+
+static void what_changes_times_stays_in_the_first_graph(void **state)
+{
+    (void)state;
+    expect_stages("eq,fps,unsharp", "[decode eq,fps] in order > [unsharp encode] parallel");
+    expect_stages("mpdecimate", "[decode mpdecimate] in order > [encode] parallel");
+}
+
+static void one_encoder_is_a_serial_stage(void **state)
+{
+    (void)state;
+    expect_stages_for((struct plan_input){.cuttable = true, .encode_stream = true}, "nlmeans", "[decode] in order > [nlmeans] parallel > [encode] in order");
+    expect_stages_for((struct plan_input){.cuttable = true, .encode_stream = true}, "", "[decode] in order > [encode] in order");
+}
+
+static void a_stream_that_cannot_be_cut_is_decoded_in_order(void **state)
+{
+    (void)state;
+    expect_stages_for((struct plan_input){.duration_s = 60}, "hflip", "[decode] in order > [hflip encode] parallel");
+}
+
+static void long_gops_are_split(void **state)
+{
+    (void)state;
+    expect_stages_for((struct plan_input){.cuttable = true, .duration_s = 240, .keyframe_gap_s = 16}, "hflip", "[decode] in order > [hflip encode] parallel");
+    expect_stages_for((struct plan_input){.cuttable = true, .duration_s = 240, .keyframe_gap_s = 12}, "hflip", "[decode hflip encode] parallel");
+}
+
+static void each_part_keeps_the_formats_of_the_whole_graph(void **state)
+{
+    char in[] = "yuv420p", between[] = "gbrp", out[] = "yuv444p";
+    Wire__FilterFacts first, second, *filters[] = {filter(&first, "hqdn3d"), filter(&second, "unsharp")};
+    struct plan_input input = {.cuttable = true, .chain = "hqdn3d=4 , unsharp=la='1,5'", .filters = filters, .filter_count = 2, .encoder_format = out};
+    struct plan plan;
+
+    (void)state;
+    first.input_format = first.output_format = in;
+    second.input_format = second.output_format = between;
+    plan_make(&plan, &input);
+    assert_int_equal(plan.stage_count, 3);
+    assert_string_equal(plan.stages[0].filters, "");
+    assert_string_equal(plan.stages[0].sink_format, "yuv420p");
+    assert_string_equal(plan.stages[1].filters, "format=pix_fmts=yuv420p,hqdn3d=4,format=pix_fmts=yuv420p");
+    assert_string_equal(plan.stages[1].sink_format, "yuv420p");
+    assert_string_equal(plan.stages[2].filters, "format=pix_fmts=gbrp,unsharp=la='1,5',format=pix_fmts=gbrp,format=pix_fmts=yuv444p");
+    assert_null(plan.stages[2].sink_format);
+    plan_clear(&plan);
+}
+
+static void runs_do_not_depend_on_workers_and_end_short(void **state)
+{
+    struct plan_stage stage = {.run_frames = 48, .frames = 480};
+
+    (void)state;
+    assert_int_equal(plan_run_length(&stage, 0), 48);
+    assert_int_equal(plan_run_length(&stage, 383), 48);
+    assert_int_equal(plan_run_length(&stage, 384), 24);
+    assert_int_equal(plan_run_length(&stage, 456), 12);
+    assert_int_equal(plan_run_length(&stage, 5000), 12); // the length was a guess
+    stage.after = 20;
+    assert_int_equal(plan_run_length(&stage, 456), 20);
+    stage.frames = 0;
+    assert_int_equal(plan_run_length(&stage, 456), 48);
 }
 
 static void without_filters_or_with_frame_by_frame_ones_it_is_parallel(void **state)
@@ -114,7 +234,7 @@ static void a_stream_that_cannot_be_cut_gives_its_own_reason(void **state)
     expect_serial(plan, "the codec rawvideo2 is not known to be safe");
     input.why_not_cuttable = NULL;
     plan_make(&plan, &input);
-    assert_false(plan.parallel);
+    assert_false(plan.stages[0].parallel);
     assert_non_null(plan.reason);
     plan_clear(&plan);
 }
@@ -126,7 +246,7 @@ static void one_segment_is_made_when_asked_for(void **state)
 
     (void)state;
     plan_make(&plan, &input);
-    assert_false(plan.parallel);
+    assert_false(plan.stages[0].parallel);
     assert_non_null(plan.reason);
     plan_clear(&plan);
 }
@@ -181,6 +301,14 @@ int main(void)
         cmocka_unit_test(segments_are_two_dozen_but_neither_tiny_nor_huge),
         cmocka_unit_test(an_unknown_length_gets_the_longest_segments),
         cmocka_unit_test(the_users_wish_comes_first),
+        cmocka_unit_test(a_stateful_filter_becomes_a_serial_stage_between_parallel_ones),
+        cmocka_unit_test(neighbours_do_not_make_it_serial),
+        cmocka_unit_test(what_changes_times_stays_in_the_first_graph),
+        cmocka_unit_test(one_encoder_is_a_serial_stage),
+        cmocka_unit_test(a_stream_that_cannot_be_cut_is_decoded_in_order),
+        cmocka_unit_test(long_gops_are_split),
+        cmocka_unit_test(each_part_keeps_the_formats_of_the_whole_graph),
+        cmocka_unit_test(runs_do_not_depend_on_workers_and_end_short),
     };
 
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -1,0 +1,164 @@
+// What cannot be cut in its packets is rendered in stages, or in one piece, says so, and is exact too.
+#include "tests/support/trial.h"
+
+#include <json-c/json.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+// Renders with four workers, compares with ffmpeg, and returns the number of segments; *said is what came on standard error.
+static int64_t segments_of(const char *sample, const char *chain, const char **said)
+{
+    const char *input = trial_sample(sample), *path = trial_path("farm.mkv"), *expected = trial_path("serial.mkv"), *stats = trial_path("stats.json");
+    struct json_object *top, *value;
+    int64_t segments;
+
+    trial_ffmpeg("-filter_threads", "8", "-i", input, "-map", "0:v:0", "-vf", chain, "-fps_mode", "passthrough", "-c:v", "ffv1", expected, NULL);
+    *said = trial_render(input, path, "-y", "--codec=ffv1", "--no-audio", "--segment=1", "--workers=4", trial_format("--filter=%s", chain),
+                         trial_format("--stats=%s", stats), NULL);
+    trial_assert_same_frames(path, expected);
+    top = json_object_from_file(stats);
+    assert_true(json_object_object_get_ex(top, "segments", &value));
+    segments = json_object_get_int64(value);
+    json_object_put(top);
+    return segments;
+}
+
+static void assert_says(const char *said, const char *word)
+{
+    const char *end = strchr(said, '\n');
+
+    if (!strstr(said, word) || !end || end[1])
+        fail_msg("not one line with \"%s\":\n%s", word, said);
+}
+
+// Chains of all kinds: in stages, exact, in several segments, and one line that names the filter.
+static void chain_is_rendered_in_stages(void **state)
+{
+    static const char *const chains[][2] = {
+        {"hflip,hqdn3d=8", "hqdn3d"},
+        {"unsharp,hqdn3d,scale=160:90,lagfun,negate", "hqdn3d"},
+        {"tmix=frames=3", "tmix"},
+        {"yadif,eq=contrast=1.2,tmedian=radius=2,hqdn3d", "yadif"},
+        {"deflicker=size=7", "deflicker"},
+        {"hue=h=n*3", "hue"},
+        {"vignette", "vignette"},
+        {"fps=11,unsharp", "fps"},
+        {"bwdif=mode=send_field,hflip", "bwdif"},
+        {"mpdecimate,format=gbrp,curves=preset=vintage", "mpdecimate"},
+        {"format=gray,hqdn3d,format=rgb24,hflip", "hqdn3d"},
+        {"select='mod(n,3)',hqdn3d", "select"},
+    };
+
+    for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
+        const char *said;
+
+        assert_true(segments_of("plain.mp4", chains[i][0], &said) > 1);
+        assert_says(said, chains[i][1]);
+        assert_says(said, "stages");
+        assert_int_equal(trial_teardown(state), 0);
+        assert_int_equal(trial_setup(state), 0);
+    }
+}
+
+static void graph_that_branches_is_one_segment(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_int_equal(segments_of("plain.mp4", "split[a][b];[a]hflip[c];[b][c]blend=all_mode=average", &said), 1);
+    assert_says(said, "one segment");
+}
+
+static void long_gop_is_split_without_a_word(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_true(segments_of("long-gop.mp4", "hflip", &said) > 1);
+    assert_string_equal(said, "");
+}
+
+static void bytes_are_the_same_for_any_number_of_workers(void **state)
+{
+    static const char *const how[][2] = {{"--workers=1", "--threads=1"}, {"--workers=2", "--threads=4"}, {"--workers=3", "--threads=1"}, {"--workers=8", "--threads=2"}};
+    const char *input = trial_sample("long-gop.mp4"), *first = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(how) / sizeof(*how); i++) {
+        const char *path = trial_path("out.mp4"), *hash;
+
+        trial_render(input, path, "-y", "-q", "--filter=unsharp,hqdn3d,tmix=frames=3,eq=contrast=1.1", "--segment=0.5", how[i][0], how[i][1], NULL);
+        hash = trial_sha256(path);
+        if (first)
+            assert_string_equal(hash, first);
+        else
+            first = hash;
+    }
+}
+
+static void one_encoder_gives_the_packets_of_ffmpeg(void **state)
+{
+    const char *input = trial_sample("plain.mp4"), *ours = trial_path("ours.mkv"), *theirs = trial_path("theirs.mkv");
+
+    (void)state;
+    // Without what x264 does not repeat from one CPU's instructions to the other's.
+    trial_ffmpeg("-filter_threads", "8", "-i", input, "-map", "0:v:0", "-vf", "unsharp,hqdn3d", "-fps_mode", "passthrough", "-c:v", "libx264", "-threads",
+                 "1", "-crf", "25", "-mbtree", "0", theirs, NULL);
+    trial_render(input, ours, "-q", "--no-audio", "--encode=stream", "--filter=unsharp,hqdn3d", "--codec=libx264", "--crf=25",
+                 "--encoder-options=mbtree=0", "--workers=3", NULL);
+    assert_string_equal(trial_packets(ours, "v"), trial_packets(theirs, "v"));
+}
+
+static void filter_that_depends_on_its_own_frame_only_is_cut_without_a_word(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_true(segments_of("plain.mp4", "hflip,vignette=dither=0", &said) > 1);
+    assert_string_equal(said, "");
+}
+
+static void matroska_with_b_frames_is_cut_too(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_true(segments_of("plain.mkv", "hflip", &said) > 1);
+    assert_string_equal(said, "");
+}
+
+static void codec_that_does_not_restart_is_named(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_true(segments_of("mpeg4.avi", "hflip", &said) > 1);
+    assert_says(said, "mpeg4");
+}
+
+static void one_segment_can_be_asked_for(void **state)
+{
+    const char *path = trial_path("out.mkv");
+
+    (void)state;
+    trial_render(trial_sample("plain.mp4"), path, "--segment=0", "--codec=ffv1", trial_format("--stats=%s", trial_path("s.json")), NULL);
+    assert_non_null(strstr(trial_output(ARGUMENTS("grep", "segments\"", trial_path("s.json"))), ":1"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TRIAL(chain_is_rendered_in_stages),
+        TRIAL(graph_that_branches_is_one_segment),
+        TRIAL(long_gop_is_split_without_a_word),
+        TRIAL(bytes_are_the_same_for_any_number_of_workers),
+        TRIAL(one_encoder_gives_the_packets_of_ffmpeg),
+        TRIAL(filter_that_depends_on_its_own_frame_only_is_cut_without_a_word),
+        TRIAL(matroska_with_b_frames_is_cut_too),
+        TRIAL(codec_that_does_not_restart_is_named),
+        TRIAL(one_segment_can_be_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

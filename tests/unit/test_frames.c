@@ -1,0 +1,197 @@
+#include "common/frames.h"
+
+#include <libavutil/dict.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int fd;
+static struct arena *arena;
+
+enum { SLOTS = 3, SLOT_BYTES = 1 << 20 };
+
+static int setup(void **state)
+{
+    (void)state;
+    fd = arena_create();
+    arena = fd < 0 ? NULL : arena_map(fd, SLOT_BYTES, SLOTS, true);
+    return arena ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_unmap(&arena);
+    close(fd);
+    return 0;
+}
+
+static bool yes(void *data)
+{
+    (void)data;
+    return true;
+}
+
+static void slots_are_taken_held_and_given_back(void **state)
+{
+    uint32_t a, b, c;
+
+    (void)state;
+    assert_int_equal(arena_try(arena, 0, 2, &a), 0);
+    assert_int_equal(arena_try(arena, 0, 2, &b), 0);
+    assert_int_equal(arena_try(arena, 0, 2, &c), -EAGAIN);
+    assert_int_equal(arena_take(arena, 0, 2, yes, NULL, &c), -ECANCELED);
+    assert_int_equal(arena_try(arena, 2, 1, &c), 0); // another hop's slots are not touched
+    assert_int_equal(c, 2);
+    arena_hold(arena, a);
+    arena_release(arena, a);
+    assert_int_equal(arena_free_count(arena, 0, 2), 0);
+    arena_release(arena, a);
+    assert_int_equal(arena_free_count(arena, 0, 2), 1);
+    assert_int_equal(arena_try(arena, 0, 2, &b), 0);
+    assert_int_equal(b, a);
+    assert_int_equal(arena_try(arena, 2, 2, &b), -EINVAL);
+    assert_null(arena_slot(arena, SLOTS));
+}
+
+static void less_memory_than_promised_is_refused(void **state)
+{
+    (void)state;
+    assert_null(arena_map(fd, SLOT_BYTES, SLOTS + 1, false));
+    assert_null(arena_map(fd, SIZE_MAX / 2, SLOTS, false));
+}
+
+static AVFrame *picture(enum AVPixelFormat format, int width, int height)
+{
+    AVFrame *frame = av_frame_alloc();
+    unsigned seed = 1;
+
+    frame->format = format;
+    frame->width = width;
+    frame->height = height;
+    assert_int_equal(av_frame_get_buffer(frame, 0), 0);
+    for (int i = 0; i < 4 && frame->buf[i]; i++)
+        for (size_t j = 0; j < frame->buf[i]->size; j++)
+            frame->buf[i]->data[j] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
+    frame->pts = 1234;
+    frame->sample_aspect_ratio = (AVRational){4, 3};
+    frame->colorspace = AVCOL_SPC_BT709;
+    frame->color_range = AVCOL_RANGE_JPEG;
+    frame->pict_type = AV_PICTURE_TYPE_B;
+    frame->crop_left = 2;
+    av_dict_set(&frame->metadata, "lavfi.key", "value", 0);
+    memset(av_frame_new_side_data(frame, AV_FRAME_DATA_AFD, 1)->data, 9, 1);
+    return frame;
+}
+
+static void assert_same_pixels(const AVFrame *a, const AVFrame *b)
+{
+    for (int plane = 0; plane < av_pix_fmt_count_planes(a->format); plane++) {
+        const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(a->format);
+        int height = plane == 1 || plane == 2 ? -(-a->height >> d->log2_chroma_h) : a->height;
+        int bytes = av_image_get_linesize(a->format, a->width, plane);
+
+        for (int y = 0; y < height; y++)
+            assert_memory_equal(a->data[plane] + y * a->linesize[plane], b->data[plane] + y * b->linesize[plane], (size_t)bytes);
+    }
+}
+
+static void hand_over(enum AVPixelFormat format, int width, int height, bool copy)
+{
+    struct frames_link link = {.time_base = {1, 25}, .frame_rate = {25, 1}, .bits_per_raw_sample = 8, .untouched = true};
+    AVFrame *given = picture(format, width, height), *got = av_frame_alloc();
+    AVPacket *packet = NULL;
+    Wire__Frame *in;
+    uint32_t slot;
+
+    assert_int_equal(arena_try(arena, 0, SLOTS, &slot), 0);
+    assert_int_equal(frames_store(arena, slot, given, &link, &packet), 0);
+    assert_int_equal(packet->pos, slot);
+    in = frames_describe(packet);
+    assert_non_null(in);
+    assert_int_equal(in->frame_rate->num, 25);
+    assert_int_equal(frames_load(arena, in, copy, got), 0);
+    assert_int_equal(arena_free_count(arena, 0, SLOTS), copy ? SLOTS : SLOTS - 1);
+    assert_false(!copy && av_frame_is_writable(got));
+    assert_int_equal(got->pts, 1234);
+    assert_int_equal(got->sample_aspect_ratio.num, 4);
+    assert_int_equal(got->colorspace, AVCOL_SPC_BT709);
+    assert_int_equal(got->color_range, AVCOL_RANGE_JPEG);
+    assert_int_equal(got->pict_type, AV_PICTURE_TYPE_B);
+    assert_int_equal(got->crop_left, 2);
+    assert_string_equal(av_dict_get(got->metadata, "lavfi.key", NULL, 0)->value, "value");
+    assert_int_equal(av_frame_get_side_data(got, AV_FRAME_DATA_AFD)->data[0], 9);
+    assert_same_pixels(given, got);
+    av_frame_free(&got);
+    assert_int_equal(arena_free_count(arena, 0, SLOTS), SLOTS);
+    wire__frame__free_unpacked(in, NULL);
+    av_packet_free(&packet);
+    av_frame_free(&given);
+}
+
+static void frames_arrive_whole(void **state)
+{
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV444P10LE, AV_PIX_FMT_NV12,  AV_PIX_FMT_GBRAP, AV_PIX_FMT_GRAY16BE,
+                                                 AV_PIX_FMT_RGB24,   AV_PIX_FMT_PAL8,        AV_PIX_FMT_YUYV422, AV_PIX_FMT_MONOWHITE};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        hand_over(formats[i], 177, 99, false);
+        hand_over(formats[i], 64, 2, true);
+    }
+}
+
+static void frame_that_does_not_fit_is_refused(void **state)
+{
+    struct frames_link link = {.time_base = {1, 25}};
+    AVFrame *frame = picture(AV_PIX_FMT_RGB24, 1000, 1000);
+    AVPacket *packet = NULL;
+
+    (void)state;
+    assert_int_equal(frames_store(arena, 0, frame, &link, &packet), -EMSGSIZE);
+    assert_null(packet);
+    av_frame_free(&frame);
+}
+
+static void descriptor_that_makes_no_sense_is_refused(void **state)
+{
+    struct frames_link link = {.time_base = {1, 25}};
+    AVFrame *frame = picture(AV_PIX_FMT_GRAY8, 16, 16);
+    AVPacket *packet = NULL;
+    Wire__Frame *in;
+
+    (void)state;
+    assert_int_equal(frames_store(arena, 0, frame, &link, &packet), 0);
+    in = frames_describe(packet);
+    in->width = in->height = 4000; // more than the slot has
+    assert_true(frames_load(arena, in, false, frame) < 0);
+    in->slot = SLOTS;
+    assert_true(frames_load(arena, in, false, frame) < 0);
+    wire__frame__free_unpacked(in, NULL);
+    memset(packet->data, 0xff, (size_t)packet->size);
+    assert_null(frames_describe(packet));
+    av_packet_free(&packet);
+    av_frame_free(&frame);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(slots_are_taken_held_and_given_back), TEST(less_memory_than_promised_is_refused),  TEST(frames_arrive_whole),
+        TEST(frame_that_does_not_fit_is_refused),  TEST(descriptor_that_makes_no_sense_is_refused),
+    };
+
+    return cmocka_run_group_tests_name("frames", tests, NULL, NULL);
+}
