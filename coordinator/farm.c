@@ -55,6 +55,7 @@ struct farm {
     enum farm_state state;
     int exit_status;
     enum again again;
+    bool repeated;    // it was started over
     bool one_segment; // by the user's wish or because stages did not work out
 
     // Events come from these.
@@ -538,7 +539,7 @@ static void say_plan(struct farm *f)
 {
     char *text = plan_describe(&f->plan);
 
-    if (f->stage_count > 1 && f->plan.limited)
+    if (f->stage_count > 1 && f->plan.limited && !f->repeated)
         log_warn("rendering in stages, because %s: %s", f->plan.reason, text);
     else if (f->stage_count > 1)
         log_info("rendering in stages, because %s: %s", f->plan.reason, text);
@@ -723,7 +724,10 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
         pump(f);
         return;
     }
-    log_warn("renderer %u %s%s", was.slot, how, was.state == RENDERER_BUSY ? "; its work goes to another" : "");
+    log_warn("renderer %u %s%s", was.slot, how,
+             was.state != RENDERER_BUSY                ? ""
+             : f->stage_count > 1 && !was.probing ? "; frames were on their way through it, so the stages start over"
+                                                  : "; its work goes to another");
     if (was.state == RENDERER_BUSY && was.probing) {
         if (f->probe_attempt >= SCHEDULER_MAX_ATTEMPTS)
             fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);
@@ -948,6 +952,7 @@ static int run_once(const struct options *options, enum again *again, uint64_t r
     int status;
 
     f->options = options;
+    f->repeated = retries > 0;
     f->one_segment = options->one_segment || *again == AGAIN_ONE_SEGMENT;
     report_init(&f->report, options);
     init_job(f);

@@ -42,6 +42,16 @@ static void release(struct writer *w, struct chunk *out, const int64_t *dts, siz
     memmove(w->held, w->held + count, w->held_count * sizeof(w->held[0]));
 }
 
+// Damaged video may have frames without a time, or go back in time. Where the encoder holds nothing back that is seen here, and ends like in ffmpeg: the
+// frame is shown with the one before it.
+static void lift(const struct writer *w, AVPacket *packet)
+{
+    bool seen_in_segment = w->greatest_pts != INT64_MIN && w->greatest_pts != w->past_pts;
+
+    if (w->timeline.delay == 0 && seen_in_segment && (packet->pts == AV_NOPTS_VALUE || packet->pts < w->greatest_pts))
+        packet->pts = w->greatest_pts;
+}
+
 int writer_write(struct writer *w, uint32_t segment, struct chunk **chunk, char **why)
 {
     struct chunk *out = chunk_new(0);
@@ -55,8 +65,10 @@ int writer_write(struct writer *w, uint32_t segment, struct chunk **chunk, char 
     }
     for (size_t i = 0; i < (*chunk)->packet_count; i++) {
         AVPacket **packet = &(*chunk)->packets[i];
-        int64_t pts = (*packet)->pts;
+        int64_t pts;
 
+        lift(w, *packet);
+        pts = (*packet)->pts;
         if (pts == AV_NOPTS_VALUE) {
             err = err_why(why, -ERANGE, "segment %u: the encoder gave a packet without a timestamp", segment);
             goto done;
