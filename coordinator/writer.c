@@ -69,6 +69,11 @@ int writer_write(struct writer *w, uint32_t segment, struct chunk **chunk, char 
 
         lift(w, *packet);
         pts = (*packet)->pts;
+        // Nothing in the whole video has had a time yet (a filter such as repeatfields forgets it): the muxer counts, as it does for ffmpeg.
+        if (pts == AV_NOPTS_VALUE && w->timeline.delay == 0 && w->greatest_pts == INT64_MIN) {
+            chunk_take(out, packet);
+            continue;
+        }
         if (pts == AV_NOPTS_VALUE) {
             err = err_why(why, -ERANGE, "segment %u: the encoder gave a packet without a timestamp", segment);
             goto done;
