@@ -16,7 +16,7 @@ enum { PAGE = 4096, WAIT_MS = 100 }; // how late a cancellation may be seen
 
 // At the start of the memory; the slots begin at the next page.
 struct header {
-    atomic_uint released; // counts releases; waiters sleep on it
+    atomic_uint released;  // counts releases; waiters sleep on it
     atomic_uint holders[]; // per slot; 0 is free
 };
 

@@ -1,5 +1,5 @@
-// Raw frames in memory that all processes of one host share: a memfd with slots of one size, each with a count of those who need it. A producer takes a free slot of
-// its hop (waits while there is none: that is the flow control), writes a frame and sends a descriptor; whoever is done with the frame
+// Raw frames in memory that all processes of one host share: a memfd with slots of one size, each with a count of those who need it. A producer takes
+// a free slot of its hop (waits while there is none: that is the flow control), writes a frame and sends a descriptor; whoever is done with the frame
 // releases the slot. The processes are ours and trusted with each other's pictures, not with each other's numbers: slots out of range are refused.
 // Any thread.
 #ifndef RENDERFARM_ARENA_H

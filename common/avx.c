@@ -420,7 +420,8 @@ bool avx_frame_key(const AVFrame *frame)
 void avx_frame_set_fields(AVFrame *frame, bool key, bool interlaced, bool top_field_first)
 {
     frame->flags &= ~(AV_FRAME_FLAG_KEY | AV_FRAME_FLAG_INTERLACED | AV_FRAME_FLAG_TOP_FIELD_FIRST);
-    frame->flags |= (key ? AV_FRAME_FLAG_KEY : 0) | (interlaced ? AV_FRAME_FLAG_INTERLACED : 0) | (top_field_first ? AV_FRAME_FLAG_TOP_FIELD_FIRST : 0);
+    frame->flags |=
+        (key ? AV_FRAME_FLAG_KEY : 0) | (interlaced ? AV_FRAME_FLAG_INTERLACED : 0) | (top_field_first ? AV_FRAME_FLAG_TOP_FIELD_FIRST : 0);
 }
 
 void avx_frame_origin(const AVFrame *frame, int64_t *pos, int *size)

@@ -1,6 +1,6 @@
-// Raw frames to and from descriptors (Frame of protocol.proto, as the payload of an AVPacket) with the pixels in an arena's slot. One copy on the way: into the slot; the
-// receiver's frame lies in the slot itself. Pixels, all properties, side data and metadata arrive; what is not data (opaque, private and hardware
-// references) does not. Any thread.
+// Raw frames to and from descriptors (Frame of protocol.proto, as the payload of an AVPacket) with the pixels in an arena's slot. One copy on the
+// way: into the slot; the receiver's frame lies in the slot itself. Pixels, all properties, side data and metadata arrive; what is not data (opaque,
+// private and hardware references) does not. Any thread.
 #ifndef RENDERFARM_FRAMES_H
 #define RENDERFARM_FRAMES_H
 
@@ -20,7 +20,8 @@ struct frames_link {
     bool untouched;
 };
 
-// Copies the frame into the slot, and describes it in a new packet with the frame's time; the packet's pos is the slot. -EMSGSIZE: the slot is too small.
+// Copies the frame into the slot, and describes it in a new packet with the frame's time; the packet's pos is the slot. -EMSGSIZE: the slot is too
+// small.
 int frames_store(struct arena *arena, uint32_t slot, const AVFrame *frame, const struct frames_link *link, AVPacket **packet);
 
 // A peer is not trusted: NULL for a descriptor that makes no sense. Freed with wire__frame__free_unpacked.

@@ -27,7 +27,8 @@ int zsock_open(struct zsock **zsock, uv_loop_t *loop, void *context, int type, c
 int zsock_bind(struct zsock *zsock, const char *endpoint);
 int zsock_connect(struct zsock *zsock, const char *endpoint);
 
-// Sends all parts as one message without waiting and leaves them closed, also on failure. -EAGAIN: the peer's queue is full; -EHOSTUNREACH: no such peer.
+// Sends all parts as one message without waiting and leaves them closed, also on failure. -EAGAIN: the peer's queue is full; -EHOSTUNREACH: no such
+// peer.
 int zsock_send(struct zsock *zsock, zmq_msg_t *parts, size_t count);
 
 // Closes at once what was not sent after linger_ms. The memory is gone in a later turn of the loop; *zsock is NULL at once.

@@ -1,5 +1,5 @@
-// Finished pieces until their turn: encoded chunks arrive per segment, in order within a segment, segments in any order; they leave in the one order of the
-// output. Pure: chunks are opaque here. Not thread-safe. A segment's attempt that is lost may be repeated: what has already left is skipped
+// Finished pieces until their turn: encoded chunks arrive per segment, in order within a segment, segments in any order; they leave in the one order
+// of the output. Pure: chunks are opaque here. Not thread-safe. A segment's attempt that is lost may be repeated: what has already left is skipped
 // the second time (the same work gives the same packets), the rest is dropped and comes again.
 #ifndef RENDERFARM_ASSEMBLER_H
 #define RENDERFARM_ASSEMBLER_H
@@ -14,7 +14,8 @@ struct assembler;
 struct assembler *assembler_new(void);
 void assembler_free(struct assembler **assembler);
 
-// A chunk of a segment. On success the assembler owns it and *chunk is NULL; -EPROTO if it does not follow the one before it (the caller still owns it then).
+// A chunk of a segment. On success the assembler owns it and *chunk is NULL; -EPROTO if it does not follow the one before it (the caller still owns
+// it then).
 int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk);
 // All chunks of the segment are in, packets is what the renderer counted. -EPROTO if that is not what arrived.
 int assembler_end(struct assembler *a, uint32_t segment, uint64_t packets);

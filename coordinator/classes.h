@@ -16,13 +16,13 @@ enum class_kind {
 
 struct class_result {
     enum class_kind kind;
-    bool meta_later;  // it attaches metadata whose class is worse than FRAME, which matters to filters behind it that read metadata
-    bool reads_meta;  // what it does depends on metadata that filters before it attached
-    bool repeatable;  // two runs of ffmpeg give the same; if not, nothing can be exact
-    bool steady;      // one frame out for each frame in, with that frame's time
+    bool meta_later;        // it attaches metadata whose class is worse than FRAME, which matters to filters behind it that read metadata
+    bool reads_meta;        // what it does depends on metadata that filters before it attached
+    bool repeatable;        // two runs of ffmpeg give the same; if not, nothing can be exact
+    bool steady;            // one frame out for each frame in, with that frame's time
     bool bounded;           // CLASS_WINDOW: the number of neighbours is known
     unsigned before, after; // then: how many
-    const char *why;  // a clause for people about a kind other than FRAME: "carries state from frame to frame"; static
+    const char *why;        // a clause for people about a kind other than FRAME: "carries state from frame to frame"; static
 };
 
 struct class_result classes_of(const Wire__FilterFacts *filter);

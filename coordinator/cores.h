@@ -4,8 +4,8 @@
 
 int cores_usable(void); // at least 1
 
-// The cores that one group grants, from the text of its cpu.max ("max 100000", "150000 100000"; kernel, cgroup-v2.rst) or of "QUOTA PERIOD" taken from
-// version 1's files; rounded up; 0 for no limit or a text that makes no sense. Pure.
+// The cores that one group grants, from the text of its cpu.max ("max 100000", "150000 100000"; kernel, cgroup-v2.rst) or of "QUOTA PERIOD" taken
+// from version 1's files; rounded up; 0 for no limit or a text that makes no sense. Pure.
 int cores_of_quota(const char *text);
 
 #endif

@@ -1,5 +1,5 @@
-// The renderers of this host and the way to them: the socket in its private folder, the processes, the roster. Starts and replaces renderers, gives them
-// tasks and chunks within their credit. Which task and what follows from a loss is the farm's to decide. Loop thread only.
+// The renderers of this host and the way to them: the socket in its private folder, the processes, the roster. Starts and replaces renderers, gives
+// them tasks and chunks within their credit. Which task and what follows from a loss is the farm's to decide. Loop thread only.
 #ifndef RENDERFARM_CREW_H
 #define RENDERFARM_CREW_H
 

@@ -2,6 +2,8 @@
 
 #include "assembler.h"
 #include "crew.h"
+#include "explain.h"
+#include "hops.h"
 #include "intake.h"
 #include "outlet.h"
 #include "plan.h"
@@ -27,20 +29,20 @@
 #include <string.h>
 
 enum {
-    SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
+    SLICES = 8,                // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
     SHELF_BYTES = 20 << 20,    // input packets read ahead
     ASSEMBLY_BYTES = 16 << 20, // results that wait for their turn; renderers keep what goes beyond
-    WRITE_BYTES = 4 << 20,    // results on their way to the disk
-    SLOTS_HELD = 8, // frames that a process may be busy with, between stages
+    WRITE_BYTES = 4 << 20,     // results on their way to the disk
     MAX_FAILED_STARTS = 3,
     PROGRESS_MS = 200,
     LEAVE_MS = 2000, // renderers that were told to leave
 };
 
 enum farm_state {
-    FARM_OPENING,  // input and output are being opened, renderers start
-    FARM_PROBING,  // a renderer is looking at the first frames
-    FARM_STARTING, // the output's header is being written
+    FARM_OPENING,    // input and output are being opened, renderers start
+    FARM_PROBING,    // a renderer is looking at the first frames
+    FARM_EXPLAINING, // the input is read for its cuts, and nothing is rendered
+    FARM_STARTING,   // the output's header is being written
     FARM_RUNNING,
     FARM_FINISHING, // all is rendered; the trailer is being written
     FARM_ENDING,    // done or failed: renderers leave, lanes run empty
@@ -81,6 +83,7 @@ struct farm {
 
     // What is told.
     struct report report;
+    struct explain_cuts cuts;
 };
 
 static void pump(struct farm *f);
@@ -291,12 +294,30 @@ static void shelve_run(struct farm *f)
     *run = (struct source_run){0};
 }
 
+// --explain: only the cuts are of interest.
+static void explain_run(struct farm *f)
+{
+    struct source_run *run = &f->intake.run;
+
+    if (run->first)
+        explain_cut(stdout, &f->cuts, run->segment == 0 ? 0 : seconds(f, run->keep_from));
+    if (run->eof) {
+        explain_end(stdout, &f->cuts, &f->plan, f->intake.facts.duration_s, source_cut_note(f->intake.source));
+        start_ending(f, 0);
+    }
+    free(run->extradata);
+    chunk_free(&run->chunk);
+    *run = (struct source_run){0};
+}
+
 static void on_intake(void *data)
 {
     struct farm *f = data;
 
     if (!intake_failed(f) && f->state == FARM_RUNNING)
         shelve_run(f);
+    else if (f->state == FARM_EXPLAINING)
+        explain_run(f);
     pump(f);
 }
 
@@ -414,23 +435,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     pump(f);
 }
 
-// How many slots a hop should have: a run for each of its consumers, which all begin at a run's beginning, the neighbours that wait for a run to begin,
-// and what keeps the producers going.
-static uint64_t slots_wanted(const struct farm *f, const struct plan_stage *from, const struct plan_stage *to)
-{
-    uint64_t workers = (uint64_t)f->options->workers;
-
-    return (to->parallel ? workers * (to->run_frames + SLOTS_HELD) : SLOTS_HELD) + (from->parallel ? workers * from->run_frames : 0);
-}
-
-// And how many it must have, lest it gets stuck.
-static uint64_t slots_needed(const struct farm *f, const struct plan_stage *from, const struct plan_stage *to)
-{
-    uint64_t workers = (uint64_t)f->options->workers;
-
-    return (to->parallel ? workers : 1) * SLOTS_HELD + to->before + to->after + (from->parallel ? from->run_frames + workers : 0) + SLOTS_HELD;
-}
-
+// Of the largest frame that any stage hands on.
 static size_t slot_bytes(const struct farm *f)
 {
     const Wire__Probed *probed = f->probed->probed;
@@ -440,42 +445,6 @@ static size_t slot_bytes(const struct farm *f)
         if (probed->filters[i]->frame_bytes > bytes)
             bytes = (size_t)probed->filters[i]->frame_bytes;
     return bytes;
-}
-
-// Memory that frames between stages may take, bytes: half of what the machine, or the group that this process is in, has.
-static uint64_t frames_budget(void)
-{
-    uint64_t all = uv_get_total_memory(), allowed = uv_get_constrained_memory();
-
-    return (allowed > 0 && allowed < all ? allowed : all) / 2;
-}
-
-static int make_arena(struct farm *f)
-{
-    size_t bytes = slot_bytes(f);
-    uint64_t affordable = bytes > 0 ? frames_budget() / bytes / (f->stage_count - 1) : 0, count = 0;
-
-    for (size_t i = 0; i + 1 < f->stage_count; i++) {
-        const struct plan_stage *from = &f->plan.stages[i], *to = &f->plan.stages[i + 1];
-        uint64_t needed = slots_needed(f, from, to), slots = slots_wanted(f, from, to);
-
-        slots = slots > affordable ? affordable : slots;
-        slots = slots < needed ? needed : slots;
-        f->stages[i].slots.first = (uint32_t)count;
-        f->stages[i].slots.count = (uint32_t)slots;
-        count += slots;
-    }
-    if (count > UINT32_MAX / 2)
-        return -ENOMEM;
-    f->arena = arena_map(f->crew.frames_fd, bytes, (uint32_t)count, true);
-    if (!f->arena)
-        return -errno;
-    for (size_t i = 0; i < f->stage_count; i++) {
-        f->stages[i].slots.slot_bytes = bytes;
-        f->stages[i].slots.slot_count = (uint32_t)count;
-        f->stages[i].job.arena = &f->stages[i].slots;
-    }
-    return 0;
 }
 
 // Each stage has renderers of its own: as many as there are workers for a parallel one, and one for a serial one, which mostly waits. So no stage can
@@ -519,18 +488,19 @@ static int make_plan(struct farm *f)
         .filters = probed->filters,
         .filter_count = probed->n_filters,
     };
-    int err;
 
     plan_make(&f->plan, &input);
+    if (f->options->explain)
+        return 0;
     f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));
     for (; f->stage_count < f->plan.stage_count; f->stage_count++)
         stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);
     if (f->stage_count == 1)
         return 0;
-    err = make_arena(f);
-    if (err < 0) {
-        fail(f, 1, "no memory for frames between stages: %s", err_text(err));
-        return err;
+    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, (unsigned)f->options->workers);
+    if (!f->arena) {
+        fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
+        return -ENOMEM;
     }
     return staff_stages(f);
 }
@@ -587,8 +557,14 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
         pump(f);
         return;
     }
-    say_plan(f);
     source_start(f->intake.source, f->plan.stages[0].parallel, f->plan.segment_s);
+    if (f->options->explain) {
+        f->state = FARM_EXPLAINING;
+        explain_plan(stdout, &f->plan, f->options->input, &f->intake.facts);
+        pump(f);
+        return;
+    }
+    say_plan(f);
     f->state = FARM_STARTING;
     outlet_start(&f->outlet, f->probed->probed);
     pump(f);
@@ -625,8 +601,8 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         return;
     }
     output = f->probed->probed->output;
-    if (done->extradata.len > 0 && (done->extradata.len != output->extradata.len ||
-                                    memcmp(done->extradata.data, output->extradata.data, output->extradata.len) != 0)) {
+    if (done->extradata.len > 0 &&
+        (done->extradata.len != output->extradata.len || memcmp(done->extradata.data, output->extradata.data, output->extradata.len) != 0)) {
         fail(f, 1, "segment %u: the encoder's parameters differ from the first segment's, so the pieces would not play as one; try --segment=0",
              done->segment);
         return;
@@ -653,7 +629,8 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     roster_set_state(renderer, RENDERER_READY);
     if (probing && f->state == FARM_PROBING) {
         fail(f, status_of(failed->code), "%s: %s", f->options->input, failed->reason);
-    } else if (f->state == FARM_RUNNING && scheduler_is_running(f->stages[renderer->stage].scheduler, failed->segment, failed->attempt, renderer->slot)) {
+    } else if (f->state == FARM_RUNNING &&
+               scheduler_is_running(f->stages[renderer->stage].scheduler, failed->segment, failed->attempt, renderer->slot)) {
         if (failed->code == -ESTALE || failed->code == -EMSGSIZE) {
             log_info("%s; starting over, as one segment", failed->reason);
             start_over(f, AGAIN_ONE_SEGMENT);
@@ -725,7 +702,7 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
         return;
     }
     log_warn("renderer %u %s%s", was.slot, how,
-             was.state != RENDERER_BUSY                ? ""
+             was.state != RENDERER_BUSY           ? ""
              : f->stage_count > 1 && !was.probing ? "; frames were on their way through it, so the stages start over"
                                                   : "; its work goes to another");
     if (was.state == RENDERER_BUSY && was.probing) {
@@ -743,7 +720,8 @@ static void on_renderer_exit(void *data, const struct spawner_exit *fact)
         else if (f->stage_count > 1)
             start_over(f, AGAIN_SAME); // frames that it had taken over, or had in the making, are lost with it
         else if (segment && !segment->repeatable)
-            fail(f, 1, "%s: the only renderer %s, and its work cannot be repeated because it is one segment of the whole video", f->options->input, how);
+            fail(f, 1, "%s: the only renderer %s, and its work cannot be repeated because it is one segment of the whole video", f->options->input,
+                 how);
         else
             assembler_restart(stage->assembler, was.segment);
     }
@@ -813,6 +791,8 @@ static void pump(struct farm *f)
             outlet_open(&f->outlet);
         start_probe(f);
     }
+    if (f->state == FARM_EXPLAINING && !intake_busy(&f->intake))
+        intake_read(&f->intake);
     if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED)
         f->state = FARM_RUNNING;
     if (f->state == FARM_RUNNING) {
@@ -914,7 +894,7 @@ static int start(struct farm *f)
         .input = f->options->input,
         .output = f->options->output,
         .codec = f->options->codec,
-        .overwrite = f->options->overwrite,
+        .overwrite = f->options->overwrite || f->options->explain,
         .no_audio = f->options->no_audio,
         .no_subtitles = f->options->no_subtitles,
         .autorotate = !f->options->no_autorotate,
@@ -963,7 +943,7 @@ static int run_once(const struct options *options, enum again *again, uint64_t r
     pump(f);
     uv_run(&f->loop, UV_RUN_DEFAULT);
 
-    if (f->exit_status == 0) {
+    if (f->exit_status == 0 && !options->explain) {
         f->report.stats.retries = retries;
         for (size_t i = 0; i < f->stage_count; i++)
             f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);

@@ -1,5 +1,5 @@
-// The socket of all renderers: bytes to facts, facts to bytes. Knows who is connected, checks what they say and when they may say it, and drops a peer
-// that breaks the protocol; what a fact means for the job is the farm's business. Loop thread only.
+// The socket of all renderers: bytes to facts, facts to bytes. Knows who is connected, checks what they say and when they may say it, and drops a
+// peer that breaks the protocol; what a fact means for the job is the farm's business. Loop thread only.
 #ifndef RENDERFARM_HUB_H
 #define RENDERFARM_HUB_H
 
@@ -13,7 +13,8 @@
 
 struct hub;
 
-// Facts; peer is a number that the hub gives, never used twice. Messages are the hub's and live until the call returns; a chunk is taken by clearing *chunk.
+// Facts; peer is a number that the hub gives, never used twice. Messages are the hub's and live until the call returns; a chunk is taken by clearing
+// *chunk.
 struct hub_events {
     void (*on_hello)(void *data, uint32_t peer, const Wire__Hello *hello);
     void (*on_chunk)(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk);

@@ -1,5 +1,5 @@
-// The demux lane and what it brings: opens the source, shows its head for the probe, reads ahead. Loop thread; the blocking calls run in the lane, one at a
-// time, and each end is told by on_change, after which the fields below are the loop's again.
+// The demux lane and what it brings: opens the source, shows its head for the probe, reads ahead. Loop thread; the blocking calls run in the lane,
+// one at a time, and each end is told by on_change, after which the fields below are the loop's again.
 #ifndef RENDERFARM_INTAKE_H
 #define RENDERFARM_INTAKE_H
 

@@ -1,5 +1,5 @@
-// A lane: blocking calls on libuv's pool, one at a time, in the order given; each result comes back on the loop. Two lanes, demux and mux, keep the two
-// FFmpeg contexts each on one thread at a time. Loop thread only, but for the work callback itself.
+// A lane: blocking calls on libuv's pool, one at a time, in the order given; each result comes back on the loop. Two lanes, demux and mux, keep the
+// two FFmpeg contexts each on one thread at a time. Loop thread only, but for the work callback itself.
 #ifndef RENDERFARM_LANE_H
 #define RENDERFARM_LANE_H
 

@@ -22,6 +22,7 @@ enum {
     LONG_PIX_FMT,
     LONG_SEGMENT,
     LONG_ENCODE,
+    LONG_EXPLAIN,
     LONG_NO_AUDIO,
     LONG_NO_SUBTITLES,
     LONG_NO_AUTOROTATE,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
     {"pix-fmt", required_argument, NULL, LONG_PIX_FMT},
     {"segment", required_argument, NULL, LONG_SEGMENT},
     {"encode", required_argument, NULL, LONG_ENCODE},
+    {"explain", no_argument, NULL, LONG_EXPLAIN},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -78,6 +80,8 @@ static void print_help(int cores)
            "      --encode=HOW           segments: each with an encoder of its own, on all cores\n"
            "                             (the default); stream: one encoder over the whole\n"
            "                             video, as ffmpeg does it, while the filters use all cores\n"
+           "      --explain              say what would be done, in which stages, where it would be\n"
+           "                             cut, and what limits the speed-up; render nothing\n"
            "\n"
            "Picture\n"
            "  -f, --filter=CHAIN         libavfilter chain, as for ffmpeg's -vf (also --vf)\n"
@@ -282,6 +286,9 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         if (strcmp(optarg, "segments") != 0 && strcmp(optarg, "stream") != 0)
             return usage_error("--encode must be segments or stream, not '%s'", optarg);
         o->encode_stream = strcmp(optarg, "stream") == 0;
+        break;
+    case LONG_EXPLAIN:
+        o->explain = true;
         break;
     case LONG_NO_AUDIO:
         o->no_audio = true;

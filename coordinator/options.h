@@ -13,15 +13,16 @@ struct option_pair {
 
 struct options {
     char *input, *output;
-    int workers;        // 1..1024; the default is the cores that this process may use
-    int threads;        // per renderer, 1..64
-    char *filter;       // "" for none
-    char *codec;        // NULL: the container's default
+    int workers;                         // 1..1024; the default is the cores that this process may use
+    int threads;                         // per renderer, 1..64
+    char *filter;                        // "" for none
+    char *codec;                         // NULL: the container's default
     struct option_pair *encoder_options; // crf, preset, b (--bitrate) and --encoder-options, in the order given, later ones win
     size_t encoder_option_count;
     char *pixel_format; // NULL: as ffmpeg chooses
     double segment_s;   // 0: chosen by the plan
     bool one_segment;   // --segment=0
+    bool explain;       // say what would be done, and do not
     bool encode_stream; // --encode=stream
     bool no_audio, no_subtitles, no_autorotate, overwrite;
     enum progress_mode progress;

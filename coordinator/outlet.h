@@ -1,5 +1,5 @@
-// The mux lane and what it takes: opens the sink, writes the header, chunks in order and the trailer. Loop thread; the blocking calls run in the lane, one at
-// a time, and each end is told by on_change, after which the fields below are the loop's again.
+// The mux lane and what it takes: opens the sink, writes the header, chunks in order and the trailer. Loop thread; the blocking calls run in the
+// lane, one at a time, and each end is told by on_change, after which the fields below are the loop's again.
 #ifndef RENDERFARM_OUTLET_H
 #define RENDERFARM_OUTLET_H
 

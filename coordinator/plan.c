@@ -17,9 +17,9 @@ static const double long_gop = 1.5;
 static const double usual_rate = 25;
 
 enum {
-    RUN_FRAMES = 8,      // between stages, where the length of a run shapes nothing
+    RUN_FRAMES = 8, // between stages, where the length of a run shapes nothing
     RUN_BYTES = 256 << 20,
-    RUN_NEIGHBOURS = 6,  // ... but at least this many times its neighbours, which are filtered in vain
+    RUN_NEIGHBOURS = 6, // ... but at least this many times its neighbours, which are filtered in vain
 };
 
 static double segment_length(const struct plan_input *input)
@@ -140,7 +140,7 @@ static void add_filters(struct plan_stage *stage, const struct plan_input *input
     if (stage->encode)
         append_format(&stage->filters, input->encoder_format);
     else
-        stage->sink_format = mem_dup(to > 0                     ? input->filters[to - 1]->output_format
+        stage->sink_format = mem_dup(to > 0                    ? input->filters[to - 1]->output_format
                                      : input->filter_count > 0 ? input->filters[0]->input_format
                                                                : input->encoder_format);
 }
@@ -185,7 +185,8 @@ static size_t group_end(const struct filter_place *places, size_t count, size_t 
 }
 
 // Serial decoding, then the filters in stages, then the encoder.
-static void make_stages(struct plan *plan, const struct plan_input *input, const struct filter_place *places, char *const *texts, const char *why_decode)
+static void make_stages(struct plan *plan, const struct plan_input *input, const struct filter_place *places, char *const *texts,
+                        const char *why_decode)
 {
     size_t first = 0, at;
     struct plan_stage *stage;
@@ -244,7 +245,8 @@ unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
 static bool formats_known(const struct plan_input *input)
 {
     for (size_t i = 0; i < input->filter_count; i++)
-        if (!input->filters[i]->input_format || !input->filters[i]->output_format || input->filters[i]->inputs != 1 || input->filters[i]->outputs != 1)
+        if (!input->filters[i]->input_format || !input->filters[i]->output_format || input->filters[i]->inputs != 1 ||
+            input->filters[i]->outputs != 1)
             return false;
     return input->encoder_format != NULL;
 }
@@ -283,11 +285,10 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     free_places(places, input->filter_count);
 }
 
-// The names of a stage's filters, without what was put between them; "filters" for a graph that branches.
-static char *filter_names(const char *filters)
+char *plan_filter_names(const struct plan *plan, const struct plan_stage *stage)
 {
     size_t count;
-    char **texts = chain_split(filters, &count), *names = mem_dup("");
+    char **texts = chain_split(stage->filters ? stage->filters : plan->chain, &count), *names = mem_dup("");
 
     if (!texts) {
         free(names);
@@ -313,9 +314,9 @@ char *plan_describe(const struct plan *plan)
 
     for (size_t i = 0; i < plan->stage_count; i++) {
         const struct plan_stage *stage = &plan->stages[i];
-        char *names = filter_names(stage->filters ? stage->filters : plan->chain);
-        char *longer = mem_format("%s%s[%s%s%s%s%s]%s", text, i > 0 ? " > " : "", stage->decode ? "decode" : "", stage->decode && *names ? " " : "", names,
-                                  (stage->decode || *names) && stage->encode ? " " : "", stage->encode ? "encode" : "",
+        char *names = plan_filter_names(plan, stage);
+        char *longer = mem_format("%s%s[%s%s%s%s%s]%s", text, i > 0 ? " > " : "", stage->decode ? "decode" : "", stage->decode && *names ? " " : "",
+                                  names, (stage->decode || *names) && stage->encode ? " " : "", stage->encode ? "encode" : "",
                                   stage->parallel ? " parallel" : " in order");
 
         free(text);

@@ -1,8 +1,8 @@
 // The plan: facts about the input, what the filters depend on and the user's options in; stages out. Pure: no files, no decoders.
 //
-// Where the stream and the chain allow it there is one stage [decode filters encode], parallel over segments that are cut in the packets. Else the frames go
-// from stage to stage: serial stages take them in order in one process, parallel ones take runs of them on any. How long the runs of the encoding
-// stage are follows from the input and the options alone, because it shapes the output.
+// Where the stream and the chain allow it there is one stage [decode filters encode], parallel over segments that are cut in the packets. Else the
+// frames go from stage to stage: serial stages take them in order in one process, parallel ones take runs of them on any. How long the runs of the
+// encoding stage are follows from the input and the options alone, because it shapes the output.
 #ifndef RENDERFARM_PLAN_H
 #define RENDERFARM_PLAN_H
 
@@ -49,6 +49,8 @@ struct plan {
 void plan_make(struct plan *plan, const struct plan_input *input);
 // How many frames the run has that begins with frame number `from`: shorter ones towards the end, so that all cores end at about the same time.
 unsigned plan_run_length(const struct plan_stage *stage, uint64_t from);
+// The names of the stage's filters, "scale,unsharp", without what was put between them; "filters" for a graph that branches. free().
+char *plan_filter_names(const struct plan *plan, const struct plan_stage *stage);
 // One line for people: "decode | nlmeans (parallel) | hqdn3d | unsharp, encode (parallel)"; free().
 char *plan_describe(const struct plan *plan);
 void plan_clear(struct plan *plan);

@@ -1,5 +1,5 @@
-// The progress line: on a terminal one redrawn line (bar, percent, frames, fps, times real time, ETA, busy renderers); otherwise a line every ten seconds; or
-// one JSON object a line on stdout; or nothing. Knows no clock: times are arguments, and progress_text is pure. Loop thread only.
+// The progress line: on a terminal one redrawn line (bar, percent, frames, fps, times real time, ETA, busy renderers); otherwise a line every ten
+// seconds; or one JSON object a line on stdout; or nothing. Knows no clock: times are arguments, and progress_text is pure. Loop thread only.
 #ifndef RENDERFARM_PROGRESS_H
 #define RENDERFARM_PROGRESS_H
 
@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct progress_facts {
-    uint64_t frames;       // finished so far
-    uint64_t frames_total; // estimate, 0 unknown
-    double video_s;        // finished length in seconds of video
+    uint64_t frames;                        // finished so far
+    uint64_t frames_total;                  // estimate, 0 unknown
+    double video_s;                         // finished length in seconds of video
     uint64_t segments_done, segments_total; // total 0: unknown yet
     int busy, workers;
     uint64_t elapsed_ns;
@@ -23,8 +23,8 @@ struct progress *progress_new(enum progress_mode mode, int is_terminal, int colu
 // Formats one state as mode says, without line end; size as snprintf. mode must not be AUTO; columns is for BAR.
 void progress_text(char *out, size_t size, enum progress_mode mode, int columns, const struct progress_facts *facts);
 void progress_show(struct progress *progress, const struct progress_facts *facts, uint64_t now_ns); // decides itself whether something is due
-void progress_hide(void *progress);  // wipes the redrawn line, for a log line to come: fits log_around
-void progress_again(void *progress); // draws it again
+void progress_hide(void *progress);                                               // wipes the redrawn line, for a log line to come: fits log_around
+void progress_again(void *progress);                                              // draws it again
 void progress_end(struct progress *progress, const struct progress_facts *facts); // last state, line end
 void progress_free(struct progress **progress);
 

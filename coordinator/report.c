@@ -83,7 +83,9 @@ void report_show(struct report *r, const struct source_facts *facts, uint64_t se
     uint64_t now_ns = clock_now_ns();
     struct progress_facts state = {
         .frames = r->frames_done,
-        .frames_total = frames_total ? frames_total : facts->frames > 0 ? (uint64_t)facts->frames : 0,
+        .frames_total = frames_total        ? frames_total
+                        : facts->frames > 0 ? (uint64_t)facts->frames
+                                            : 0,
         .video_s = per_second > 0 ? (double)r->frames_done / per_second : 0,
         .segments_done = segments_done,
         .segments_total = segments_total,

@@ -1,4 +1,5 @@
-// What the user is told: the progress line while it runs, the closing line and the statistics at the end. Gathers figures; decides nothing. Loop thread only.
+// What the user is told: the progress line while it runs, the closing line and the statistics at the end. Gathers figures; decides nothing. Loop
+// thread only.
 #ifndef RENDERFARM_REPORT_H
 #define RENDERFARM_REPORT_H
 
@@ -18,12 +19,14 @@ struct report {
 
 void report_init(struct report *report, const struct options *options);
 void report_grow(struct report *report, size_t renderers); // to that many renderers
-// At the end of each turn of the loop: the time now, and the time that the loop has ever spent waiting. What lies between and was not waited is the turn.
+// At the end of each turn of the loop: the time now, and the time that the loop has ever spent waiting. What lies between and was not waited is the
+// turn.
 void report_turn(struct report *report, uint64_t now_ns, uint64_t idle_ns);
 // written: it is a segment of the output, not a step on the way to one.
 void report_done(struct report *report, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s);
 // frames_total: known for certain, 0 while it is not.
-void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy);
+void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total,
+                 int busy);
 // After a job that went well.
 void report_finish(struct report *report, const struct options *options, const struct source_facts *facts);
 void report_clear(struct report *report);

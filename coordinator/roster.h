@@ -13,7 +13,7 @@ struct renderer {
     uint32_t slot; // 0, 1, 2...; a replacement takes over the slot
     uint32_t peer; // the hub's number; 0 while starting
     uint32_t pid;
-    uint32_t stage; // of the plan, that it works for
+    uint32_t stage;            // of the plan, that it works for
     enum renderer_state state; // changed by roster_set_state only
     bool has_job;              // it knows the job with the first frame's facts
     // While busy.
@@ -37,9 +37,9 @@ void roster_init(struct roster *roster, size_t count);
 void roster_grow(struct roster *roster, size_t count); // to that many slots; pointers to renderers change
 void roster_clear(struct roster *roster);
 void roster_set_state(struct renderer *renderer, enum renderer_state state);
-struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);         // NULL: unknown
-struct renderer *roster_by_segment(struct roster *roster, uint32_t segment);   // that renders it now, or NULL
-struct renderer *roster_idle(struct roster *roster);                           // a ready one, or NULL
+struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);       // NULL: unknown
+struct renderer *roster_by_segment(struct roster *roster, uint32_t segment); // that renders it now, or NULL
+struct renderer *roster_idle(struct roster *roster);                         // a ready one, or NULL
 size_t roster_count(const struct roster *roster, enum renderer_state state);
 
 #endif

@@ -1,4 +1,5 @@
-// Who renders which segment: segments waiting, sent, done, written; attempts; which goes next. Pure: no sockets, no clock, no libraries. Not thread-safe.
+// Who renders which segment: segments waiting, sent, done, written; attempts; which goes next. Pure: no sockets, no clock, no libraries. Not
+// thread-safe.
 //
 // Segments go out in order while more input is to come, because the output is written in order and finished work that waits its turn costs memory.
 // Once the input has ended, the rest is known: the first unwritten segment still goes first (everything waits for it), then the longest, so that
@@ -40,9 +41,9 @@ void scheduler_on_written(struct scheduler *s, uint32_t number);
 
 // Is this the attempt that runs?
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
-size_t scheduler_waiting(const struct scheduler *s);     // segments that wait to be handed out, ready or not
-uint32_t scheduler_first(const struct scheduler *s);     // the first that is not written
-uint32_t scheduler_total(const struct scheduler *s);     // segments so far
+size_t scheduler_waiting(const struct scheduler *s);      // segments that wait to be handed out, ready or not
+uint32_t scheduler_first(const struct scheduler *s);      // the first that is not written
+uint32_t scheduler_total(const struct scheduler *s);      // segments so far
 uint32_t scheduler_done_count(const struct scheduler *s); // done or written
 uint32_t scheduler_retries(const struct scheduler *s);
 bool scheduler_finished(const struct scheduler *s); // input ended and all is written

@@ -1,5 +1,5 @@
-// Segments that were read and are not rendered yet: their input packets, kept until the result is in, so that lost work can go out again. A segment that
-// grows beyond SHELF_KEEP_BYTES (a serial job over a long video) is not kept: what was sent is let go, and such a segment cannot be repeated.
+// Segments that were read and are not rendered yet: their input packets, kept until the result is in, so that lost work can go out again. A segment
+// that grows beyond SHELF_KEEP_BYTES (a serial job over a long video) is not kept: what was sent is let go, and such a segment cannot be repeated.
 // Pure. Not thread-safe.
 #ifndef RENDERFARM_SHELF_H
 #define RENDERFARM_SHELF_H
@@ -19,9 +19,9 @@ struct shelf_segment {
     size_t extradata_size;
     struct chunk_list chunks;
     uint32_t next_sequence; // for whoever makes its chunks
-    bool complete;    // its last chunk is here
-    bool repeatable;  // nothing was let go
-    int64_t last_pts; // input time base
+    bool complete;          // its last chunk is here
+    bool repeatable;        // nothing was let go
+    int64_t last_pts;       // input time base
 };
 
 struct shelf {

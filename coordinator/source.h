@@ -30,11 +30,12 @@ struct source_facts {
 
 void source_facts_clear(struct source_facts *facts);
 
-// Opens the file and finds its video stream: the first that is no cover picture, or the cover picture if there is nothing else. On failure *why is one sentence (free()).
+// Opens the file and finds its video stream: the first that is no cover picture, or the cover picture if there is nothing else. On failure *why is
+// one sentence (free()).
 int source_open(struct source **source, const char *path, struct source_facts *facts, char **why);
 
-// The first packets of the video, for a probe: at least min_packets and min_bytes worth, or all that there is. Fills *head with new references; the packets are still
-// given out by source_next. *eof says that this is the whole video. May be called again with more.
+// The first packets of the video, for a probe: at least min_packets and min_bytes worth, or all that there is. Fills *head with new references; the
+// packets are still given out by source_next. *eof says that this is the whole video. May be called again with more.
 int source_head(struct source *source, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why);
 
 // What the plan decided; once, before the first source_next. segment_s is the length aimed at; 0 or cut=false: all in one segment.
@@ -53,7 +54,8 @@ struct source_run {
     int64_t last_pts; // the greatest timestamp in the run, input time base
 };
 
-// Reads until a chunk is full or a segment ends. A read error in mid-file ends the video like an end of file (see source_damage). Returns 0 or an error (*why).
+// Reads until a chunk is full or a segment ends. A read error in mid-file ends the video like an end of file (see source_damage). Returns 0 or an
+// error (*why).
 int source_next(struct source *source, struct source_run *run, char **why);
 
 // One sentence if the input ended early or was damaged, as far as seen; NULL if all is well. Static to the source.

@@ -1,5 +1,5 @@
-// Starting, watching and reaping local renderers. Each gets a slot number, the read end of a pipe as stdin that closes when this process is gone (then it
-// leaves by itself), and the endpoint to call. Loop thread only.
+// Starting, watching and reaping local renderers. Each gets a slot number, the read end of a pipe as stdin that closes when this process is gone
+// (then it leaves by itself), and the endpoint to call. Loop thread only.
 #ifndef RENDERFARM_SPAWNER_H
 #define RENDERFARM_SPAWNER_H
 
@@ -28,7 +28,8 @@ int spawner_running(const struct spawner *spawner);
 // Frees it; all children have exited and been told of, or are no longer of interest.
 void spawner_free(struct spawner **spawner);
 
-// The renderer program: $RENDERFARM_RENDERER, else "renderfarm-renderer" beside this program. freed by the caller; NULL and one logged line if there is none.
+// The renderer program: $RENDERFARM_RENDERER, else "renderfarm-renderer" beside this program. freed by the caller; NULL and one logged line if there
+// is none.
 char *spawner_find_renderer(void);
 
 #endif

@@ -14,7 +14,7 @@ enum { STAGE_CORE = 0, STAGE_BEFORE = 1, STAGE_AFTER = 2 }; // a frame's part in
 
 struct stage {
     const struct plan_stage *plan;
-    Wire__Job job; // fields are borrowed, but for those that stage_take_link makes
+    Wire__Job job;  // fields are borrowed, but for those that stage_take_link makes
     bool job_known; // a stage behind another learns the rest of its job from its first frame
     struct scheduler *scheduler;
     struct assembler *assembler;
@@ -26,11 +26,11 @@ struct stage {
 
     // Frames that came in.
     uint64_t frames;
-    uint32_t run;                   // that the last one belongs to
-    uint64_t in_run;                // how many of it have come
-    unsigned run_length;            // 0 before the first
+    uint32_t run;        // that the last one belongs to
+    uint64_t in_run;     // how many of it have come
+    unsigned run_length; // 0 before the first
     int64_t last_pts;
-    struct chunk *open;             // frames for a run, on their way to the shelf
+    struct chunk *open; // frames for a run, on their way to the shelf
     uint32_t open_run;
     struct AVPacket **history; // the last plan->before of them, each a holder of its slot
     size_t history_count;

@@ -7,7 +7,7 @@
 
 struct stats_renderer {
     uint32_t slot, pid;
-    uint64_t busy_ns;  // between a task's sending and its result
+    uint64_t busy_ns; // between a task's sending and its result
     uint64_t segments, frames;
     uint64_t peak_memory_bytes;
 };
@@ -30,8 +30,8 @@ struct stats {
 
 // CPU time of useful work over workers x wall, 0..1.
 double stats_efficiency(const struct stats *stats);
-// Writes the JSON object (keys wall_s, frames, segments, workers, threads, retries, cpu_s{decode,filter,encode,total}, renderers[], efficiency, loop_max_ms,
-// peak_memory_bytes{coordinator,renderers[]}, ...). Returns 0 or -errno.
+// Writes the JSON object (keys wall_s, frames, segments, workers, threads, retries, cpu_s{decode,filter,encode,total}, renderers[], efficiency,
+// loop_max_ms, peak_memory_bytes{coordinator,renderers[]}, ...). Returns 0 or -errno.
 int stats_write(const struct stats *stats, const char *path);
 // Peak resident memory and CPU time of this process.
 void stats_self(struct stats *stats);

@@ -17,9 +17,9 @@ struct writer {
     struct timeline timeline;
     AVPacket *held[TIMELINE_MAX_DELAY + 1]; // packets whose decode time is not certain yet
     size_t held_count;
-    uint32_t segment;        // that is being written
-    int64_t past_pts;        // greatest of the segments before
-    int64_t greatest_pts;    // greatest so far
+    uint32_t segment;     // that is being written
+    int64_t past_pts;     // greatest of the segments before
+    int64_t greatest_pts; // greatest so far
 };
 
 struct writer *writer_new(struct sink *sink, unsigned reorder_delay, int64_t frame_step)
@@ -42,8 +42,8 @@ static void release(struct writer *w, struct chunk *out, const int64_t *dts, siz
     memmove(w->held, w->held + count, w->held_count * sizeof(w->held[0]));
 }
 
-// Damaged video may have frames without a time, or go back in time. Where the encoder holds nothing back that is seen here, and ends like in ffmpeg: the
-// frame is shown with the one before it.
+// Damaged video may have frames without a time, or go back in time. Where the encoder holds nothing back that is seen here, and ends like in ffmpeg:
+// the frame is shown with the one before it.
 static void lift(const struct writer *w, AVPacket *packet)
 {
     bool seen_in_segment = w->greatest_pts != INT64_MIN && w->greatest_pts != w->past_pts;

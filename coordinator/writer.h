@@ -1,5 +1,5 @@
-// From encoded chunks in output order to the sink: checks that segments follow one another in time, rebuilds decode timestamps over the whole video and
-// hands the packets on. Runs inside the mux lane, like the sink.
+// From encoded chunks in output order to the sink: checks that segments follow one another in time, rebuilds decode timestamps over the whole video
+// and hands the packets on. Runs inside the mux lane, like the sink.
 #ifndef RENDERFARM_WRITER_H
 #define RENDERFARM_WRITER_H
 

@@ -1,5 +1,5 @@
-// Where the two threads of a renderer meet: the loop thread (uplink) puts a job, a task and its chunks on the desk and takes results off it; the render
-// thread takes work and puts results. One task at a time. Everything inside is guarded by one lock; the loop is woken through on_change, which
+// Where the two threads of a renderer meet: the loop thread (uplink) puts a job, a task and its chunks on the desk and takes results off it; the
+// render thread takes work and puts results. One task at a time. Everything inside is guarded by one lock; the loop is woken through on_change, which
 // must be safe to call from any thread (uv_async_send).
 #ifndef RENDERFARM_DESK_H
 #define RENDERFARM_DESK_H

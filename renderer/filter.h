@@ -26,7 +26,8 @@ int filter_check(const Wire__Job *job, char **why);
 // The same, and appends the facts of each of the user's filters, in the order of the graph.
 int filter_facts(const Wire__Job *job, Wire__FilterFacts ***facts, size_t *count, char **why);
 
-// Fills in the formats of the links of the user's filters, as the graph has them now; valid after the first filter_send. facts as filter_facts gave them.
+// Fills in the formats of the links of the user's filters, as the graph has them now; valid after the first filter_send. facts as filter_facts gave
+// them.
 void filter_links(const struct filter *filter, Wire__FilterFacts **facts, size_t count);
 
 // The job must outlive the filter. formats is an argument list for the filter "format", "" for any; it is copied.

@@ -55,9 +55,12 @@ int main(int argc, char **argv)
 {
     enum { CONNECT = 256, SLOT, THREADS, VERBOSITY };
     static const struct option longs[] = {
-        {"connect", required_argument, NULL, CONNECT}, {"slot", required_argument, NULL, SLOT},
-        {"threads", required_argument, NULL, THREADS}, {"verbosity", required_argument, NULL, VERBOSITY},
-        {"help", no_argument, NULL, 'h'},              {"version", no_argument, NULL, 'V'},
+        {"connect", required_argument, NULL, CONNECT},
+        {"slot", required_argument, NULL, SLOT},
+        {"threads", required_argument, NULL, THREADS},
+        {"verbosity", required_argument, NULL, VERBOSITY},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     const char *endpoint = NULL;

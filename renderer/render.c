@@ -427,9 +427,9 @@ static int send_frame(struct run *run, const AVPacket *packet)
 static int send_chunk(struct run *run, const struct chunk *chunk)
 {
     for (size_t i = 0; i < chunk->packet_count && !run->probed; i++) {
-        int err = run->io->cancelled(run->io->data)    ? err_why(run->why, -ECANCELED, "cancelled")
-                  : run->render->job->takes_frames ? send_frame(run, chunk->packets[i])
-                                                   : send_packet(run, chunk->packets[i]);
+        int err = run->io->cancelled(run->io->data) ? err_why(run->why, -ECANCELED, "cancelled")
+                  : run->render->job->takes_frames  ? send_frame(run, chunk->packets[i])
+                                                    : send_packet(run, chunk->packets[i]);
 
         if (err < 0)
             return err;

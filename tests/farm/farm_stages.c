@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 
 #include <setjmp.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -82,7 +83,8 @@ static void long_gop_is_split_without_a_word(void **state)
 
 static void bytes_are_the_same_for_any_number_of_workers(void **state)
 {
-    static const char *const how[][2] = {{"--workers=1", "--threads=1"}, {"--workers=2", "--threads=4"}, {"--workers=3", "--threads=1"}, {"--workers=8", "--threads=2"}};
+    static const char *const how[][2] = {
+        {"--workers=1", "--threads=1"}, {"--workers=2", "--threads=4"}, {"--workers=3", "--threads=1"}, {"--workers=8", "--threads=2"}};
     const char *input = trial_sample("long-gop.mp4"), *first = NULL;
 
     (void)state;
@@ -104,8 +106,8 @@ static void one_encoder_gives_the_packets_of_ffmpeg(void **state)
 
     (void)state;
     // Without what x264 does not repeat from one CPU's instructions to the other's.
-    trial_ffmpeg("-filter_threads", "8", "-i", input, "-map", "0:v:0", "-vf", "unsharp,hqdn3d", "-fps_mode", "passthrough", "-c:v", "libx264", "-threads",
-                 "1", "-crf", "25", "-mbtree", "0", theirs, NULL);
+    trial_ffmpeg("-filter_threads", "8", "-i", input, "-map", "0:v:0", "-vf", "unsharp,hqdn3d", "-fps_mode", "passthrough", "-c:v", "libx264",
+                 "-threads", "1", "-crf", "25", "-mbtree", "0", theirs, NULL);
     trial_render(input, ours, "-q", "--no-audio", "--encode=stream", "--filter=unsharp,hqdn3d", "--codec=libx264", "--crf=25",
                  "--encoder-options=mbtree=0", "--workers=3", NULL);
     assert_string_equal(trial_packets(ours, "v"), trial_packets(theirs, "v"));
@@ -147,6 +149,33 @@ static void one_segment_can_be_asked_for(void **state)
     assert_non_null(strstr(trial_output(ARGUMENTS("grep", "segments\"", trial_path("s.json"))), ":1"));
 }
 
+static const char *explained(const char *sample, const char *option)
+{
+    return trial_output(ARGUMENTS(trial_program(), "--explain", option, trial_sample(sample), trial_path("never.mp4")));
+}
+
+static void assert_explains(const char *text, const char *wanted)
+{
+    if (!strstr(text, wanted))
+        fail_msg("no \"%s\" in\n%s", wanted, text);
+}
+
+static void explain_tells_stages_and_cuts_and_renders_nothing(void **state)
+{
+    const char *text = explained("plain.mp4", "--segment=1");
+
+    (void)state;
+    assert_explains(text, "stage 1: decode, encode: parallel");
+    assert_explains(text, "cuts at (s): 1.000 2.000 3.000\n");
+    assert_explains(text, "limit: 4 segments, the longest of 1.00 s");
+    text = explained("plain.mp4", "--filter=unsharp,hqdn3d,tmix=frames=4");
+    assert_explains(text, "stage 3: hqdn3d: in order, in one process: the filter hqdn3d carries state from frame to frame");
+    assert_explains(text, "stage 4: tmix, encode: parallel, in segments of 48 frames, with 3 frames before and 0 after");
+    text = explained("mpeg4.avi", "--no-audio");
+    assert_explains(text, "not simply cut, because the codec mpeg4");
+    assert_int_not_equal(access(trial_path("never.mp4"), F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +188,7 @@ int main(void)
         TRIAL(matroska_with_b_frames_is_cut_too),
         TRIAL(codec_that_does_not_restart_is_named),
         TRIAL(one_segment_can_be_asked_for),
+        TRIAL(explain_tells_stages_and_cuts_and_renders_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,8 @@ static void quotes_and_backslashes_keep_them(void **state)
 
 static void what_is_no_plain_chain_is_left_alone(void **state)
 {
-    static const char *const others[] = {"split[a][b];[a][b]hstack", "[in]hflip[out]", "hflip;vflip", "sws_flags=bicubic;scale=10:10", "eq='contrast"};
+    static const char *const others[] = {"split[a][b];[a][b]hstack", "[in]hflip[out]", "hflip;vflip", "sws_flags=bicubic;scale=10:10",
+                                         "eq='contrast"};
     size_t count;
 
     (void)state;

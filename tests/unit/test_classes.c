@@ -177,7 +177,7 @@ static void neighbours_follow_from_the_options(void **state)
     expect_window("tmedian|radius=3", 0, 6);
     expect_window("atadenoise|s=9", 4, 4);
     expect_window("fftdnoiz|prev=1|next=1", 1, 1);
-    assert_false(result_of("fps|fps=20").bounded);   // by rates that only the graph knows
+    assert_false(result_of("fps|fps=20").bounded);       // by rates that only the graph knows
     assert_false(result_of("tmix|frames=1024").bounded); // as good as everything
 }
 

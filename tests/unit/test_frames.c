@@ -141,8 +141,9 @@ static void hand_over(enum AVPixelFormat format, int width, int height, bool cop
 
 static void frames_arrive_whole(void **state)
 {
-    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV444P10LE, AV_PIX_FMT_NV12,  AV_PIX_FMT_GBRAP, AV_PIX_FMT_GRAY16BE,
-                                                 AV_PIX_FMT_RGB24,   AV_PIX_FMT_PAL8,        AV_PIX_FMT_YUYV422, AV_PIX_FMT_MONOWHITE};
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV444P10LE, AV_PIX_FMT_NV12,
+                                                 AV_PIX_FMT_GBRAP,   AV_PIX_FMT_GRAY16BE,    AV_PIX_FMT_RGB24,
+                                                 AV_PIX_FMT_PAL8,    AV_PIX_FMT_YUYV422,     AV_PIX_FMT_MONOWHITE};
 
     (void)state;
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
@@ -189,7 +190,7 @@ static void descriptor_that_makes_no_sense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(slots_are_taken_held_and_given_back), TEST(less_memory_than_promised_is_refused),  TEST(frames_arrive_whole),
+        TEST(slots_are_taken_held_and_given_back), TEST(less_memory_than_promised_is_refused),      TEST(frames_arrive_whole),
         TEST(frame_that_does_not_fit_is_refused),  TEST(descriptor_that_makes_no_sense_is_refused),
     };
 

@@ -116,7 +116,8 @@ static void what_changes_times_stays_in_the_first_graph(void **state)
 static void one_encoder_is_a_serial_stage(void **state)
 {
     (void)state;
-    expect_stages_for((struct plan_input){.cuttable = true, .encode_stream = true}, "nlmeans", "[decode] in order > [nlmeans] parallel > [encode] in order");
+    expect_stages_for((struct plan_input){.cuttable = true, .encode_stream = true}, "nlmeans",
+                      "[decode] in order > [nlmeans] parallel > [encode] in order");
     expect_stages_for((struct plan_input){.cuttable = true, .encode_stream = true}, "", "[decode] in order > [encode] in order");
 }
 
@@ -129,7 +130,8 @@ static void a_stream_that_cannot_be_cut_is_decoded_in_order(void **state)
 static void long_gops_are_split(void **state)
 {
     (void)state;
-    expect_stages_for((struct plan_input){.cuttable = true, .duration_s = 240, .keyframe_gap_s = 16}, "hflip", "[decode] in order > [hflip encode] parallel");
+    expect_stages_for((struct plan_input){.cuttable = true, .duration_s = 240, .keyframe_gap_s = 16}, "hflip",
+                      "[decode] in order > [hflip encode] parallel");
     expect_stages_for((struct plan_input){.cuttable = true, .duration_s = 240, .keyframe_gap_s = 12}, "hflip", "[decode hflip encode] parallel");
 }
 
@@ -137,7 +139,8 @@ static void each_part_keeps_the_formats_of_the_whole_graph(void **state)
 {
     char in[] = "yuv420p", between[] = "gbrp", out[] = "yuv444p";
     Wire__FilterFacts first, second, *filters[] = {filter(&first, "hqdn3d"), filter(&second, "unsharp")};
-    struct plan_input input = {.cuttable = true, .chain = "hqdn3d=4 , unsharp=la='1,5'", .filters = filters, .filter_count = 2, .encoder_format = out};
+    struct plan_input input = {
+        .cuttable = true, .chain = "hqdn3d=4 , unsharp=la='1,5'", .filters = filters, .filter_count = 2, .encoder_format = out};
     struct plan plan;
 
     (void)state;

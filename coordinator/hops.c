@@ -1,0 +1,54 @@
+#include "hops.h"
+
+#include <errno.h>
+#include <uv.h>
+
+enum { HELD = 8 }; // frames that a process may be busy with
+
+// A run for each of the consumers, which all begin at a run's beginning, and one for each of the producers.
+static uint64_t wanted(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
+{
+    return (to->parallel ? workers * (to->run_frames + HELD) : HELD) + (from->parallel ? workers * from->run_frames : 0);
+}
+
+// Less, and it would get stuck: what the consumers hold, the neighbours that wait for a run to begin, and a whole run of a producer.
+static uint64_t needed(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
+{
+    return (to->parallel ? workers : 1) * HELD + to->before + to->after + (from->parallel ? from->run_frames + workers : 0) + HELD;
+}
+
+// Half of what the machine has, or the control group that this process is in; bytes.
+static uint64_t budget(void)
+{
+    uint64_t all = uv_get_total_memory(), allowed = uv_get_constrained_memory();
+
+    return (allowed > 0 && allowed < all ? allowed : all) / 2;
+}
+
+struct arena *hops_make(int fd, struct stage *stages, size_t stage_count, size_t frame_bytes, unsigned workers)
+{
+    uint64_t affordable = frame_bytes > 0 ? budget() / frame_bytes / (stage_count - 1) : 0, count = 0;
+    struct arena *arena;
+
+    for (size_t i = 0; i + 1 < stage_count; i++) {
+        const struct plan_stage *from = stages[i].plan, *to = stages[i + 1].plan;
+        uint64_t slots = wanted(from, to, workers), least = needed(from, to, workers);
+
+        slots = slots > affordable ? affordable : slots;
+        slots = slots < least ? least : slots;
+        stages[i].slots.first = (uint32_t)count;
+        stages[i].slots.count = (uint32_t)slots;
+        count += slots;
+    }
+    if (count > UINT32_MAX / 2) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    arena = arena_map(fd, frame_bytes, (uint32_t)count, true);
+    for (size_t i = 0; arena && i < stage_count; i++) {
+        stages[i].slots.slot_bytes = frame_bytes;
+        stages[i].slots.slot_count = (uint32_t)count;
+        stages[i].job.arena = &stages[i].slots;
+    }
+    return arena;
+}
