@@ -17,7 +17,9 @@ static const double long_gop = 1.5;
 static const double usual_rate = 25;
 
 enum {
-    RUN_FRAMES = 8, // between stages, where the length of a run shapes nothing
+    FEWEST_FRAMES = 8, // of a run between stages, where its length shapes nothing; short runs set their filters up too often,
+    MOST_FRAMES = 24,  // long ones take memory
+    MIDDLE_BYTES = 96 << 20,
     RUN_BYTES = 256 << 20,
     RUN_NEIGHBOURS = 6, // ... but at least this many times its neighbours, which are filtered in vain
 };
@@ -159,8 +161,12 @@ static double encoded_run_length(const struct plan_input *input, const struct pl
 
 static unsigned run_length(const struct plan_input *input, const struct plan *plan, const struct plan_stage *stage)
 {
-    unsigned neighbours = stage->before + stage->after, run = RUN_FRAMES;
+    unsigned neighbours = stage->before + stage->after, run = MOST_FRAMES;
 
+    if (input->frame_bytes > 0 && MIDDLE_BYTES / input->frame_bytes < MOST_FRAMES)
+        run = (unsigned)(MIDDLE_BYTES / input->frame_bytes);
+    if (run < FEWEST_FRAMES)
+        run = FEWEST_FRAMES;
     if (stage->encode)
         run = (unsigned)encoded_run_length(input, plan);
     else if (neighbours * RUN_NEIGHBOURS > run)
