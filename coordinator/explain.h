@@ -1,4 +1,5 @@
-// What `--explain` prints: the stages of a plan, why each is parallel or in order, where the cuts are, and what limits the speed-up. Pure but for printing.
+// What `--explain` prints: the stages of a plan, why each is parallel or in order, where the cuts are, and what limits the speed-up. Pure but for
+// printing.
 #ifndef RENDERFARM_EXPLAIN_H
 #define RENDERFARM_EXPLAIN_H
 

@@ -9,6 +9,7 @@
 #include "plan.h"
 #include "report.h"
 #include "stage.h"
+#include "verify.h"
 
 #include "common/avx.h"
 #include "common/clock.h"
@@ -51,13 +52,20 @@ enum farm_state {
 // Whether the job is to be done once more from the start, and how.
 enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
 
+// One run through the job, from start to end.
+struct pass {
+    enum again again;      // in: how to go about it; out: whether it was in vain
+    uint64_t retries;      // passes before this one that were
+    struct verify *verify; // NULL without --verify
+    bool second;           // nothing is written: the frames are compared with those of the first pass
+};
+
 struct farm {
     const struct options *options;
+    struct pass *pass;
     uv_loop_t loop;
     enum farm_state state;
     int exit_status;
-    enum again again;
-    bool repeated;    // it was started over
     bool one_segment; // by the user's wish or because stages did not work out
 
     // Events come from these.
@@ -122,7 +130,7 @@ static void fail(struct farm *f, int status, const char *format, ...)
 // What is done so far is of no use: all of it once more.
 static void start_over(struct farm *f, enum again again)
 {
-    f->again = again;
+    f->pass->again = again;
     start_ending(f, 1);
 }
 
@@ -369,6 +377,14 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
         stage_feed_end(to);
 }
 
+// The second pass: frames as fingerprints.
+static void compare_chunk(struct farm *f, struct chunk **chunk)
+{
+    for (size_t i = 0; i < (*chunk)->packet_count; i++)
+        verify_on_frame(f->pass->verify, (*chunk)->packets[i]->data, (size_t)(*chunk)->packets[i]->size);
+    chunk_free(chunk);
+}
+
 static void write_next(struct farm *f)
 {
     struct stage *stage = last_stage(f);
@@ -387,7 +403,9 @@ static void write_next(struct farm *f)
     if (outlet_busy(&f->outlet))
         return;
     chunk = assembler_next(stage->assembler);
-    if (chunk)
+    if (chunk && f->pass->second)
+        compare_chunk(f, &chunk);
+    else if (chunk)
         outlet_write(&f->outlet, assembler_head(stage->assembler), &chunk);
 }
 
@@ -509,7 +527,7 @@ static void say_plan(struct farm *f)
 {
     char *text = plan_describe(&f->plan);
 
-    if (f->stage_count > 1 && f->plan.limited && !f->repeated)
+    if (f->stage_count > 1 && f->plan.limited && f->pass->retries == 0)
         log_warn("rendering in stages, because %s: %s", f->plan.reason, text);
     else if (f->stage_count > 1)
         log_info("rendering in stages, because %s: %s", f->plan.reason, text);
@@ -564,9 +582,13 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
         pump(f);
         return;
     }
-    say_plan(f);
-    f->state = FARM_STARTING;
-    outlet_start(&f->outlet, f->probed->probed);
+    if (f->pass->second) {
+        f->state = FARM_RUNNING;
+    } else {
+        say_plan(f);
+        f->state = FARM_STARTING;
+        outlet_start(&f->outlet, f->probed->probed);
+    }
     pump(f);
 }
 
@@ -609,6 +631,11 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     }
     if (assembler_end(stage->assembler, done->segment, done->packets) < 0) {
         fail(f, 1, "segment %u: renderer %u lost packets on the way", done->segment, renderer->slot);
+        return;
+    }
+    if (f->pass->verify && !f->pass->second && stage == last_stage(f) &&
+        verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len) < 0) {
+        fail(f, 1, "segment %u: renderer %u told of its frames in no sense", done->segment, renderer->slot);
         return;
     }
     report_done(&f->report, renderer->slot, done, stage == last_stage(f), busy_ns, done->has_first_error_pts ? seconds(f, done->first_error_pts) : 0);
@@ -800,7 +827,10 @@ static void pump(struct farm *f)
         read_ahead(f);
         if (f->state == FARM_RUNNING && stage_finished(last_stage(f)) && !outlet_busy(&f->outlet)) {
             f->state = FARM_FINISHING;
-            outlet_finish(&f->outlet);
+            if (f->pass->second)
+                start_ending(f, 0);
+            else
+                outlet_finish(&f->outlet);
         }
     }
     if (f->state == FARM_FINISHING && f->outlet.state == OUTLET_FINISHED) {
@@ -859,6 +889,8 @@ static void init_job(struct farm *f)
     f->job.autorotate = !o->no_autorotate;
     f->job.pixel_format = o->pixel_format;
     f->job.slices = SLICES;
+    f->job.has_fingerprints = f->pass->verify != NULL;
+    f->job.fingerprints = !f->pass->verify ? WIRE__FINGERPRINTS__NONE : f->pass->second ? WIRE__FINGERPRINTS__INSTEAD : WIRE__FINGERPRINTS__BESIDE;
     f->job.n_encoder_options = o->encoder_option_count;
     f->job.encoder_options = mem_zalloc((o->encoder_option_count + 1) * sizeof(*f->job.encoder_options));
     for (size_t i = 0; i < o->encoder_option_count; i++) {
@@ -894,7 +926,7 @@ static int start(struct farm *f)
         .input = f->options->input,
         .output = f->options->output,
         .codec = f->options->codec,
-        .overwrite = f->options->overwrite || f->options->explain,
+        .overwrite = f->options->overwrite || f->options->explain || f->pass->second,
         .no_audio = f->options->no_audio,
         .no_subtitles = f->options->no_subtitles,
         .autorotate = !f->options->no_autorotate,
@@ -925,15 +957,32 @@ static void init_loop(struct farm *f)
     }
 }
 
-// Once from start to end. *again says whether that was in vain, and how to go about it the next time.
-static int run_once(const struct options *options, enum again *again, uint64_t retries)
+// What a pass that went well leaves to say.
+static void tell_end(struct farm *f)
+{
+    if (f->options->explain || f->pass->second)
+        return;
+    f->report.stats.retries = f->pass->retries;
+    for (size_t i = 0; i < f->stage_count; i++) {
+        f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);
+        if (f->pass->verify && i + 1 < f->stage_count && scheduler_total(f->stages[i].scheduler) > 1)
+            verify_on_hidden_seams(f->pass->verify, scheduler_total(f->stages[i].scheduler) - 1);
+    }
+    f->report.stats.codec = f->job.encoder;
+    report_finish(&f->report, f->options, &f->intake.facts);
+    if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
+        log_info("%s", source_cut_note(f->intake.source));
+}
+
+static int run_once(const struct options *options, struct pass *pass)
 {
     struct farm *f = mem_zalloc(sizeof(*f));
     int status;
 
     f->options = options;
-    f->repeated = retries > 0;
-    f->one_segment = options->one_segment || *again == AGAIN_ONE_SEGMENT;
+    f->pass = pass;
+    f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
+    pass->again = AGAIN_NO;
     report_init(&f->report, options);
     init_job(f);
     init_loop(f);
@@ -943,15 +992,8 @@ static int run_once(const struct options *options, enum again *again, uint64_t r
     pump(f);
     uv_run(&f->loop, UV_RUN_DEFAULT);
 
-    if (f->exit_status == 0 && !options->explain) {
-        f->report.stats.retries = retries;
-        for (size_t i = 0; i < f->stage_count; i++)
-            f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);
-        f->report.stats.codec = f->job.encoder;
-        report_finish(&f->report, options, &f->intake.facts);
-        if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
-            log_info("%s", source_cut_note(f->intake.source));
-    }
+    if (f->exit_status == 0)
+        tell_end(f);
     report_clear(&f->report);
     outlet_clear(&f->outlet);
     intake_clear(&f->intake);
@@ -968,27 +1010,71 @@ static int run_once(const struct options *options, enum again *again, uint64_t r
     chunk_list_clear(&f->intake.head);
     plan_clear(&f->plan);
     status = f->exit_status;
-    *again = f->again;
     free(f);
     return status;
 }
 
-int farm_run(const struct options *options)
+// Until it works out or has failed for good.
+static int run_until_done(const struct options *options, struct pass *pass)
 {
-    enum again again = AGAIN_NO;
-    bool one_segment = false;
+    bool one_segment = pass->again == AGAIN_ONE_SEGMENT;
     int status;
 
     for (int attempt = 1;; attempt++) {
+        if (options->verify && !pass->second) {
+            verify_free(&pass->verify);
+            pass->verify = verify_new();
+        }
         if (one_segment)
-            again = AGAIN_ONE_SEGMENT;
-        status = run_once(options, &again, (uint64_t)attempt - 1);
-        if (again == AGAIN_NO)
+            pass->again = AGAIN_ONE_SEGMENT;
+        pass->retries = (uint64_t)attempt - 1;
+        status = run_once(options, pass);
+        if (pass->again == AGAIN_NO)
             return status;
-        one_segment |= again == AGAIN_ONE_SEGMENT;
+        one_segment |= pass->again == AGAIN_ONE_SEGMENT;
         if (attempt > SCHEDULER_MAX_ATTEMPTS) {
             log_error("%s: renderers were lost %d times; giving up", options->input, attempt);
             return 1;
         }
     }
+}
+
+static int tell_verified(const struct options *options, const struct verify *verify)
+{
+    struct verify_result result = verify_result(verify);
+
+    if (result.same) {
+        log_warn("%s: %" PRIu64 " of %" PRIu64 " seams identical; all %" PRIu64 " frames are those of a render in one piece", options->output,
+                 result.same_seams, result.seams, result.frames);
+        return 0;
+    }
+    log_error("%s: %" PRIu64 " of %" PRIu64 " seams identical; of %" PRIu64 " frames %" PRIu64
+              " differ from a render in one piece (which has %" PRIu64 "), the first is number %" PRIu64
+              "; do not use it, render again with --segment=0",
+              options->output, result.same_seams, result.seams, result.frames, result.other_frames, result.second_frames, result.first_other);
+    return 1;
+}
+
+// --verify: the whole video once more in one piece, by one renderer, without encoding.
+static int run_second_pass(const struct options *options, struct verify *verify)
+{
+    struct options second_options = *options;
+    struct pass second = {.again = AGAIN_ONE_SEGMENT, .verify = verify, .second = true};
+    int status;
+
+    second_options.workers = 1;
+    second_options.encode_stream = false;
+    status = run_until_done(&second_options, &second);
+    return status != 0 ? status : tell_verified(options, verify);
+}
+
+int farm_run(const struct options *options)
+{
+    struct pass first = {.again = AGAIN_NO};
+    int status = run_until_done(options, &first);
+
+    if (status == 0 && options->verify && !options->explain)
+        status = run_second_pass(options, first.verify);
+    verify_free(&first.verify);
+    return status;
 }

@@ -28,6 +28,7 @@ enum {
     LONG_NO_AUTOROTATE,
     LONG_PROGRESS,
     LONG_STATS,
+    LONG_VERIFY,
 };
 
 enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
     {"segment", required_argument, NULL, LONG_SEGMENT},
     {"encode", required_argument, NULL, LONG_ENCODE},
     {"explain", no_argument, NULL, LONG_EXPLAIN},
+    {"verify", no_argument, NULL, LONG_VERIFY},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -82,6 +84,8 @@ static void print_help(int cores)
            "                             video, as ffmpeg does it, while the filters use all cores\n"
            "      --explain              say what would be done, in which stages, where it would be\n"
            "                             cut, and what limits the speed-up; render nothing\n"
+           "      --verify               afterwards, filter it all again in one piece and compare\n"
+           "                             every frame that was encoded: \"N of N seams identical\"\n"
            "\n"
            "Picture\n"
            "  -f, --filter=CHAIN         libavfilter chain, as for ffmpeg's -vf (also --vf)\n"
@@ -289,6 +293,9 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         break;
     case LONG_EXPLAIN:
         o->explain = true;
+        break;
+    case LONG_VERIFY:
+        o->verify = true;
         break;
     case LONG_NO_AUDIO:
         o->no_audio = true;

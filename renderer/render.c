@@ -6,6 +6,7 @@
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/fingerprint.h"
 #include "common/frames.h"
 #include "common/mem.h"
 #include "common/packets.h"
@@ -46,6 +47,8 @@ struct run {
     // Of a stage that takes frames: the times of those that this run is to give, in the input's time base.
     int64_t core_from, core_to, end_pts;
     bool core_begun, core_ended;
+    uint8_t *fingerprints; // of the frames that were encoded
+    size_t fingerprints_size, fingerprints_room;
     uint64_t cpu_ns[3], *cpu_user, cpu_mark_ns;
 };
 
@@ -136,6 +139,7 @@ static void run_clear(struct run *run)
     av_frame_free(&run->first);
     av_packet_free(&run->packet);
     chunk_free(&run->out);
+    free(run->fingerprints);
 }
 
 static int run_init(struct run *run, struct render *render, const Wire__Task *task, const struct render_io *io, char **why)
@@ -179,6 +183,19 @@ static int put_chunk(struct run *run, bool last)
     return 0;
 }
 
+// run->packet goes to the coordinator, and a new one is there.
+static int put_packet(struct run *run)
+{
+    int err = chunk_full(run->out) ? put_chunk(run, false) : 0;
+
+    if (err < 0)
+        return err;
+    chunk_take(run->out, &run->packet);
+    run->packets++;
+    run->packet = av_packet_alloc();
+    return run->packet ? 0 : err_why(run->why, AVERROR(ENOMEM), "no memory for a packet");
+}
+
 static int drain_encoder(struct run *run)
 {
     for (;;) {
@@ -186,19 +203,50 @@ static int drain_encoder(struct run *run)
 
         if (err == AVERROR(EAGAIN) || err == AVERROR_EOF)
             return 0;
+        if (err >= 0)
+            err = put_packet(run);
         if (err < 0)
             return err;
-        if (chunk_full(run->out)) {
-            err = put_chunk(run, false);
-            if (err < 0)
-                return err;
-        }
-        chunk_take(run->out, &run->packet);
-        run->packets++;
-        run->packet = av_packet_alloc();
-        if (!run->packet)
-            return err_why(run->why, AVERROR(ENOMEM), "no memory for a packet");
     }
+}
+
+static int note_fingerprint(struct run *run)
+{
+    uint8_t fingerprint[FINGERPRINT_BYTES];
+    int err = fingerprint_frame(run->filtered, fingerprint);
+
+    if (err < 0)
+        return err_why(run->why, err, "a frame has no fingerprint: %s", err_text(err));
+    if (run->render->job->fingerprints == WIRE__FINGERPRINTS__INSTEAD) {
+        err = av_new_packet(run->packet, FINGERPRINT_BYTES);
+        if (err < 0)
+            return err_why(run->why, err, "no memory for a packet");
+        memcpy(run->packet->data, fingerprint, FINGERPRINT_BYTES);
+        return put_packet(run);
+    }
+    if (run->fingerprints_size == run->fingerprints_room) {
+        run->fingerprints_room = run->fingerprints_room ? run->fingerprints_room * 2 : 64 * FINGERPRINT_BYTES;
+        run->fingerprints = mem_grow(run->fingerprints, run->fingerprints_room, 1);
+    }
+    memcpy(run->fingerprints + run->fingerprints_size, fingerprint, FINGERPRINT_BYTES);
+    run->fingerprints_size += FINGERPRINT_BYTES;
+    return 0;
+}
+
+// The filtered frame's way out of the last stage.
+static int encode_frame(struct run *run)
+{
+    Wire__Fingerprints fingerprints = run->render->job->fingerprints;
+    int err = 0;
+
+    if (fingerprints != WIRE__FINGERPRINTS__NONE)
+        err = note_fingerprint(run);
+    if (err >= 0 && fingerprints != WIRE__FINGERPRINTS__INSTEAD)
+        err = encode_send(run->encode, run->filtered, run->why);
+    if (err < 0)
+        return err;
+    run->frames_encoded++;
+    return fingerprints != WIRE__FINGERPRINTS__INSTEAD ? drain_encoder(run) : 0;
 }
 
 static int bits_per_raw_sample(const struct run *run)
@@ -297,11 +345,7 @@ static int on_filtered_frame(struct run *run)
         return av_frame_copy_props(run->first, run->filtered);
     }
     if (err >= 0)
-        err = encode_send(run->encode, run->filtered, run->why);
-    if (err >= 0) {
-        run->frames_encoded++;
-        err = drain_encoder(run);
-    }
+        err = encode_frame(run);
     turn(run, &run->cpu_ns[FILTER]);
     return err;
 }
@@ -456,7 +500,7 @@ static int end_encoder(struct run *run)
 {
     int err = 0;
 
-    if (run->encode && encode_is_open(run->encode)) {
+    if (run->encode && encode_is_open(run->encode) && run->render->job->fingerprints != WIRE__FINGERPRINTS__INSTEAD) {
         turn(run, &run->cpu_ns[ENCODE]);
         err = encode_send(run->encode, NULL, run->why);
         if (err >= 0)
@@ -473,7 +517,7 @@ static int take_chunk(struct run *run, struct chunk **chunk)
     return err < 0 ? err_why(run->why, err, "cancelled") : 0;
 }
 
-static void fill_done(const struct run *run, uint64_t start_ns, Wire__Done *done)
+static void fill_done(struct run *run, uint64_t start_ns, Wire__Done *done)
 {
     struct decode_damage damage = run->decode ? decode_damage(run->decode) : (struct decode_damage){0};
     const AVCodecContext *c = run->encode ? encode_context(run->encode) : NULL;
@@ -491,6 +535,11 @@ static void fill_done(const struct run *run, uint64_t start_ns, Wire__Done *done
     if (c && encode_is_open(run->encode) && c->extradata_size > 0) {
         done->extradata.len = (size_t)c->extradata_size;
         done->extradata.data = mem_copy(c->extradata, (size_t)c->extradata_size);
+    }
+    if (run->fingerprints_size > 0) {
+        done->has_fingerprints = 1;
+        done->fingerprints = (ProtobufCBinaryData){.len = run->fingerprints_size, .data = run->fingerprints};
+        run->fingerprints = NULL;
     }
     done->decode_cpu_ns = run->cpu_ns[DECODE];
     done->filter_cpu_ns = run->cpu_ns[FILTER];

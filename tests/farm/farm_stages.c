@@ -176,6 +176,17 @@ static void explain_tells_stages_and_cuts_and_renders_nothing(void **state)
     assert_int_not_equal(access(trial_path("never.mp4"), F_OK), 0);
 }
 
+static void seams_are_verified(void **state)
+{
+    const char *out = trial_path("out.mkv");
+    const char *said = trial_render(trial_sample("plain.mp4"), out, "--verify", "--segment=1", "--filter=unsharp", "--codec=ffv1", NULL);
+
+    (void)state;
+    assert_says(said, "out.mkv: 3 of 3 seams identical; all ");
+    said = trial_render(trial_sample("plain.mp4"), out, "-y", "--verify", "--filter=hqdn3d,tmix=frames=4", "--codec=ffv1", NULL);
+    assert_explains(said, "out.mkv: 4 of 4 seams identical; all 96 frames");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +200,7 @@ int main(void)
         TRIAL(codec_that_does_not_restart_is_named),
         TRIAL(one_segment_can_be_asked_for),
         TRIAL(explain_tells_stages_and_cuts_and_renders_nothing),
+        TRIAL(seams_are_verified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
