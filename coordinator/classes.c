@@ -555,3 +555,21 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
         result.repeatable = false;
     return result;
 }
+
+struct class_result classes_of_vouched(const Wire__FilterFacts *filter)
+{
+    struct class_result known = classes_of(filter), result = {.kind = CLASS_FRAME, .repeatable = true};
+
+    if (known.why == joins_or_splits)
+        return known;
+    // Nothing is known of the times that an unknown filter gives; most keep them.
+    result.steady = known.steady || known.why == unknown_filter;
+    return result;
+}
+
+bool classes_is_called(const Wire__FilterFacts *filter, const char *name)
+{
+    const char *plugin = value_of(filter, (struct piece){"filter_name", strlen("filter_name")});
+
+    return strcmp(filter->name, name) == 0 || (plugin && strcmp(plugin, name) == 0);
+}

@@ -26,5 +26,9 @@ struct class_result {
 };
 
 struct class_result classes_of(const Wire__FilterFacts *filter);
+// Of a filter that the user vouches for: CLASS_FRAME, unless it joins or splits streams.
+struct class_result classes_of_vouched(const Wire__FilterFacts *filter);
+// Whether the name is the filter's, or that of the plugin that it runs (frei0r).
+bool classes_is_called(const Wire__FilterFacts *filter, const char *name);
 
 #endif

@@ -1,6 +1,7 @@
 #include "farm.h"
 
 #include "assembler.h"
+#include "classes.h"
 #include "crew.h"
 #include "explain.h"
 #include "hops.h"
@@ -487,6 +488,21 @@ static int staff_stages(struct farm *f)
     return err;
 }
 
+// A name that fits nothing is a slip of the pen.
+static void say_vouched(const struct farm *f)
+{
+    const Wire__Probed *probed = f->probed->probed;
+
+    for (size_t i = 0; i < f->options->vouched_count; i++) {
+        size_t at = 0;
+
+        while (at < probed->n_filters && !classes_is_called(probed->filters[at], f->options->vouched[i]))
+            at++;
+        if (at == probed->n_filters)
+            log_warn("--parallel-safe=%s: there is no such filter in the chain", f->options->vouched[i]);
+    }
+}
+
 static int make_plan(struct farm *f)
 {
     const Wire__Probed *probed = f->probed->probed;
@@ -505,8 +521,11 @@ static int make_plan(struct farm *f)
         .encoder_format = av_get_pix_fmt_name(probed->output->format),
         .filters = probed->filters,
         .filter_count = probed->n_filters,
+        .vouched = f->options->vouched,
+        .vouched_count = f->options->vouched_count,
     };
 
+    say_vouched(f);
     plan_make(&f->plan, &input);
     if (f->options->explain)
         return 0;

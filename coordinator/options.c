@@ -23,6 +23,7 @@ enum {
     LONG_SEGMENT,
     LONG_ENCODE,
     LONG_EXPLAIN,
+    LONG_PARALLEL_SAFE,
     LONG_NO_AUDIO,
     LONG_NO_SUBTITLES,
     LONG_NO_AUTOROTATE,
@@ -47,6 +48,7 @@ static const struct option long_options[] = {
     {"segment", required_argument, NULL, LONG_SEGMENT},
     {"encode", required_argument, NULL, LONG_ENCODE},
     {"explain", no_argument, NULL, LONG_EXPLAIN},
+    {"parallel-safe", required_argument, NULL, LONG_PARALLEL_SAFE},
     {"verify", no_argument, NULL, LONG_VERIFY},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
@@ -82,6 +84,9 @@ static void print_help(int cores)
            "      --encode=HOW           segments: each with an encoder of its own, on all cores\n"
            "                             (the default); stream: one encoder over the whole\n"
            "                             video, as ffmpeg does it, while the filters use all cores\n"
+           "      --parallel-safe=NAME,...\n"
+           "                             vouch for filters, or frei0r plugins, whose frames depend\n"
+           "                             on nothing but the frame that goes in\n"
            "      --explain              say what would be done, in which stages, where it would be\n"
            "                             cut, and what limits the speed-up; render nothing\n"
            "      --verify               afterwards, filter it all again in one piece and compare\n"
@@ -214,6 +219,21 @@ static bool parse_encoder_options(struct options *o, const char *text)
     return true;
 }
 
+static bool parse_vouched(struct options *o, const char *text)
+{
+    for (;;) {
+        size_t length = strcspn(text, ",");
+
+        if (length == 0)
+            return false;
+        o->vouched = mem_grow(o->vouched, o->vouched_count + 1, sizeof(*o->vouched));
+        o->vouched[o->vouched_count++] = mem_format("%.*s", (int)length, text);
+        if (!text[length])
+            return true;
+        text += length + 1;
+    }
+}
+
 static bool parse_progress(const char *text, enum progress_mode *mode)
 {
     static const char *const names[] = {[PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_OFF] = "off"};
@@ -296,6 +316,10 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         break;
     case LONG_VERIFY:
         o->verify = true;
+        break;
+    case LONG_PARALLEL_SAFE:
+        if (!parse_vouched(o, optarg))
+            return usage_error("--parallel-safe must be names of filters, NAME,NAME..., not '%s'", optarg);
         break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
@@ -409,6 +433,9 @@ void options_clear(struct options *o)
         free(o->encoder_options[i].value);
     }
     free(o->encoder_options);
+    for (size_t i = 0; i < o->vouched_count; i++)
+        free(o->vouched[i]);
+    free(o->vouched);
     free(o->input);
     free(o->output);
     free(o->filter);

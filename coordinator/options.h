@@ -24,7 +24,9 @@ struct options {
     bool one_segment;   // --segment=0
     bool explain;       // say what would be done, and do not
     bool encode_stream; // --encode=stream
-    bool verify;        // compare with a render in one piece afterwards
+    char **vouched;     // --parallel-safe: names of filters
+    size_t vouched_count;
+    bool verify; // compare with a render in one piece afterwards
     bool no_audio, no_subtitles, no_autorotate, overwrite;
     enum progress_mode progress;
     char *stats_path; // NULL: none

@@ -49,6 +49,14 @@ struct filter_place {
     char *why; // unless parallel and alone
 };
 
+static bool is_vouched_for(const struct plan_input *input, const Wire__FilterFacts *filter)
+{
+    for (size_t i = 0; i < input->vouched_count; i++)
+        if (classes_is_called(filter, input->vouched[i]))
+            return true;
+    return false;
+}
+
 // Reads all filters. The caller frees each why.
 static struct filter_place *place_filters(const struct plan_input *input)
 {
@@ -57,7 +65,7 @@ static struct filter_place *place_filters(const struct plan_input *input)
 
     for (size_t i = 0; i < input->filter_count; i++) {
         const Wire__FilterFacts *filter = input->filters[i];
-        struct class_result class = classes_of(filter);
+        struct class_result class = is_vouched_for(input, filter) ? classes_of_vouched(filter) : classes_of(filter);
         struct filter_place *place = &places[i];
 
         place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;

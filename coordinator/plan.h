@@ -25,6 +25,8 @@ struct plan_input {
     const char *encoder_format;   // pixel format that the encoder gets
     Wire__FilterFacts *const *filters;
     size_t filter_count;
+    char *const *vouched; // names of filters, or of their plugins, that the user calls frame by frame
+    size_t vouched_count;
 };
 
 struct plan_stage {

@@ -187,6 +187,21 @@ static void seams_are_verified(void **state)
     assert_explains(said, "out.mkv: 4 of 4 seams identical; all 96 frames");
 }
 
+// The user is wrong about hqdn3d, and --verify is there to find out.
+static void vouching_wrongly_is_found_by_verify(void **state)
+{
+    struct command *command;
+    const char *out = trial_path("out.mkv");
+
+    (void)state;
+    command =
+        trial_run(trial_sample("plain.mp4"), out, "--segment=1", "--filter=hqdn3d", "--parallel-safe=hqdn3d,tmix", "--verify", "--codec=ffv1", NULL);
+    assert_int_equal(command->status, 1);
+    assert_non_null(strstr(command->err, "--parallel-safe=tmix: there is no such filter in the chain"));
+    assert_non_null(strstr(command->err, "0 of 3 seams identical"));
+    assert_non_null(strstr(command->err, "render again with --segment=0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +216,7 @@ int main(void)
         TRIAL(one_segment_can_be_asked_for),
         TRIAL(explain_tells_stages_and_cuts_and_renders_nothing),
         TRIAL(seams_are_verified),
+        TRIAL(vouching_wrongly_is_found_by_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

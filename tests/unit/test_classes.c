@@ -333,6 +333,22 @@ static void who_attaches_and_who_reads_metadata_is_known(void **state)
     assert_true(result_of("codecview").reads_meta);
 }
 
+static void a_filter_that_is_vouched_for_is_frame_by_frame(void **state)
+{
+    Wire__FilterFacts *facts = facts_of("frei0r|*filter_name=pixeliz0r");
+    struct class_result result = classes_of_vouched(facts);
+
+    (void)state;
+    assert_int_equal(result.kind, CLASS_FRAME);
+    assert_true(result.steady && result.repeatable);
+    assert_null(result.why);
+    assert_true(classes_is_called(facts, "frei0r") && classes_is_called(facts, "pixeliz0r"));
+    assert_false(classes_is_called(facts, "frei"));
+    facts->outputs = 2;
+    assert_int_equal(classes_of_vouched(facts).kind, CLASS_STATEFUL);
+    wire__filter_facts__free_unpacked(facts, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +373,7 @@ int main(void)
         cmocka_unit_test(cuts_by_time_are_frame_by_frame_and_others_are_not),
         cmocka_unit_test(timestamps_may_be_rewritten_frame_by_frame),
         cmocka_unit_test(of_several_rules_the_first_that_holds_decides),
+        cmocka_unit_test(a_filter_that_is_vouched_for_is_frame_by_frame),
         cmocka_unit_test(who_attaches_and_who_reads_metadata_is_known),
     };
 

@@ -367,6 +367,18 @@ static void help_names_every_option_and_goes_to_stdout(void **state)
         assert_true(strcspn(line, "\n") <= 100);
 }
 
+static void filters_to_vouch_for_are_gathered(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--parallel-safe=hqdn3d,tmix", "--parallel-safe=frei0r", "a", "b"), OPTIONS_RUN);
+    assert_int_equal(options.vouched_count, 3);
+    assert_string_equal(options.vouched[1], "tmix");
+    assert_string_equal(options.vouched[2], "frei0r");
+    options_clear(&options);
+    assert_int_equal(PARSE("--parallel-safe=hqdn3d,", "a", "b"), OPTIONS_USAGE);
+    assert_int_equal(PARSE("--parallel-safe=,x", "a", "b"), OPTIONS_USAGE);
+}
+
 static void help_and_version_need_no_names(void **state)
 {
     (void)state;
@@ -410,6 +422,7 @@ int main(void)
         cmocka_unit_test_teardown(names_are_one_and_one, clear),
         cmocka_unit_test_teardown(a_refusal_stays_on_one_line, clear),
         cmocka_unit_test_teardown(an_endless_value_is_cut_short, clear),
+        cmocka_unit_test_teardown(filters_to_vouch_for_are_gathered, clear),
         cmocka_unit_test_teardown(help_names_every_option_and_goes_to_stdout, clear),
         cmocka_unit_test_teardown(help_and_version_need_no_names, clear),
         cmocka_unit_test_teardown(a_second_command_line_starts_from_the_beginning, clear),
