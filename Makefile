@@ -3,6 +3,7 @@
 #   make                 build/renderfarm and build/renderfarm-renderer
 #   make check           install what the tests need, build, run every test
 #   make demo            install what is missing, build, make a clip, render it with all cores
+#   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
 #   make check-suite     frames and times of many odd files against ffmpeg (../shared/clips/suite, or FOLDER with scripts/check-suite)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
 #   make install         into $(DESTDIR)$(PREFIX); make uninstall takes it away again
@@ -103,6 +104,9 @@ bench:
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)BUILD=$(B) scripts/bench
 
+filter-classes: all
+	$(Q)BUILD=$(B) scripts/filter-classes
+
 check-suite: all
 	$(Q)BUILD=$(B) scripts/check-suite
 
@@ -121,5 +125,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check demo bench check-suite install uninstall format clean
+.PHONY: all tests check demo bench filter-classes check-suite install uninstall format clean
 .SECONDARY:
