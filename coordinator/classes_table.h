@@ -81,7 +81,7 @@
     {"perms", CLASS_FRAME, "0", "0", ""}, {"perspective", CLASS_FRAME, "0", "0", "[eval=1|frame&&in|on@x0,y0,x1,y1,x2,y2,x3,y3]counted+ctr:link"},
     {"phase", CLASS_WINDOW, "1", "0", ""}, {"photosensitivity", CLASS_STATEFUL, "inf", "0", "meta:stateful"},
     {"pixdesctest", CLASS_FRAME, "0", "0", ""}, {"pixelize", CLASS_FRAME, "0", "0", ""}, {"pixscope", CLASS_FRAME, "0", "0", ""},
-    {"pp", CLASS_STATEFUL, "inf", "0", ""}, {"pp7", CLASS_FRAME, "0", "0", "[qp=0&&side:AV_FRAME_DATA_VIDEO_ENC_PARAMS]stateful"},
+    {"pp", CLASS_STATEFUL, "inf", "0", "edges"}, {"pp7", CLASS_FRAME, "0", "0", "[qp=0&&side:AV_FRAME_DATA_VIDEO_ENC_PARAMS]stateful"},
     {"prewitt", CLASS_FRAME, "0", "0", ""}, {"pseudocolor", CLASS_FRAME, "0", "0", "thr"}, {"pullup", CLASS_STATEFUL, "inf", "2", "rate:var"},
     {"qp", CLASS_FRAME, "0", "0", ""},
     {"qrencode", CLASS_FRAME, "0", "0",

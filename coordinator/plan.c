@@ -39,7 +39,7 @@ static double segment_length(const struct plan_input *input)
 enum place {
     PLACE_PARALLEL,
     PLACE_SERIAL,
-    PLACE_FIRST, // in order, and in one graph with all filters before it: it changes times or drops or adds frames
+    PLACE_FIRST, // in order, and in one graph with all filters before it: it changes times, drops or adds frames, or wants the very memory
 };
 
 struct filter_place {
@@ -70,7 +70,7 @@ static struct filter_place *place_filters(const struct plan_input *input)
 
         place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;
         place->steady = class.steady;
-        if (!class.steady && class.kind != CLASS_FRAME)
+        if ((!class.steady && class.kind != CLASS_FRAME) || class.reads_edges)
             place->place = PLACE_FIRST;
         if (class.kind == CLASS_WINDOW) {
             place->before = class.before;

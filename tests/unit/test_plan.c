@@ -111,6 +111,7 @@ static void what_changes_times_stays_in_the_first_graph(void **state)
     (void)state;
     expect_stages("eq,fps,unsharp", "[decode eq,fps] in order > [unsharp encode] parallel");
     expect_stages("mpdecimate", "[decode mpdecimate] in order > [encode] parallel");
+    expect_stages("hqdn3d,pp,unsharp", "[decode hqdn3d,pp] in order > [unsharp encode] parallel");
 }
 
 static void one_encoder_is_a_serial_stage(void **state)
