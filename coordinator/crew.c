@@ -2,6 +2,7 @@
 
 #include "common/arena.h"
 #include "common/avx.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -75,6 +76,7 @@ int crew_start(struct crew *c, struct renderer *renderer)
     snprintf(threads, sizeof(threads), "--threads=%d", c->threads);
     snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", c->verbosity);
     roster_set_state(renderer, RENDERER_STARTING);
+    renderer->heard_ns = clock_now_ns();
     err = spawner_start(c->spawner, renderer->slot, arguments, &renderer->pid);
     if (err < 0) {
         roster_set_state(renderer, RENDERER_GONE);

@@ -11,6 +11,7 @@
 #include "report.h"
 #include "stage.h"
 #include "verify.h"
+#include "watch.h"
 
 #include "common/avx.h"
 #include "common/clock.h"
@@ -71,6 +72,7 @@ struct farm {
 
     // Events come from these.
     struct crew crew;
+    struct watch watch;
     uv_signal_t signals[3];
     uv_timer_t progress_timer, leave_timer;
     uv_prepare_t turn_end;
@@ -182,7 +184,8 @@ static void send_task(struct farm *f, struct renderer *renderer, const struct sh
         task.keep_from = INT64_MIN;
         task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
     }
-    crew_send_task(&f->crew, renderer, job, &task, clock_now_ns());
+    renderer->heard_ns = clock_now_ns();
+    crew_send_task(&f->crew, renderer, job, &task, renderer->heard_ns);
 }
 
 // Frames that the stage's running tasks may still give.
@@ -441,6 +444,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     stage = &f->stages[renderer->stage];
     if (!scheduler_is_running(stage->scheduler, segment, attempt, renderer->slot))
         return; // of an attempt that was given up
+    watch_on_sign(&f->watch, renderer, clock_now_ns());
     if (assembler_put(stage->assembler, segment, chunk) < 0) {
         fail(f, 1, "segment %u: renderer %u sent its packets out of order", segment, renderer->slot);
         return;
@@ -567,6 +571,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
 
     if (!renderer || !renderer->probing || f->state != FARM_PROBING || probed->attempt != f->probe_attempt)
         return;
+    watch_on_probe(&f->watch, clock_now_ns() - renderer->since_ns);
     roster_set_state(renderer, RENDERER_READY);
     if (probed->need_more && !f->intake.head_is_all && f->intake.head_bytes < INTAKE_HEAD_MAX_BYTES) {
         f->state = FARM_OPENING;
@@ -634,6 +639,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 
     if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != done->segment || renderer->attempt != done->attempt)
         return;
+    watch_on_sign(&f->watch, renderer, clock_now_ns());
     busy_ns = clock_now_ns() - renderer->since_ns;
     roster_set_state(renderer, RENDERER_READY);
     stage = f->state == FARM_RUNNING ? &f->stages[renderer->stage] : NULL;
@@ -697,6 +703,7 @@ static void on_credit(void *data, uint32_t peer, uint32_t chunks)
 
     if (!renderer || renderer->state != RENDERER_BUSY)
         return;
+    watch_on_sign(&f->watch, renderer, clock_now_ns());
     // Never more than was given at first: a peer cannot talk itself into a flood.
     renderer->credit += chunks;
     if (renderer->credit > PROTOCOL_FIRST_CREDIT)
@@ -876,6 +883,19 @@ static void on_signal(uv_signal_t *handle, int signal)
     pump(f);
 }
 
+// The rest follows from its exit.
+static void replace_hanging(struct farm *f)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct renderer *renderer = watch_find(&f->watch, &f->crew.roster, now_ns);
+
+    if (!renderer || f->state == FARM_ENDING)
+        return;
+    log_warn("renderer %u hangs: no sign of life for %.0f s (see --stall-timeout)", renderer->slot, (double)(now_ns - renderer->heard_ns) / 1e9);
+    renderer->heard_ns = now_ns;
+    spawner_kill_one(f->crew.spawner, renderer->slot, SIGKILL);
+}
+
 static void on_progress_timer(uv_timer_t *timer)
 {
     struct farm *f = timer->data;
@@ -887,6 +907,7 @@ static void on_progress_timer(uv_timer_t *timer)
         report_show(&f->report, &f->intake.facts, scheduler_done_count(scheduler), all_known ? scheduler_total(scheduler) : 0,
                     f->input_ended ? f->frames_read : 0, (int)roster_count(&f->crew.roster, RENDERER_BUSY));
     }
+    replace_hanging(f);
     // The slots of frames are given back in silence.
     if (f->arena)
         pump(f);
@@ -1003,6 +1024,7 @@ static int run_once(const struct options *options, struct pass *pass)
     f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
     pass->again = AGAIN_NO;
     report_init(&f->report, options);
+    watch_init(&f->watch, options->stall_s);
     init_job(f);
     init_loop(f);
 

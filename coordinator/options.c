@@ -24,6 +24,7 @@ enum {
     LONG_ENCODE,
     LONG_EXPLAIN,
     LONG_PARALLEL_SAFE,
+    LONG_STALL_TIMEOUT,
     LONG_NO_AUDIO,
     LONG_NO_SUBTITLES,
     LONG_NO_AUTOROTATE,
@@ -33,6 +34,7 @@ enum {
 };
 
 enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
+static const double usual_stall_s = 60, shortest_stall_s = 1;
 
 static const struct option long_options[] = {
     {"workers", required_argument, NULL, 'j'},
@@ -50,6 +52,7 @@ static const struct option long_options[] = {
     {"explain", no_argument, NULL, LONG_EXPLAIN},
     {"parallel-safe", required_argument, NULL, LONG_PARALLEL_SAFE},
     {"verify", no_argument, NULL, LONG_VERIFY},
+    {"stall-timeout", required_argument, NULL, LONG_STALL_TIMEOUT},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -87,6 +90,9 @@ static void print_help(int cores)
            "      --parallel-safe=NAME,...\n"
            "                             vouch for filters, or frei0r plugins, whose frames depend\n"
            "                             on nothing but the frame that goes in\n"
+           "      --stall-timeout=SECONDS\n"
+           "                             replace a renderer that gives no sign of life for so much\n"
+           "                             longer than others needed before (default: 60)\n"
            "      --explain              say what would be done, in which stages, where it would be\n"
            "                             cut, and what limits the speed-up; render nothing\n"
            "      --verify               afterwards, filter it all again in one piece and compare\n"
@@ -321,6 +327,10 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         if (!parse_vouched(o, optarg))
             return usage_error("--parallel-safe must be names of filters, NAME,NAME..., not '%s'", optarg);
         break;
+    case LONG_STALL_TIMEOUT:
+        if (!parse_seconds(optarg, &o->stall_s) || o->stall_s < shortest_stall_s)
+            return usage_error("--stall-timeout must be a number of seconds, at least %g, not '%s'", shortest_stall_s, optarg);
+        break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
         break;
@@ -386,7 +396,7 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
 
     if (cores > MOST_WORKERS)
         cores = MOST_WORKERS;
-    *o = (struct options){.workers = cores, .threads = 1, .filter = mem_dup(""), .progress = PROGRESS_AUTO};
+    *o = (struct options){.workers = cores, .threads = 1, .stall_s = usual_stall_s, .filter = mem_dup(""), .progress = PROGRESS_AUTO};
     optind = 0; // from the start, also the second time
     opterr = 0;
     while (outcome == OPTIONS_RUN && (option = getopt_long(argc, argv, ":j:t:f:c:yvqhV", long_options, NULL)) != -1) {

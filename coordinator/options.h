@@ -24,6 +24,7 @@ struct options {
     bool one_segment;   // --segment=0
     bool explain;       // say what would be done, and do not
     bool encode_stream; // --encode=stream
+    double stall_s;     // --stall-timeout: a renderer that is silent for longer hangs
     char **vouched;     // --parallel-safe: names of filters
     size_t vouched_count;
     bool verify; // compare with a render in one piece afterwards

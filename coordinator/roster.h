@@ -25,6 +25,7 @@ struct renderer {
     struct chunk *cursor; // the next chunk to send, NULL when all that is here was sent
     bool all_sent;
     uint64_t since_ns; // when the task was sent
+    uint64_t heard_ns; // when it last gave a sign of life, see watch.h
     uint32_t failed_starts;
 };
 

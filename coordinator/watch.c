@@ -1,0 +1,63 @@
+#include "watch.h"
+
+#include "common/protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FRAMES_AT_A_TIME = 16 }; // that a renderer may have taken in and not told of, for the guess from the probe
+
+void watch_init(struct watch *watch, double timeout_s)
+{
+    *watch = (struct watch){.timeout_ns = (uint64_t)(timeout_s * 1e9)};
+}
+
+void watch_on_sign(struct watch *watch, struct renderer *renderer, uint64_t now_ns)
+{
+    uint64_t silence_ns = now_ns - renderer->heard_ns;
+
+    if (renderer->state == RENDERER_BUSY && !renderer->probing && silence_ns > watch->longest_ns)
+        watch->longest_ns = silence_ns;
+    renderer->heard_ns = now_ns;
+}
+
+void watch_on_probe(struct watch *watch, uint64_t took_ns)
+{
+    if (took_ns * FRAMES_AT_A_TIME > watch->longest_ns)
+        watch->longest_ns = took_ns * FRAMES_AT_A_TIME;
+}
+
+// It waits for input, for credit, or for a task.
+static bool waits_for_us(const struct renderer *renderer)
+{
+    if (renderer->state == RENDERER_STARTING)
+        return false;
+    return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || (renderer->credit > 0 && !renderer->all_sent);
+}
+
+struct renderer *watch_find(struct watch *watch, struct roster *roster, uint64_t now_ns)
+{
+    uint64_t limit_ns = watch->timeout_ns + watch->longest_ns, asleep_ns = 0;
+    struct renderer *found = NULL;
+    bool later_alive = false;
+
+    if (watch->looked_ns && now_ns - watch->looked_ns > watch->timeout_ns / 2)
+        asleep_ns = now_ns - watch->looked_ns;
+    watch->looked_ns = now_ns;
+    for (size_t i = 0; i < roster->count; i++) {
+        struct renderer *renderer = &roster->renderers[i];
+
+        renderer->heard_ns += asleep_ns;
+        if (waits_for_us(renderer))
+            renderer->heard_ns = now_ns;
+        if (renderer->state != RENDERER_GONE && now_ns - renderer->heard_ns > limit_ns && (!found || renderer->stage > found->stage))
+            found = renderer;
+    }
+    // Frames that nobody takes hold up everybody before them.
+    for (size_t i = 0; found && i < roster->count; i++) {
+        const struct renderer *other = &roster->renderers[i];
+
+        later_alive |= other->stage > found->stage && !waits_for_us(other);
+    }
+    return later_alive ? NULL : found;
+}
