@@ -61,16 +61,22 @@ static void run_slice(void *data, int i, int count)
 
 // Whether the filter's own slices write to the same memory, so that at the same time they would give another picture each time. Found by rendering
 // the same frames again and again with all filters.
-static bool slices_race(const char *filter)
+static bool slices_race(const AVFilterContext *context)
 {
-    return strcmp(filter, "greyedge") == 0; // sums of all slices in one array
+    enum { FLOYD_STEINBERG = 1 };
+    int64_t dither;
+
+    if (strcmp(context->filter->name, "greyedge") == 0)
+        return true; // sums of all slices in one array
+    return strcmp(context->filter->name, "colorspace") == 0 && av_opt_get_int(context->priv, "dither", 0, &dither) >= 0 &&
+           dither == FLOYD_STEINBERG; // rounding errors of all slices in one line
 }
 
 static int execute(AVFilterContext *context, avfilter_action_func *action, void *argument, int *results, int count)
 {
     struct slices slices = {.context = context, .action = action, .argument = argument, .results = results};
 
-    if (slices_race(context->filter->name)) {
+    if (slices_race(context)) {
         for (int i = 0; i < count; i++)
             run_slice(&slices, i, count);
         return 0;

@@ -58,7 +58,7 @@ static const char *const chains[] = {
     "transpose=1,crop=160:200,pad=200:240:20:20:red",
     "format=gbrp,curves=preset=vintage,format=yuv444p10le,deband",
     "colorspace=all=bt2020:iall=bt709:dither=fsb:threads=1,format=yuv420p", // more make ffmpeg race with itself
-    "fftdnoiz=sigma=4",                                                     // the pictures depend on the number of slices
+    "pseudocolor=preset=viridis",                                           // the pictures depend on the number of slices
     "drawbox=x=40:y=30:w=100:h=60:color=red@0.5:t=fill,edgedetect=mode=colormix,negate",
     "hue=h=40*t:s=1.5,rgbashift=rh=3",
 };
