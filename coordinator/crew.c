@@ -15,20 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static int make_directory(struct crew *c)
+static int make_folder(struct crew *c)
 {
-    const char *base = getenv("TMPDIR");
+    int err = private_folder_make(&c->folder);
 
-    // A socket's path is short (108 bytes), so a long TMPDIR is not for us.
-    snprintf(c->directory, sizeof(c->directory), "%s/renderfarm-XXXXXX", base && *base && strlen(base) < 40 ? base : "/tmp");
-    if (!mkdtemp(c->directory)) { // 0700
-        int err = -errno;
-
-        log_error("%s: cannot make a folder for sockets: %s", c->directory, err_text(err));
-        c->directory[0] = '\0';
+    if (err < 0) {
+        log_error("%s: cannot make a folder for sockets: %s", c->folder.path, err_text(err));
         return err;
     }
-    snprintf(c->endpoint, sizeof(c->endpoint), "ipc://%s/hub", c->directory);
+    snprintf(c->endpoint, sizeof(c->endpoint), "ipc://%s/hub", c->folder.path);
     return 0;
 }
 
@@ -37,6 +32,7 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
 {
     int err;
 
+    c->folder.lock_fd = -1;
     c->threads = threads;
     c->verbosity = verbosity;
     c->frames_fd = arena_create();
@@ -48,7 +44,7 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
     c->program = spawner_find_renderer();
     if (!c->program)
         return -ENOENT;
-    err = make_directory(c);
+    err = make_folder(c);
     if (err < 0)
         return err;
     err = hub_open(&c->hub, loop, c->endpoint, avx_libraries(), events, data);
@@ -159,8 +155,5 @@ void crew_clear(struct crew *c)
     free(c->program);
     if (c->frames_fd > 0)
         close(c->frames_fd);
-    if (c->directory[0]) {
-        unlink(c->endpoint + strlen("ipc://"));
-        rmdir(c->directory);
-    }
+    private_folder_remove(&c->folder, "hub");
 }

@@ -4,6 +4,7 @@
 #define RENDERFARM_CREW_H
 
 #include "hub.h"
+#include "private_folder.h"
 #include "roster.h"
 #include "spawner.h"
 
@@ -14,7 +15,8 @@ struct crew {
     struct spawner *spawner;
     struct roster roster;
     char *program; // of the renderers
-    char directory[64], endpoint[96];
+    struct private_folder folder;
+    char endpoint[96];
     int threads, verbosity;
     int frames_fd; // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it
 };
