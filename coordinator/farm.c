@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -529,7 +530,8 @@ static int make_plan(struct farm *f)
         .vouched_count = f->options->vouched_count,
     };
 
-    say_vouched(f);
+    if (f->pass->retries == 0 && !f->pass->second)
+        say_vouched(f);
     plan_make(&f->plan, &input);
     if (f->options->explain)
         return 0;
@@ -1024,7 +1026,8 @@ static int run_once(const struct options *options, struct pass *pass)
     f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
     pass->again = AGAIN_NO;
     report_init(&f->report, options);
-    watch_init(&f->watch, options->stall_s);
+    // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
+    watch_init(&f->watch, options->stall_s * pow(4, (double)pass->retries));
     init_job(f);
     init_loop(f);
 

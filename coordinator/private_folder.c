@@ -13,7 +13,7 @@
 
 enum { LONGEST_BASE = 40, RANDOM_LETTERS = 6, MOST_TRIES = 10 };
 
-static const char prefix[] = "renderfarm-";
+static const char prefix[] = "renderfarm-hub."; // of nobody else's folders
 
 static const char *base_folder(void)
 {
@@ -22,18 +22,22 @@ static const char *base_folder(void)
     return base && *base && strlen(base) < LONGEST_BASE ? base : "/tmp";
 }
 
-// Opens and locks a folder of ours. -1: there is none of that name, it is somebody else's, or its program runs.
-static int lock(int base_fd, const char *name)
+// -1: there is none of that name, or it is not one that mkdtemp made for us.
+static int open_folder(int base_fd, const char *name)
 {
     int fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat about;
 
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &about) == 0 && about.st_uid == geteuid() && about.st_nlink > 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fd >= 0 && fstat(fd, &about) == 0 && about.st_uid == geteuid() && (about.st_mode & 0777) == 0700)
         return fd;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return -1;
+}
+
+static bool lock(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 static bool is_name_of_ours(const char *name)
@@ -52,12 +56,12 @@ static void remove_left_over(const char *base)
     if (!dir)
         return;
     while ((entry = readdir(dir))) {
-        int fd = is_name_of_ours(entry->d_name) ? lock(dirfd(dir), entry->d_name) : -1;
+        int fd = is_name_of_ours(entry->d_name) ? open_folder(dirfd(dir), entry->d_name) : -1;
 
         if (fd < 0)
             continue;
-        // Nothing but its socket is ever in there; a folder with more in it is none of ours, and stays.
-        if (unlinkat(fd, "hub", 0) == 0 || errno == ENOENT)
+        // Nothing but its socket is ever in there; a folder with more in it stays.
+        if (lock(fd) && (unlinkat(fd, "hub", 0) == 0 || errno == ENOENT))
             unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
         close(fd);
     }
@@ -76,8 +80,9 @@ int private_folder_make(struct private_folder *folder)
         snprintf(folder->path, sizeof(folder->path), "%s/%sXXXXXX", base, prefix);
         if (!mkdtemp(folder->path)) // 0700
             return -errno;
-        folder->lock_fd = lock(AT_FDCWD, folder->path);
-        if (folder->lock_fd >= 0 && stat(folder->path, &about) == 0)
+        folder->lock_fd = open_folder(AT_FDCWD, folder->path);
+        // A file system without locks is good enough: then nobody takes anything away there.
+        if (folder->lock_fd >= 0 && (lock(folder->lock_fd) || errno != EWOULDBLOCK) && stat(folder->path, &about) == 0)
             return 0;
         if (folder->lock_fd >= 0)
             close(folder->lock_fd);

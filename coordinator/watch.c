@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { FRAMES_AT_A_TIME = 16 }; // that a renderer may have taken in and not told of, for the guess from the probe
+enum {
+    FRAMES_AT_A_TIME = 16, // that a renderer may have taken in and not told of, for the guess from the probe
+    MOST_FOURFOLDS = 4,
+};
 
 void watch_init(struct watch *watch, double timeout_s)
 {
@@ -35,9 +38,17 @@ static bool waits_for_us(const struct renderer *renderer)
     return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || (renderer->credit > 0 && !renderer->all_sent);
 }
 
+// What was given up before may just be slow.
+static uint64_t patience_ns(const struct watch *watch, const struct renderer *renderer)
+{
+    uint32_t before = renderer->state == RENDERER_BUSY && renderer->attempt > 1 ? renderer->attempt - 1 : 0;
+
+    return (watch->timeout_ns + watch->longest_ns) << 2 * (before < MOST_FOURFOLDS ? before : MOST_FOURFOLDS);
+}
+
 struct renderer *watch_find(struct watch *watch, struct roster *roster, uint64_t now_ns)
 {
-    uint64_t limit_ns = watch->timeout_ns + watch->longest_ns, asleep_ns = 0;
+    uint64_t asleep_ns = 0;
     struct renderer *found = NULL;
     bool later_alive = false;
 
@@ -50,7 +61,8 @@ struct renderer *watch_find(struct watch *watch, struct roster *roster, uint64_t
         renderer->heard_ns += asleep_ns;
         if (waits_for_us(renderer))
             renderer->heard_ns = now_ns;
-        if (renderer->state != RENDERER_GONE && now_ns - renderer->heard_ns > limit_ns && (!found || renderer->stage > found->stage))
+        if (renderer->state != RENDERER_GONE && now_ns - renderer->heard_ns > patience_ns(watch, renderer) &&
+            (!found || renderer->stage > found->stage))
             found = renderer;
     }
     // Frames that nobody takes hold up everybody before them.

@@ -1,5 +1,6 @@
 // Which renderer hangs: it is busy, it has all that it needs from us, and it has given no sign of life (a result, or room for more input) for longer
-// than the time-out beyond the longest silence that this job's renderers have come back from. Pure: no clock, no processes. Not thread-safe.
+// than the time-out beyond the longest silence that this job's renderers have come back from. Who was only slow is given four times as long the next
+// time. Pure: no clock, no processes. Not thread-safe.
 #ifndef RENDERFARM_WATCH_H
 #define RENDERFARM_WATCH_H
 

@@ -68,10 +68,10 @@ static void what_a_killed_program_left_is_taken_away(void **state)
     struct private_folder folder;
 
     (void)state;
-    assert_int_equal(mkdir(in_base("renderfarm-abcdef"), 0700), 0);
-    put_file("renderfarm-abcdef/hub");
+    assert_int_equal(mkdir(in_base("renderfarm-hub.abcdef"), 0700), 0);
+    put_file("renderfarm-hub.abcdef/hub");
     assert_int_equal(private_folder_make(&folder), 0);
-    assert_int_equal(access(in_base("renderfarm-abcdef"), F_OK), -1);
+    assert_int_equal(access(in_base("renderfarm-hub.abcdef"), F_OK), -1);
     private_folder_remove(&folder, "hub");
 }
 
@@ -80,18 +80,18 @@ static void what_others_use_stays(void **state)
     struct private_folder first, second;
 
     (void)state;
-    assert_int_equal(mkdir(in_base("renderfarm-trial-abc"), 0700), 0); // not a name of ours
-    assert_int_equal(mkdir(in_base("renderfarm-fedcba"), 0700), 0);    // there is more in it
-    put_file("renderfarm-fedcba/film.mp4");
+    assert_int_equal(mkdir(in_base("renderfarm-output"), 0700), 0);     // not a name of ours
+    assert_int_equal(mkdir(in_base("renderfarm-hub.fedcba"), 0700), 0); // there is more in it
+    put_file("renderfarm-hub.fedcba/film.mp4");
     assert_int_equal(private_folder_make(&first), 0);
     assert_int_equal(private_folder_make(&second), 0);
     assert_int_equal(access(first.path, F_OK), 0); // its program runs
-    assert_int_equal(access(in_base("renderfarm-fedcba/film.mp4"), F_OK), 0);
+    assert_int_equal(access(in_base("renderfarm-hub.fedcba/film.mp4"), F_OK), 0);
     private_folder_remove(&first, "hub");
     private_folder_remove(&second, "hub");
-    assert_int_equal(rmdir(in_base("renderfarm-trial-abc")), 0);
-    assert_int_equal(unlink(in_base("renderfarm-fedcba/film.mp4")), 0);
-    assert_int_equal(rmdir(in_base("renderfarm-fedcba")), 0);
+    assert_int_equal(rmdir(in_base("renderfarm-output")), 0);
+    assert_int_equal(unlink(in_base("renderfarm-hub.fedcba/film.mp4")), 0);
+    assert_int_equal(rmdir(in_base("renderfarm-hub.fedcba")), 0);
 }
 
 static void where_none_can_be_made_it_is_said(void **state)

@@ -81,6 +81,16 @@ static void what_the_probe_took_is_allowed_for_each_frame(void **state)
     assert_non_null(found_at(1 + 10 + 48 + 1));
 }
 
+static void a_second_attempt_is_given_more_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        roster.renderers[i].attempt = 1;
+    roster.renderers[2].attempt = 2;
+    assert_null(found_at(41));
+    assert_ptr_equal(found_at(42), &roster.renderers[2]);
+}
+
 static void who_waits_for_us_does_not_hang(void **state)
 {
     (void)state;
@@ -130,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_silent_for_too_long_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_longer_silence_is_allowed_when_one_ended_well, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_probe_took_is_allowed_for_each_frame, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_second_attempt_is_given_more_time, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_us_does_not_hang, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_held_up_by_a_later_stage_does_not_hang, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_never_says_hello_hangs, setup, teardown),
