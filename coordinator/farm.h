@@ -1,10 +1,24 @@
-// One job from start to end: builds every part, turns events into calls, pumps, and closes in reverse order. No part knows the farm.
+// One run through a job: builds every part, turns events into calls, pumps, and closes in reverse order. No part knows the farm.
 #ifndef RENDERFARM_FARM_H
 #define RENDERFARM_FARM_H
 
 #include "options.h"
+#include "verify.h"
 
-// Blocks until the job is done. Returns the exit status: 0 done, 1 failed, 2 the command line asks for what does not exist, 128+n ended by signal n.
-int farm_run(const struct options *options);
+#include <stdint.h>
+
+// Whether the job is to be done once more from the start, and how.
+enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
+
+// One run through the job, from start to end.
+struct pass {
+    enum again again;      // in: how to go about it; out: whether it was in vain
+    uint64_t retries;      // passes before this one that were
+    struct verify *verify; // NULL without --verify
+    bool second;           // nothing is written: the frames are compared with those of the first pass
+};
+
+// Blocks until the pass is over. Returns the exit status: 0 done, 1 failed, 2 the command line asks for what does not exist, 128+n ended by signal n.
+int farm_run(const struct options *options, struct pass *pass);
 
 #endif

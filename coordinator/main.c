@@ -1,6 +1,6 @@
-// renderfarm: the coordinator. argv in, exit status out; farm.c does the rest.
-#include "farm.h"
+// renderfarm: the coordinator. argv in, exit status out; passes.c does the rest.
 #include "options.h"
+#include "passes.h"
 
 #include "common/log.h"
 
@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     log_init("renderfarm", options.verbosity < 0 ? LOG_ERROR : options.verbosity == 0 ? LOG_WARN : options.verbosity == 1 ? LOG_INFO : LOG_DEBUG);
     av_log_set_level(AV_LOG_QUIET); // what matters is said in our own words, with the file's name
     signal(SIGPIPE, SIG_IGN);
-    status = farm_run(&options);
+    status = passes_run(&options);
     options_clear(&options);
     return status;
 }

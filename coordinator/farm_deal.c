@@ -1,0 +1,106 @@
+#include "farm_state.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+    ASSEMBLY_BYTES = 16 << 20, // results that wait for their turn; renderers keep what goes beyond
+    WRITE_BYTES = 4 << 20,     // results on their way to the disk
+};
+
+void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
+{
+    const Wire__Job *job = segment ? &f->stages[renderer->stage].job : &f->job;
+    Wire__Task task = WIRE__TASK__INIT;
+
+    task.job = job->id;
+    task.kind = segment ? WIRE__TASK_KIND__RENDER : WIRE__TASK_KIND__PROBE;
+    task.attempt = attempt;
+    if (segment) {
+        task.segment = segment->number;
+        task.keep_from = segment->keep_from;
+        task.keep_to = segment->keep_to;
+        if (segment->extradata) {
+            task.has_extradata = 1;
+            task.extradata = (ProtobufCBinaryData){.len = segment->extradata_size, .data = segment->extradata};
+        }
+    } else {
+        // The empty end of a probe's range says that there is no more than this.
+        task.keep_from = INT64_MIN;
+        task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
+    }
+    renderer->heard_ns = clock_now_ns();
+    crew_send_task(&f->crew, renderer, job, &task, renderer->heard_ns);
+}
+
+// Frames that the stage's running tasks may still give.
+static uint64_t promised_frames(const struct farm *f, const struct stage *stage)
+{
+    uint64_t promised = 0;
+
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        const struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->state == RENDERER_BUSY && &f->stages[renderer->stage] == stage && renderer->received < stage->plan->run_frames)
+            promised += stage->plan->run_frames - renderer->received;
+    }
+    return promised;
+}
+
+static void deal_task(struct farm *f, struct renderer *renderer)
+{
+    struct stage *stage = &f->stages[renderer->stage];
+    uint32_t number = scheduler_next(stage->scheduler), attempt;
+
+    if (number == SCHEDULER_NONE || !stage->job_known || (f->arena && !stage_has_room(stage, f->arena, promised_frames(f, stage))))
+        return;
+    attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
+    log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
+    farm_send_task(f, renderer, shelf_find(&stage->shelf, number), attempt);
+}
+
+void farm_deal(struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && renderer->stage < f->stage_count)
+            deal_task(f, renderer);
+        if (renderer->state != RENDERER_BUSY)
+            continue;
+        if (renderer->probing) {
+            crew_send_chunks(&f->crew, renderer, &f->intake.head);
+        } else {
+            struct shelf *shelf = &f->stages[renderer->stage].shelf;
+            struct shelf_segment *segment = shelf_find(shelf, renderer->segment);
+
+            if (!segment)
+                continue;
+            crew_send_chunks(&f->crew, renderer, &segment->chunks);
+            // The cursor's own chunk stays: it is what the next one hangs on.
+            if (renderer->cursor)
+                shelf_sent(shelf, segment, renderer->cursor);
+        }
+    }
+}
+
+// Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots
+// that run out.
+void farm_pay_credit(struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+        const struct stage *stage;
+        bool first;
+
+        if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || f->state != FARM_RUNNING)
+            continue;
+        stage = &f->stages[renderer->stage];
+        first = renderer->segment == assembler_head(stage->assembler);
+        // What the first one sends drains by itself; it never waits for the others.
+        if (stage == farm_last_stage(f) && (first ? f->outlet.queued_bytes + assembler_head_bytes(stage->assembler) > WRITE_BYTES
+                                                  : assembler_held_bytes(stage->assembler) > ASSEMBLY_BYTES))
+            continue;
+        crew_pay(&f->crew, renderer);
+    }
+}

@@ -1,0 +1,160 @@
+#include "farm_state.h"
+
+#include "common/err.h"
+#include "common/log.h"
+
+#include <libavcodec/packet.h>
+
+#include <stdlib.h>
+
+enum { SHELF_BYTES = 20 << 20 }; // input packets read ahead
+
+static bool intake_failed(struct farm *f)
+{
+    if (f->intake.err < 0)
+        farm_fail(f, 1, "%s", f->intake.why ? f->intake.why : err_text(f->intake.err));
+    return f->intake.err < 0;
+}
+
+// A run that was read goes on the shelf, and the scheduler hears of it.
+static void shelve_run(struct farm *f)
+{
+    struct source_run *run = &f->intake.run;
+    struct stage *stage = farm_first_stage(f);
+
+    if (run->chunk) {
+        struct shelf_segment *segment;
+        bool ready;
+
+        if (run->first) {
+            scheduler_on_segment(stage->scheduler, run->segment);
+            segment = shelf_add(&stage->shelf, run->segment);
+            segment->keep_from = run->keep_from;
+            segment->keep_to = run->keep_to;
+            segment->extradata = run->extradata;
+            segment->extradata_size = run->extradata_size;
+            run->extradata = NULL;
+        } else {
+            segment = shelf_find(&stage->shelf, run->segment);
+        }
+        segment->last_pts = run->last_pts;
+        f->frames_read += run->frames_hint;
+        shelf_put(&stage->shelf, segment, &run->chunk);
+        // A serial job starts on what is there; cut segments are read in no time, and are dealt by their length.
+        ready = segment->complete || !stage->plan->parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
+        scheduler_on_frames(stage->scheduler, run->segment, run->frames_hint, ready);
+    }
+    if (run->eof && !f->input_ended) {
+        f->input_ended = true;
+        scheduler_on_input_end(stage->scheduler);
+        if (source_damage(f->intake.source))
+            log_warn("%s", source_damage(f->intake.source));
+    }
+    *run = (struct source_run){0};
+}
+
+// --explain: only the cuts are of interest.
+static void explain_run(struct farm *f)
+{
+    struct source_run *run = &f->intake.run;
+
+    if (run->first)
+        explain_cut(stdout, &f->cuts, run->segment == 0 ? 0 : farm_seconds(f, run->keep_from));
+    if (run->eof) {
+        explain_end(stdout, &f->cuts, &f->plan, f->intake.facts.duration_s, source_cut_note(f->intake.source));
+        farm_start_ending(f, 0);
+    }
+    free(run->extradata);
+    chunk_free(&run->chunk);
+    *run = (struct source_run){0};
+}
+
+void farm_on_intake(void *data)
+{
+    struct farm *f = data;
+
+    if (!intake_failed(f) && f->state == FARM_RUNNING)
+        shelve_run(f);
+    else if (f->state == FARM_EXPLAINING)
+        explain_run(f);
+    farm_pump(f);
+}
+
+void farm_read_ahead(struct farm *f)
+{
+    const struct stage *stage = farm_first_stage(f);
+    size_t waiting = scheduler_waiting(stage->scheduler);
+    uint32_t ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
+
+    if (f->input_ended || intake_busy(&f->intake) || stage->shelf.size_bytes > SHELF_BYTES)
+        return;
+    // The last segment is still being read, so it does not count as waiting.
+    if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)
+        return;
+    intake_read(&f->intake);
+}
+
+void farm_on_outlet(void *data)
+{
+    struct farm *f = data;
+
+    if (f->outlet.err < 0)
+        farm_fail(f, f->outlet.state == OUTLET_CLOSED ? farm_status_of(f->outlet.err) : 1, "%s",
+                  f->outlet.why ? f->outlet.why : err_text(f->outlet.err));
+    else if (f->outlet.state == OUTLET_OPEN && f->state == FARM_OPENING)
+        for (size_t i = 0; i < f->outlet.facts.note_count; i++)
+            log_warn("%s", f->outlet.facts.notes[i]);
+    farm_pump(f);
+}
+
+// What has come out of a stage and whose turn it is goes to the next one.
+static void hand_on(struct farm *f, struct stage *from, struct stage *to)
+{
+    struct chunk *chunk;
+    uint32_t number;
+    int err = 0;
+
+    while (err >= 0 && (chunk = assembler_next(from->assembler)))
+        err = stage_feed(to, f->arena, &chunk);
+    if (err < 0) {
+        log_debug("frames between stages: %s", err_text(err));
+        farm_start_over(f, AGAIN_ONE_SEGMENT);
+        return;
+    }
+    while (assembler_finished(from->assembler, &number))
+        scheduler_on_written(from->scheduler, number);
+    if (stage_finished(from))
+        stage_feed_end(to);
+}
+
+// The second pass: frames as fingerprints.
+static void compare_chunk(struct farm *f, struct chunk **chunk)
+{
+    for (size_t i = 0; i < (*chunk)->packet_count; i++)
+        verify_on_frame(f->pass->verify, (*chunk)->packets[i]->data, (size_t)(*chunk)->packets[i]->size);
+    chunk_free(chunk);
+}
+
+void farm_write_next(struct farm *f)
+{
+    struct stage *stage = farm_last_stage(f);
+    struct chunk *chunk;
+    uint32_t number;
+
+    for (size_t i = 0; i + 1 < f->stage_count && f->state == FARM_RUNNING; i++)
+        hand_on(f, &f->stages[i], &f->stages[i + 1]);
+    if (f->state != FARM_RUNNING)
+        return;
+    // First, because the segment behind a finished one may have chunks that nothing else will ask for.
+    while (assembler_finished(stage->assembler, &number)) {
+        scheduler_on_written(stage->scheduler, number);
+        log_debug("segment %u is written", number);
+    }
+    if (outlet_busy(&f->outlet))
+        return;
+    chunk = assembler_next(stage->assembler);
+    if (chunk && f->pass->second)
+        compare_chunk(f, &chunk);
+    else if (chunk)
+        outlet_write(&f->outlet, assembler_head(stage->assembler), &chunk);
+}

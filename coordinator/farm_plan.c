@@ -1,0 +1,119 @@
+#include "farm_state.h"
+
+#include "classes.h"
+#include "hops.h"
+
+#include "common/frames.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <libavutil/pixdesc.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Of the largest frame that any stage hands on.
+static size_t slot_bytes(const struct farm *f)
+{
+    const Wire__Probed *probed = f->probed->probed;
+    size_t bytes = frames_bytes(probed->output->format, probed->output->width, probed->output->height);
+
+    for (size_t i = 0; i < probed->n_filters; i++)
+        if (probed->filters[i]->frame_bytes > bytes)
+            bytes = (size_t)probed->filters[i]->frame_bytes;
+    return bytes;
+}
+
+// Each stage has renderers of its own: as many as there are workers for a parallel one, and one for a serial one, which mostly waits. So no stage can
+// wait for a core that another one sits on.
+static int staff_stages(struct farm *f)
+{
+    size_t needed = 0, slot = 0;
+    int err = 0;
+
+    for (size_t i = 0; i < f->stage_count; i++)
+        needed += f->plan.stages[i].parallel ? (size_t)f->options->workers : 1;
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        f->crew.roster.renderers[i].stage = UINT32_MAX;
+    crew_grow(&f->crew, needed);
+    report_grow(&f->report, f->crew.roster.count);
+    for (size_t i = 0; i < f->stage_count; i++)
+        for (int j = 0; j < (f->plan.stages[i].parallel ? f->options->workers : 1); j++)
+            f->crew.roster.renderers[slot++].stage = (uint32_t)i;
+    for (size_t i = 0; i < f->crew.roster.count && err >= 0; i++)
+        if (f->crew.roster.renderers[i].state == RENDERER_GONE)
+            err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
+    return err;
+}
+
+// A name that fits nothing is a slip of the pen.
+static void say_vouched(const struct farm *f)
+{
+    const Wire__Probed *probed = f->probed->probed;
+
+    for (size_t i = 0; i < f->options->vouched_count; i++) {
+        size_t at = 0;
+
+        while (at < probed->n_filters && !classes_is_called(probed->filters[at], f->options->vouched[i]))
+            at++;
+        if (at == probed->n_filters)
+            log_warn("--parallel-safe=%s: there is no such filter in the chain", f->options->vouched[i]);
+    }
+}
+
+int farm_make_plan(struct farm *f)
+{
+    const Wire__Probed *probed = f->probed->probed;
+    const Wire__Rational *rate = probed->output_frame_rate;
+    struct plan_input input = {
+        .cuttable = f->intake.facts.cuttable,
+        .why_not_cuttable = f->intake.facts.why_not_cuttable,
+        .duration_s = f->intake.facts.duration_s,
+        .keyframe_gap_s = f->intake.facts.keyframe_gap_s,
+        .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
+        .frame_bytes = slot_bytes(f),
+        .segment_s = f->options->segment_s,
+        .one_segment = f->one_segment,
+        .encode_stream = f->options->encode_stream,
+        .chain = f->job.filters,
+        .encoder_format = av_get_pix_fmt_name(probed->output->format),
+        .filters = probed->filters,
+        .filter_count = probed->n_filters,
+        .vouched = f->options->vouched,
+        .vouched_count = f->options->vouched_count,
+    };
+
+    if (f->pass->retries == 0 && !f->pass->second)
+        say_vouched(f);
+    plan_make(&f->plan, &input);
+    if (f->options->explain)
+        return 0;
+    f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));
+    for (; f->stage_count < f->plan.stage_count; f->stage_count++)
+        stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);
+    if (f->stage_count == 1)
+        return 0;
+    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, (unsigned)f->options->workers);
+    if (!f->arena) {
+        farm_fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
+        return -ENOMEM;
+    }
+    return staff_stages(f);
+}
+
+void farm_say_plan(struct farm *f)
+{
+    char *text = plan_describe(&f->plan);
+
+    if (f->stage_count > 1 && f->plan.limited && f->pass->retries == 0)
+        log_warn("rendering in stages, because %s: %s", f->plan.reason, text);
+    else if (f->stage_count > 1)
+        log_info("rendering in stages, because %s: %s", f->plan.reason, text);
+    else if (f->plan.limited && !f->options->one_segment)
+        log_warn("rendering as one segment on one core: %s", f->plan.reason);
+    log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
+             f->plan.stages[f->stage_count - 1].parallel ? "in segments" : "in one segment");
+    f->report.stats.serial_reason = f->plan.reason;
+    free(text);
+}

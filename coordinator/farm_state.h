@@ -1,0 +1,100 @@
+// What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_plan.c turns the probe
+// into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c is what renderers say, and
+// their ends. Nobody else includes this. Loop thread only.
+#ifndef RENDERFARM_FARM_STATE_H
+#define RENDERFARM_FARM_STATE_H
+
+#include "crew.h"
+#include "explain.h"
+#include "farm.h"
+#include "intake.h"
+#include "outlet.h"
+#include "plan.h"
+#include "report.h"
+#include "stage.h"
+#include "watch.h"
+
+#include <uv.h>
+
+enum farm_state {
+    FARM_OPENING,    // input and output are being opened, renderers start
+    FARM_PROBING,    // a renderer is looking at the first frames
+    FARM_EXPLAINING, // the input is read for its cuts, and nothing is rendered
+    FARM_STARTING,   // the output's header is being written
+    FARM_RUNNING,
+    FARM_FINISHING, // all is rendered; the trailer is being written
+    FARM_ENDING,    // done or failed: renderers leave, lanes run empty
+};
+
+struct farm {
+    const struct options *options;
+    struct pass *pass;
+    uv_loop_t loop;
+    enum farm_state state;
+    int exit_status;
+    bool one_segment; // by the user's wish or because stages did not work out
+
+    // Events come from these.
+    struct crew crew;
+    struct watch watch;
+    uv_signal_t signals[3];
+    uv_timer_t progress_timer, leave_timer;
+    uv_prepare_t turn_end;
+    struct intake intake;
+    struct outlet outlet;
+
+    // The probe.
+    uint32_t probe_attempt;
+    Wire__Message *probed; // what the probe said, the Message's owner
+
+    // The job.
+    Wire__Job job;
+    struct plan plan;
+    struct stage *stages; // one for each of the plan's; none before the plan is made
+    size_t stage_count;
+    struct arena *arena; // frames between stages; NULL with one stage
+    bool input_ended;
+    uint64_t frames_read;
+
+    // What is told.
+    struct report report;
+    struct explain_cuts cuts;
+};
+
+// Looks at the state and does what is due. May be called at any time, any number of times.
+void farm_pump(struct farm *f);
+// Ends the job; status 0: all went well. Does nothing when it is ending already.
+void farm_start_ending(struct farm *f, int status);
+// The same with a line on stderr.
+void farm_fail(struct farm *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// What is done so far is of no use: all of it once more.
+void farm_start_over(struct farm *f, enum again again);
+// The exit status for an error: is it a mistake in the command line rather than in a file?
+int farm_status_of(int err);
+
+struct stage *farm_first_stage(const struct farm *f);
+struct stage *farm_last_stage(const struct farm *f);
+double farm_seconds(const struct farm *f, int64_t pts); // pts in the input's time base; 0 for none
+// The time that a segment covers, for people.
+void farm_segment_times(const struct farm *f, const struct stage *stage, uint32_t number, char *text, size_t size);
+
+// farm_plan.c
+int farm_make_plan(struct farm *f); // from the probe; a negative code after a line on stderr
+void farm_say_plan(struct farm *f);
+
+// farm_flow.c
+void farm_on_intake(void *farm);
+void farm_on_outlet(void *farm);
+void farm_read_ahead(struct farm *f);
+void farm_write_next(struct farm *f);
+
+// farm_deal.c
+void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt); // segment NULL: a probe
+void farm_deal(struct farm *f);
+void farm_pay_credit(struct farm *f);
+
+// farm_events.c
+extern const struct hub_events farm_hub_events;
+void farm_on_renderer_exit(void *farm, const struct spawner_exit *fact);
+
+#endif

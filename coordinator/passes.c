@@ -1,0 +1,73 @@
+#include "passes.h"
+
+#include "farm.h"
+#include "scheduler.h"
+
+#include "common/log.h"
+
+#include <inttypes.h>
+
+// Until it works out or has failed for good.
+static int run_until_done(const struct options *options, struct pass *pass)
+{
+    bool one_segment = pass->again == AGAIN_ONE_SEGMENT;
+    int status;
+
+    for (int attempt = 1;; attempt++) {
+        if (options->verify && !pass->second) {
+            verify_free(&pass->verify);
+            pass->verify = verify_new();
+        }
+        if (one_segment)
+            pass->again = AGAIN_ONE_SEGMENT;
+        pass->retries = (uint64_t)attempt - 1;
+        status = farm_run(options, pass);
+        if (pass->again == AGAIN_NO)
+            return status;
+        one_segment |= pass->again == AGAIN_ONE_SEGMENT;
+        if (attempt > SCHEDULER_MAX_ATTEMPTS) {
+            log_error("%s: renderers were lost %d times; giving up", options->input, attempt);
+            return 1;
+        }
+    }
+}
+
+static int tell_verified(const struct options *options, const struct verify *verify)
+{
+    struct verify_result result = verify_result(verify);
+
+    if (result.same) {
+        log_warn("%s: %" PRIu64 " of %" PRIu64 " seams identical; all %" PRIu64 " frames are those of a render in one piece", options->output,
+                 result.same_seams, result.seams, result.frames);
+        return 0;
+    }
+    log_error("%s: %" PRIu64 " of %" PRIu64 " seams identical; of %" PRIu64 " frames %" PRIu64
+              " differ from a render in one piece (which has %" PRIu64 "), the first is number %" PRIu64
+              "; do not use it, render again with --segment=0",
+              options->output, result.same_seams, result.seams, result.frames, result.other_frames, result.second_frames, result.first_other);
+    return 1;
+}
+
+// --verify: the whole video once more in one piece, by one renderer, without encoding.
+static int run_second_pass(const struct options *options, struct verify *verify)
+{
+    struct options second_options = *options;
+    struct pass second = {.again = AGAIN_ONE_SEGMENT, .verify = verify, .second = true};
+    int status;
+
+    second_options.workers = 1;
+    second_options.encode_stream = false;
+    status = run_until_done(&second_options, &second);
+    return status != 0 ? status : tell_verified(options, verify);
+}
+
+int passes_run(const struct options *options)
+{
+    struct pass first = {.again = AGAIN_NO};
+    int status = run_until_done(options, &first);
+
+    if (status == 0 && options->verify && !options->explain)
+        status = run_second_pass(options, first.verify);
+    verify_free(&first.verify);
+    return status;
+}
