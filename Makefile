@@ -85,7 +85,14 @@ $(TEST_PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS)
 
-tests: all $(TEST_PROGRAMS)
+# Filter plugins for the tests, and to see how one is written.
+PLUGINS := $(patsubst %.c,$(B)/%.so,$(wildcard samples/frei0r/*.c))
+$(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) -Wno-missing-prototypes $(CFLAGS) $(shell pkg-config --cflags frei0r | sed 's/-I/-isystem /g') -fPIC -shared -o $@ $<
+
+tests: all plugins $(TEST_PROGRAMS)
+plugins: $(PLUGINS)
 
 # The two commands of the README install first and build in a second make, which then finds the libraries; with all cores unless told otherwise.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -125,5 +132,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check demo bench filter-classes check-suite install uninstall format clean
+.PHONY: all tests plugins check demo bench filter-classes check-suite install uninstall format clean
 .SECONDARY:

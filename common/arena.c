@@ -17,8 +17,10 @@ enum { PAGE = 4096, WAIT_MS = 100 }; // how late a cancellation may be seen
 // At the start of the memory; the slots begin at the next page.
 struct header {
     atomic_uint released;  // counts releases; waiters sleep on it
-    atomic_uint holders[]; // per slot; 0 is free
+    atomic_uint holders[]; // per slot: HOLDER for each who needs it, and in the upper half its taker's number + 1; 0 is free
 };
+
+enum { HOLDER = 1, HOLDERS = 0xffff, TAKER_SHIFT = 16 };
 
 struct arena {
     struct header *header;
@@ -97,14 +99,14 @@ static void wait_for_release(struct arena *a, unsigned seen)
     syscall(SYS_futex, &a->header->released, FUTEX_WAIT, seen, &limit, NULL, 0);
 }
 
-int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t *slot)
+int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, uint32_t *slot)
 {
-    if (count == 0 || first >= a->slot_count || count > a->slot_count - first)
+    if (count == 0 || taker > ARENA_MAX_TAKER || first >= a->slot_count || count > a->slot_count - first)
         return -EINVAL;
     for (uint32_t i = first; i < first + count; i++) {
         unsigned none = 0;
 
-        if (atomic_compare_exchange_strong(&a->header->holders[i], &none, 1)) {
+        if (atomic_compare_exchange_strong(&a->header->holders[i], &none, (taker + 1) << TAKER_SHIFT | HOLDER)) {
             *slot = i;
             return 0;
         }
@@ -112,11 +114,11 @@ int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t *slot)
     return -EAGAIN;
 }
 
-int arena_take(struct arena *a, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot)
+int arena_take(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, bool (*cancelled)(void *data), void *data, uint32_t *slot)
 {
     for (;;) {
         unsigned seen = atomic_load(&a->header->released);
-        int err = arena_try(a, first, count, slot);
+        int err = arena_try(a, first, count, taker, slot);
 
         if (err != -EAGAIN)
             return err;
@@ -129,17 +131,43 @@ int arena_take(struct arena *a, uint32_t first, uint32_t count, bool (*cancelled
 void arena_hold(struct arena *a, uint32_t slot)
 {
     if (slot < a->slot_count)
-        atomic_fetch_add(&a->header->holders[slot], 1);
+        atomic_fetch_add(&a->header->holders[slot], HOLDER);
+}
+
+static void tell_of_release(struct arena *a)
+{
+    atomic_fetch_add(&a->header->released, 1);
+    syscall(SYS_futex, &a->header->released, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void arena_release(struct arena *a, uint32_t slot)
 {
+    unsigned was, rest;
+
     if (slot >= a->slot_count)
         return;
-    if (atomic_fetch_sub(&a->header->holders[slot], 1) != 1)
-        return;
-    atomic_fetch_add(&a->header->released, 1);
-    syscall(SYS_futex, &a->header->released, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    was = atomic_load(&a->header->holders[slot]);
+    do {
+        if ((was & HOLDERS) == 0)
+            return; // said twice; nobody's business but that peer's
+        rest = (was & HOLDERS) == HOLDER ? 0 : was - HOLDER; // the taker's name goes with the last holder
+    } while (!atomic_compare_exchange_weak(&a->header->holders[slot], &was, rest));
+    if (rest == 0)
+        tell_of_release(a);
+}
+
+void arena_accept(struct arena *a, uint32_t slot)
+{
+    if (slot < a->slot_count)
+        atomic_fetch_and(&a->header->holders[slot], HOLDERS);
+}
+
+void arena_reclaim(struct arena *a, uint32_t taker)
+{
+    for (uint32_t i = 0; i < a->slot_count; i++)
+        if (atomic_load(&a->header->holders[i]) >> TAKER_SHIFT == taker + 1)
+            atomic_store(&a->header->holders[i], 0);
+    tell_of_release(a);
 }
 
 int arena_borrowed(const struct arena *a)
@@ -147,15 +175,14 @@ int arena_borrowed(const struct arena *a)
     return atomic_load(&a->borrowed);
 }
 
-void arena_lend(struct arena *a)
+void arena_on_borrowed(struct arena *a)
 {
     atomic_fetch_add(&a->borrowed, 1);
 }
 
-void arena_release_loan(struct arena *a, uint32_t slot)
+void arena_on_returned(struct arena *a)
 {
     atomic_fetch_sub(&a->borrowed, 1);
-    arena_release(a, slot);
 }
 
 uint32_t arena_free_count(const struct arena *a, uint32_t first, uint32_t count)

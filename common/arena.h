@@ -1,6 +1,7 @@
 // Raw frames in memory that all processes of one host share: a memfd with slots of one size, each with a count of those who need it. A producer takes
 // a free slot of its hop (waits while there is none: that is the flow control), writes a frame and sends a descriptor; whoever is done with the frame
-// releases the slot. The processes are ours and trusted with each other's pictures, not with each other's numbers: slots out of range are refused.
+// releases the slot. Until the coordinator has the descriptor (arena_accept) a slot carries its taker's name, so that what a lost one had in the
+// making is found (arena_reclaim). The processes are ours and trusted with each other's pictures, not with each other's numbers: slots out of range are refused.
 // Any thread.
 #ifndef RENDERFARM_ARENA_H
 #define RENDERFARM_ARENA_H
@@ -9,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ARENA_FD = 3 }; // where a renderer finds the memfd
+enum {
+    ARENA_FD = 3, // where a renderer finds the memfd
+    ARENA_MAX_TAKER = 0xfffe,
+};
 
 struct arena;
 
@@ -23,17 +27,21 @@ size_t arena_slot_bytes(const struct arena *arena);
 // The slot's bytes, aligned to 4096; NULL for a number that is none.
 uint8_t *arena_slot(const struct arena *arena, uint32_t slot);
 
-// Takes a free slot out of [first, first + count), with one holder; -EAGAIN when there is none.
-int arena_try(struct arena *arena, uint32_t first, uint32_t count, uint32_t *slot);
+// Takes a free slot out of [first, first + count), with one holder; -EAGAIN when there is none. taker: 0..ARENA_MAX_TAKER, who it is in the hands of.
+int arena_try(struct arena *arena, uint32_t first, uint32_t count, uint32_t taker, uint32_t *slot);
 // The same, but waits for one; -ECANCELED when cancelled(data) says so meanwhile.
-int arena_take(struct arena *arena, uint32_t first, uint32_t count, bool (*cancelled)(void *data), void *data, uint32_t *slot);
+int arena_take(struct arena *arena, uint32_t first, uint32_t count, uint32_t taker, bool (*cancelled)(void *data), void *data, uint32_t *slot);
 // One more holder of a slot that is held.
 void arena_hold(struct arena *arena, uint32_t slot);
 void arena_release(struct arena *arena, uint32_t slot);
-// Slots that this process has frames in right now, as loaned by arena_lend and ended by arena_release_loan.
+// It is in nobody's hands any more: whoever holds it will release it.
+void arena_accept(struct arena *arena, uint32_t slot);
+// The taker is gone: what was still in its hands is free.
+void arena_reclaim(struct arena *arena, uint32_t taker);
+// Slots that this process has frames in right now.
 int arena_borrowed(const struct arena *arena);
-void arena_lend(struct arena *arena);
-void arena_release_loan(struct arena *arena, uint32_t slot);
+void arena_on_borrowed(struct arena *arena);
+void arena_on_returned(struct arena *arena);
 uint32_t arena_free_count(const struct arena *arena, uint32_t first, uint32_t count);
 
 #endif

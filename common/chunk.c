@@ -32,6 +32,21 @@ bool chunk_full(const struct chunk *chunk)
     return chunk->packet_count >= CHUNK_MAX_PACKETS || chunk->size_bytes >= CHUNK_TARGET_BYTES;
 }
 
+struct chunk *chunk_split(struct chunk *chunk, size_t packets)
+{
+    struct chunk *head = chunk_new(chunk->sequence);
+
+    assert(packets > 0 && packets < chunk->packet_count);
+    for (size_t i = 0; i < packets; i++) {
+        chunk->size_bytes -= (size_t)chunk->packets[i]->size;
+        chunk_take(head, &chunk->packets[i]);
+    }
+    chunk->packet_count -= packets;
+    for (size_t i = 0; i < chunk->packet_count; i++)
+        chunk->packets[i] = chunk->packets[i + packets];
+    return head;
+}
+
 void chunk_free(struct chunk **chunk)
 {
     if (!*chunk)

@@ -24,6 +24,8 @@ struct chunk *chunk_new(uint32_t sequence);
 // Takes *packet and leaves NULL.
 void chunk_take(struct chunk *chunk, struct AVPacket **packet);
 bool chunk_full(const struct chunk *chunk);
+// The first `packets` of them (1..packet_count - 1) as a chunk of their own, which is returned; the rest stays.
+struct chunk *chunk_split(struct chunk *chunk, size_t packets);
 void chunk_free(struct chunk **chunk); // frees the packets too; NULL is fine
 
 // First in, first out.

@@ -170,6 +170,7 @@ Wire__Frame *frames_describe(const AVPacket *packet)
 struct loan {
     struct arena *arena;
     uint32_t slot;
+    bool release;
 };
 
 static void give_back(void *opaque, uint8_t *data)
@@ -177,7 +178,9 @@ static void give_back(void *opaque, uint8_t *data)
     struct loan *loan = opaque;
 
     (void)data;
-    arena_release_loan(loan->arena, loan->slot);
+    arena_on_returned(loan->arena);
+    if (loan->release)
+        arena_release(loan->arena, loan->slot);
     free(loan);
 }
 
@@ -219,12 +222,12 @@ static int fill_properties(AVFrame *frame, const Wire__Frame *in)
 }
 
 // The frame is the slot's memory.
-static int borrow(struct arena *arena, uint32_t slot, uint8_t *base, const struct layout *layout, AVFrame *frame)
+static int borrow(struct arena *arena, uint32_t slot, bool release, uint8_t *base, const struct layout *layout, AVFrame *frame)
 {
     struct loan *loan = mem_zalloc(sizeof(*loan));
 
-    *loan = (struct loan){arena, slot};
-    arena_lend(arena);
+    *loan = (struct loan){arena, slot, release};
+    arena_on_borrowed(arena);
     // Others may have the same slot, so nobody writes into it.
     frame->buf[0] = av_buffer_create(base, layout->size, give_back, loan, AV_BUFFER_FLAG_READONLY);
     if (!frame->buf[0]) {
@@ -249,7 +252,7 @@ static int copy_out(struct arena *arena, uint32_t slot, uint8_t *base, const str
     return err;
 }
 
-int frames_load(struct arena *arena, const Wire__Frame *in, bool copy, AVFrame *frame)
+int frames_load(struct arena *arena, const Wire__Frame *in, enum frames_way way, AVFrame *frame)
 {
     uint8_t *base = arena_slot(arena, in->slot);
     struct layout layout;
@@ -258,14 +261,15 @@ int frames_load(struct arena *arena, const Wire__Frame *in, bool copy, AVFrame *
     if (err >= 0 && layout.size > arena_slot_bytes(arena))
         err = AVERROR_INVALIDDATA;
     if (err < 0) {
-        if (base)
+        if (base && way != FRAMES_LOOK)
             arena_release(arena, in->slot);
         return err;
     }
     frame->format = in->format;
     frame->width = in->width;
     frame->height = in->height;
-    err = copy ? copy_out(arena, in->slot, base, &layout, frame) : borrow(arena, in->slot, base, &layout, frame);
+    err = way == FRAMES_COPY ? copy_out(arena, in->slot, base, &layout, frame)
+                             : borrow(arena, in->slot, way == FRAMES_BORROW, base, &layout, frame);
     if (err >= 0)
         err = fill_properties(frame, in);
     if (err < 0)

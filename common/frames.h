@@ -26,8 +26,12 @@ int frames_store(struct arena *arena, uint32_t slot, const AVFrame *frame, const
 
 // A peer is not trusted: NULL for a descriptor that makes no sense. Freed with wire__frame__free_unpacked.
 Wire__Frame *frames_describe(const AVPacket *packet);
-// Fills an empty frame, read-only, that lies in the slot and releases it when the last reference goes; or, with copy, one of its own, and the slot is
-// released at once. Also on failure.
-int frames_load(struct arena *arena, const Wire__Frame *in, bool copy, AVFrame *frame);
+enum frames_way {
+    FRAMES_BORROW, // the frame lies in the slot, which is released when the last reference to it goes
+    FRAMES_COPY,   // the frame has memory of its own, and the slot is released at once
+    FRAMES_LOOK,   // the frame lies in the slot, which stays the sender's to release
+};
+// Fills an empty frame, read-only but for a copy. What is to be released is so on failure too.
+int frames_load(struct arena *arena, const Wire__Frame *in, enum frames_way way, AVFrame *frame);
 
 #endif

@@ -28,6 +28,16 @@ void log_around(void (*before)(void *), void (*after)(void *), void *data)
     around_data = data;
 }
 
+static void put(const char *line, size_t length)
+{
+    if (step_aside)
+        step_aside(around_data);
+    if (write(STDERR_FILENO, line, length) < 0)
+        return; // nowhere left to say it
+    if (come_back)
+        come_back(around_data);
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     char line[2048];
@@ -54,10 +64,15 @@ void log_line(enum log_level level, const char *format, ...)
     while (length > 0 && line[length - 1] == ' ')
         length--;
     line[length++] = '\n';
-    if (step_aside)
-        step_aside(around_data);
-    if (write(STDERR_FILENO, line, length) < 0)
-        return; // nowhere left to say it
-    if (come_back)
-        come_back(around_data);
+    put(line, length);
+}
+
+void log_relay(const char *text)
+{
+    char line[2048];
+    int n = snprintf(line, sizeof(line) - 1, "%s", text);
+    size_t length = n < 0 ? 0 : (size_t)n < sizeof(line) - 1 ? (size_t)n : sizeof(line) - 2;
+
+    line[length++] = '\n';
+    put(line, length);
 }

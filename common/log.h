@@ -11,6 +11,9 @@ enum log_level log_level(void);
 void log_around(void (*before)(void *), void (*after)(void *), void *data);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// A line of another process, as it is.
+void log_relay(const char *line);
+
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)

@@ -11,9 +11,9 @@ struct pile {
     uint32_t segment;
     struct chunk_list chunks;
     uint32_t next_sequence;
-    uint64_t packets;      // arrived in this attempt
-    uint32_t chunks_gone;  // left in this or an earlier attempt
-    uint32_t chunks_again; // of those, how many are still to come again and be skipped
+    uint64_t packets;       // arrived in this attempt
+    uint64_t packets_gone;  // left in this or an earlier attempt
+    uint64_t packets_again; // of those, how many are still to come again and be skipped
     bool ended;
 };
 
@@ -21,11 +21,37 @@ struct assembler {
     struct pile *piles; // ordered by segment; all are >= head
     uint32_t head;
     size_t held_bytes;
+    void (*drop)(void *data, struct chunk **chunk);
+    void *drop_data;
 };
+
+static void free_chunk(void *data, struct chunk **chunk)
+{
+    (void)data;
+    chunk_free(chunk);
+}
 
 struct assembler *assembler_new(void)
 {
-    return mem_zalloc(sizeof(struct assembler));
+    struct assembler *a = mem_zalloc(sizeof(*a));
+
+    a->drop = free_chunk;
+    return a;
+}
+
+void assembler_set_drop(struct assembler *a, void (*drop)(void *data, struct chunk **chunk), void *data)
+{
+    a->drop = drop;
+    a->drop_data = data;
+}
+
+static void drop_all(struct assembler *a, struct pile *pile)
+{
+    struct chunk *chunk;
+
+    a->held_bytes -= pile->chunks.size_bytes;
+    while ((chunk = chunk_list_take(&pile->chunks)))
+        a->drop(a->drop_data, &chunk);
 }
 
 void assembler_free(struct assembler **assembler)
@@ -36,7 +62,7 @@ void assembler_free(struct assembler **assembler)
         struct pile *pile = (*assembler)->piles;
 
         (*assembler)->piles = pile->next;
-        chunk_list_clear(&pile->chunks);
+        drop_all(*assembler, pile);
         free(pile);
     }
     free(*assembler);
@@ -58,6 +84,21 @@ static struct pile *pile_of(struct assembler *a, uint32_t segment)
     return pile;
 }
 
+// Takes off what has left in an earlier attempt.
+static void skip(struct assembler *a, struct pile *pile, struct chunk **chunk)
+{
+    struct chunk *head;
+
+    if ((*chunk)->packet_count <= pile->packets_again) {
+        pile->packets_again -= (*chunk)->packet_count;
+        a->drop(a->drop_data, chunk);
+        return;
+    }
+    head = chunk_split(*chunk, (size_t)pile->packets_again);
+    pile->packets_again = 0;
+    a->drop(a->drop_data, &head);
+}
+
 int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk)
 {
     struct pile *pile;
@@ -69,10 +110,10 @@ int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk)
         return -EPROTO;
     pile->next_sequence++;
     pile->packets += (*chunk)->packet_count;
-    if (pile->chunks_again > 0) {
-        pile->chunks_again--;
-        chunk_free(chunk);
-        return 0;
+    if (pile->packets_again > 0) {
+        skip(a, pile, chunk);
+        if (!*chunk)
+            return 0;
     }
     a->held_bytes += (*chunk)->size_bytes;
     chunk_list_put(&pile->chunks, chunk);
@@ -86,7 +127,7 @@ int assembler_end(struct assembler *a, uint32_t segment, uint64_t packets)
     if (segment < a->head)
         return -EPROTO;
     pile = pile_of(a, segment);
-    if (pile->ended || pile->packets != packets || pile->chunks_again > 0)
+    if (pile->ended || pile->packets != packets || pile->packets_again > 0)
         return -EPROTO;
     pile->ended = true;
     return 0;
@@ -99,12 +140,25 @@ void assembler_restart(struct assembler *a, uint32_t segment)
     if (segment < a->head)
         return;
     pile = pile_of(a, segment);
-    a->held_bytes -= pile->chunks.size_bytes;
-    chunk_list_clear(&pile->chunks);
+    drop_all(a, pile);
     pile->next_sequence = 0;
     pile->packets = 0;
-    pile->chunks_again = pile->chunks_gone;
+    pile->packets_again = pile->packets_gone;
     pile->ended = false;
+}
+
+void assembler_settle(struct assembler *a, uint32_t segment)
+{
+    if (segment >= a->head)
+        pile_of(a, segment)->ended = true;
+}
+
+bool assembler_begun(const struct assembler *a, uint32_t segment)
+{
+    for (const struct pile *pile = a->piles; pile; pile = pile->next)
+        if (pile->segment == segment)
+            return pile->packets_gone > 0;
+    return segment < a->head;
 }
 
 struct chunk *assembler_next(struct assembler *a)
@@ -119,7 +173,7 @@ struct chunk *assembler_next(struct assembler *a)
     if (!chunk)
         return NULL;
     a->held_bytes -= chunk->size_bytes;
-    pile->chunks_gone++;
+    pile->packets_gone += chunk->packet_count;
     return chunk;
 }
 

@@ -83,9 +83,9 @@ int crew_start(struct crew *c, struct renderer *renderer)
 
 void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns)
 {
-    if (!renderer->has_job) {
+    if (renderer->job != job->id) {
         hub_send_job(c->hub, renderer->peer, job);
-        renderer->has_job = task->kind == WIRE__TASK_KIND__RENDER; // a probe's job lacks what the probe is to find out
+        renderer->job = job->id;
     }
     hub_send_task(c->hub, renderer->peer, task);
     roster_set_state(renderer, RENDERER_BUSY);
@@ -105,13 +105,26 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct ch
             return;
         if (hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
             // It is gone or as good as gone; its exit is what the rest follows from.
-            spawner_kill_one(c->spawner, renderer->slot, SIGKILL);
+            crew_condemn(c, renderer);
             return;
         }
         renderer->credit--;
         renderer->cursor = next;
         renderer->all_sent = next->last;
     }
+}
+
+void crew_condemn(struct crew *c, struct renderer *renderer)
+{
+    renderer->condemned = true;
+    spawner_kill_one(c->spawner, renderer->slot, SIGKILL);
+}
+
+void crew_dismiss(struct crew *c, struct renderer *renderer)
+{
+    renderer->dismissed = true;
+    if (renderer->state == RENDERER_READY)
+        hub_send_bye(c->hub, renderer->peer);
 }
 
 void crew_pay(struct crew *c, struct renderer *renderer)

@@ -28,12 +28,16 @@ int crew_init(struct crew *crew, uv_loop_t *loop, int workers, int threads, int 
 void crew_grow(struct crew *crew, size_t count);
 // Starts a renderer in a slot that is GONE; one line is logged on failure.
 int crew_start(struct crew *crew, struct renderer *renderer);
-// Hands a READY renderer a task (with the job first, if it does not know it). It is BUSY then.
+// Hands a READY renderer a task (with the job first, if it knows another one or none). It is BUSY then.
 void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns);
 // Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor.
 void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list);
 // New credit for all that it is owed.
 void crew_pay(struct crew *crew, struct renderer *renderer);
+// Ends a renderer that hangs or does what it must not; the rest follows from its exit.
+void crew_condemn(struct crew *crew, struct renderer *renderer);
+// Lets a renderer go that is not needed any more: at once if it is READY, else it is to be called again when it is.
+void crew_dismiss(struct crew *crew, struct renderer *renderer);
 void crew_say_bye(struct crew *crew);
 void crew_kill(struct crew *crew); // all, at once: they have nothing to save
 int crew_running(const struct crew *crew);

@@ -1,5 +1,7 @@
 #include "farm_state.h"
 
+#include "memory.h"
+
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -75,16 +77,27 @@ double farm_seconds(const struct farm *f, int64_t pts)
     return pts == INT64_MIN || pts == INT64_MAX || !tb ? 0 : (double)pts * tb->num / tb->den;
 }
 
-void farm_segment_times(const struct farm *f, const struct stage *stage, uint32_t number, char *text, size_t size)
+void farm_segment_span(const struct farm *f, const struct stage *stage, uint32_t number, double *from_s, double *to_s)
 {
     const struct shelf_segment *segment = shelf_find(&stage->shelf, number);
+    const Wire__Rational *tb = stage->job.input_time_base;
 
-    if (segment && segment->keep_from == INT64_MIN && stage->plan->parallel && f->stage_count > 1)
-        snprintf(text, size, "to %.2f s", (double)segment->last_pts * stage->job.input_time_base->num / stage->job.input_time_base->den);
-    else if (segment)
-        snprintf(text, size, "%.2f s to %.2f s", farm_seconds(f, segment->keep_from), farm_seconds(f, segment->last_pts));
-    else
-        snprintf(text, size, "?");
+    *from_s = *to_s = 0;
+    if (segment && stage->plan->decode) {
+        *from_s = farm_seconds(f, segment->keep_from);
+        *to_s = farm_seconds(f, segment->last_pts);
+    } else if (segment && tb && segment->first_pts != INT64_MIN) {
+        *from_s = (double)segment->first_pts * tb->num / tb->den;
+        *to_s = (double)segment->last_pts * tb->num / tb->den;
+    }
+}
+
+void farm_segment_times(const struct farm *f, const struct stage *stage, uint32_t number, char *text, size_t size)
+{
+    double from_s, to_s;
+
+    farm_segment_span(f, stage, number, &from_s, &to_s);
+    snprintf(text, size, "%.2f s to %.2f s", from_s, to_s);
 }
 
 static void start_probe(struct farm *f)
@@ -93,7 +106,7 @@ static void start_probe(struct farm *f)
 
     if (!renderer || !f->intake.opened || f->outlet.state != OUTLET_OPEN || intake_busy(&f->intake))
         return;
-    f->job.id = 1;
+    f->job.id = STAGE_JOB_PROBE;
     f->job.input = f->intake.facts.parameters;
     f->job.input_time_base = f->intake.facts.time_base;
     f->job.input_frame_rate = f->intake.facts.frame_rate;
@@ -192,7 +205,7 @@ static void replace_hanging(struct farm *f)
         return;
     log_warn("renderer %u hangs: no sign of life for %.0f s (see --stall-timeout)", renderer->slot, (double)(now_ns - renderer->heard_ns) / 1e9);
     renderer->heard_ns = now_ns;
-    spawner_kill_one(f->crew.spawner, renderer->slot, SIGKILL);
+    crew_condemn(&f->crew, renderer);
 }
 
 static void on_progress_timer(uv_timer_t *timer)
@@ -201,12 +214,14 @@ static void on_progress_timer(uv_timer_t *timer)
 
     if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
         const struct scheduler *scheduler = farm_last_stage(f)->scheduler;
+        int busy = (int)roster_count(&f->crew.roster, RENDERER_BUSY); // of a plan with stages more than there are cores
         bool all_known = f->stage_count == 1 ? f->input_ended : farm_last_stage(f)->input_ended;
 
         report_show(&f->report, &f->intake.facts, scheduler_done_count(scheduler), all_known ? scheduler_total(scheduler) : 0,
-                    f->input_ended ? f->frames_read : 0, (int)roster_count(&f->crew.roster, RENDERER_BUSY));
+                    f->input_ended ? f->frames_read : 0, busy < f->options->workers ? busy : f->options->workers);
     }
     replace_hanging(f);
+    farm_start_due(f);
     // The slots of frames are given back in silence.
     if (f->arena)
         farm_pump(f);
@@ -324,6 +339,7 @@ int farm_run(const struct options *options, struct pass *pass)
     pass->again = AGAIN_NO;
     report_init(&f->report, options);
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
+    f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, (double)pass->retries));
     init_job(f);
     init_loop(f);

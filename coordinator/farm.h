@@ -3,6 +3,7 @@
 #define RENDERFARM_FARM_H
 
 #include "options.h"
+#include "poison.h"
 #include "verify.h"
 
 #include <stdint.h>
@@ -14,6 +15,8 @@ enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
 struct pass {
     enum again again;      // in: how to go about it; out: whether it was in vain
     uint64_t retries;      // passes before this one that were
+    int faults;            // renderers whose state was lost with them, by what they worked on
+    struct poison poison;  // segments that no renderer survives
     struct verify *verify; // NULL without --verify
     bool second;           // nothing is written: the frames are compared with those of the first pass
 };

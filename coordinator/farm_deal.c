@@ -10,12 +10,17 @@ enum {
 
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {
-    const Wire__Job *job = segment ? &f->stages[renderer->stage].job : &f->job;
+    struct stage *stage = segment ? &f->stages[renderer->stage] : NULL;
+    Wire__Job job = stage && poison_find(&f->pass->poison, renderer->stage, segment->number) ? stage_copy_job(stage, f->probed->probed->output)
+                    : stage                                                                  ? stage->job
+                                                                                             : f->job;
     Wire__Task task = WIRE__TASK__INIT;
 
-    task.job = job->id;
+    task.job = job.id;
     task.kind = segment ? WIRE__TASK_KIND__RENDER : WIRE__TASK_KIND__PROBE;
     task.attempt = attempt;
+    task.has_taker = 1;
+    task.taker = renderer->slot;
     if (segment) {
         task.segment = segment->number;
         task.keep_from = segment->keep_from;
@@ -30,7 +35,7 @@ void farm_send_task(struct farm *f, struct renderer *renderer, const struct shel
         task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
     }
     renderer->heard_ns = clock_now_ns();
-    crew_send_task(&f->crew, renderer, job, &task, renderer->heard_ns);
+    crew_send_task(&f->crew, renderer, &job, &task, renderer->heard_ns);
 }
 
 // Frames that the stage's running tasks may still give.
@@ -51,20 +56,38 @@ static void deal_task(struct farm *f, struct renderer *renderer)
 {
     struct stage *stage = &f->stages[renderer->stage];
     uint32_t number = scheduler_next(stage->scheduler), attempt;
+    const struct poison_entry *poison = number == SCHEDULER_NONE ? NULL : poison_find(&f->pass->poison, renderer->stage, number);
 
-    if (number == SCHEDULER_NONE || !stage->job_known || (f->arena && !stage_has_room(stage, f->arena, promised_frames(f, stage))))
+    if (poison && poison->way == POISON_SKIP)
+        return; // until all of it is here, see skip_poison
+    if (number == SCHEDULER_NONE || !stage->job_known || (f->arena && !stage_has_room(stage, promised_frames(f, stage))))
         return;
     attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
     log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
     farm_send_task(f, renderer, shelf_find(&stage->shelf, number), attempt);
 }
 
+// Segments to be left out, once all that belongs to them is here.
+static void skip_poison(struct farm *f)
+{
+    for (size_t i = 0; i < f->pass->poison.count; i++) {
+        const struct poison_entry *poison = &f->pass->poison.entries[i];
+        struct stage *stage = poison->stage < f->stage_count ? &f->stages[poison->stage] : NULL;
+        const struct shelf_segment *segment = stage ? shelf_find(&stage->shelf, poison->segment) : NULL;
+
+        if (poison->way == POISON_SKIP && segment && segment->complete && scheduler_is_waiting(stage->scheduler, poison->segment))
+            stage_skip(stage, poison->segment);
+    }
+}
+
 void farm_deal(struct farm *f)
 {
+    if (f->state == FARM_RUNNING)
+        skip_poison(f);
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && renderer->stage < f->stage_count)
+        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && farm_may_work(f, renderer) && renderer->stage < f->stage_count)
             deal_task(f, renderer);
         if (renderer->state != RENDERER_BUSY)
             continue;

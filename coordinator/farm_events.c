@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FAILED_STARTS = 3 };
-
 static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
 {
     struct farm *f = data;
@@ -28,6 +26,8 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     renderer->peer = peer;
     renderer->failed_starts = 0;
     roster_set_state(renderer, RENDERER_READY);
+    if (renderer->dismissed)
+        crew_dismiss(&f->crew, renderer);
     log_info("renderer %u is ready (process %u)", renderer->slot, renderer->pid);
     farm_pump(f);
 }
@@ -45,6 +45,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     if (!scheduler_is_running(stage->scheduler, segment, attempt, renderer->slot))
         return; // of an attempt that was given up
     watch_on_sign(&f->watch, renderer, clock_now_ns());
+    stage_accept(stage, *chunk);
     if (assembler_put(stage->assembler, segment, chunk) < 0) {
         farm_fail(f, 1, "segment %u: renderer %u sent its packets out of order", segment, renderer->slot);
         return;
@@ -148,15 +149,34 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     }
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
-    shelf_remove(&stage->shelf, done->segment);
+    stage->given += done->packets;
+    stage_on_done(stage, done->segment);
+    renderer->losses = 0;
+    farm_limit_by_memory(f, done->peak_memory_bytes);
     farm_pump(f);
+}
+
+// The same work would fail the same way elsewhere, unless it was memory that it lacked.
+static void fail_segment(struct farm *f, const struct renderer *renderer, const Wire__Failed *failed)
+{
+    struct stage *stage = &f->stages[renderer->stage];
+    char *cause;
+    bool again = scheduler_on_lost(stage->scheduler, failed->segment, failed->attempt, renderer->slot, true, renderer->received);
+
+    if (stage_can_repeat(stage, failed->segment))
+        stage_on_lost(stage, failed->segment, renderer->slot);
+    if (again && failed->code == -ENOMEM && stage_can_repeat(stage, failed->segment))
+        return;
+    scheduler_on_failed(stage->scheduler, failed->segment);
+    cause = mem_format(": %s", failed->reason);
+    farm_give_up_segment(f, stage, failed->segment, cause);
+    free(cause);
 }
 
 static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
-    char times[64];
     bool probing;
 
     if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != failed->segment || renderer->attempt != failed->attempt)
@@ -173,9 +193,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
             farm_pump(f);
             return;
         }
-        // The same work would fail the same way elsewhere.
-        farm_segment_times(f, &f->stages[renderer->stage], failed->segment, times, sizeof(times));
-        farm_fail(f, 1, "%s: segment %u (%s): %s", f->options->input, failed->segment, times, failed->reason);
+        fail_segment(f, renderer, failed);
     }
     farm_pump(f);
 }
@@ -202,7 +220,7 @@ static void on_dropped(void *data, uint32_t peer, const char *why)
 
     log_warn("a renderer was sent away: %s", why);
     if (renderer)
-        spawner_kill_one(f->crew.spawner, renderer->slot, SIGKILL); // the rest follows from its exit
+        crew_condemn(&f->crew, renderer);
 }
 
 const struct hub_events farm_hub_events = {
@@ -214,56 +232,3 @@ const struct hub_events farm_hub_events = {
     .on_credit = on_credit,
     .on_dropped = on_dropped,
 };
-
-void farm_on_renderer_exit(void *data, const struct spawner_exit *fact)
-{
-    struct farm *f = data;
-    struct renderer *renderer = &f->crew.roster.renderers[fact->slot];
-    struct renderer was = *renderer;
-    char how[64], times[64];
-
-    if (fact->signal)
-        snprintf(how, sizeof(how), "was ended by signal %d (%s)", fact->signal, strsignal(fact->signal));
-    else
-        snprintf(how, sizeof(how), "exited with status %" PRId64, fact->status);
-    roster_set_state(renderer, RENDERER_GONE);
-    if (was.peer)
-        hub_forget(f->crew.hub, was.peer);
-    if (f->state == FARM_ENDING) {
-        farm_pump(f);
-        return;
-    }
-    if (was.state == RENDERER_STARTING && ++renderer->failed_starts >= MAX_FAILED_STARTS) {
-        farm_fail(f, 1, "%s does not start: it %s", f->crew.program, how);
-        farm_pump(f);
-        return;
-    }
-    log_warn("renderer %u %s%s", was.slot, how,
-             was.state != RENDERER_BUSY           ? ""
-             : f->stage_count > 1 && !was.probing ? "; frames were on their way through it, so the stages start over"
-                                                  : "; its work goes to another");
-    if (was.state == RENDERER_BUSY && was.probing) {
-        if (f->probe_attempt >= SCHEDULER_MAX_ATTEMPTS)
-            farm_fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);
-        else if (f->state == FARM_PROBING)
-            f->state = FARM_OPENING; // probe again
-    } else if (was.state == RENDERER_BUSY) {
-        struct stage *stage = &f->stages[was.stage];
-        const struct shelf_segment *segment = shelf_find(&stage->shelf, was.segment);
-
-        farm_segment_times(f, stage, was.segment, times, sizeof(times));
-        if (!scheduler_on_lost(stage->scheduler, was.segment, was.attempt, was.slot))
-            farm_fail(f, 1, "%s: segment %u (%s) ended %d renderers, the last %s", f->options->input, was.segment, times, SCHEDULER_MAX_ATTEMPTS,
-                      how);
-        else if (f->stage_count > 1)
-            farm_start_over(f, AGAIN_SAME); // frames that it had taken over, or had in the making, are lost with it
-        else if (segment && !segment->repeatable)
-            farm_fail(f, 1, "%s: the only renderer %s, and its work cannot be repeated because it is one segment of the whole video",
-                      f->options->input, how);
-        else
-            assembler_restart(stage->assembler, was.segment);
-    }
-    if (f->state != FARM_ENDING && crew_start(&f->crew, renderer) < 0)
-        farm_start_ending(f, 1);
-    farm_pump(f);
-}

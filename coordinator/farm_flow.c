@@ -5,6 +5,7 @@
 
 #include <libavcodec/packet.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum { SHELF_BYTES = 20 << 20 }; // input packets read ahead
@@ -115,7 +116,7 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
     int err = 0;
 
     while (err >= 0 && (chunk = assembler_next(from->assembler)))
-        err = stage_feed(to, f->arena, &chunk);
+        err = stage_feed(to, &chunk);
     if (err < 0) {
         log_debug("frames between stages: %s", err_text(err));
         farm_start_over(f, AGAIN_ONE_SEGMENT);
@@ -123,7 +124,12 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
     }
     while (assembler_finished(from->assembler, &number))
         scheduler_on_written(from->scheduler, number);
-    if (stage_finished(from))
+    if (!stage_finished(from))
+        return;
+    // Counted at both ends, because a frame that gets lost would not be missed by anybody.
+    if (to->frames != from->given)
+        farm_fail(f, 1, "%" PRIu64 " frames were handed on between stages, and %" PRIu64 " arrived; please report this", from->given, to->frames);
+    else
         stage_feed_end(to);
 }
 

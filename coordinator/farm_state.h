@@ -16,6 +16,8 @@
 
 #include <uv.h>
 
+enum { COORDINATOR_BYTES = 100 << 20 }; // that this process may take, for --memory
+
 enum farm_state {
     FARM_OPENING,    // input and output are being opened, renderers start
     FARM_PROBING,    // a renderer is looking at the first frames
@@ -56,6 +58,11 @@ struct farm {
     bool input_ended;
     uint64_t frames_read;
 
+    // Losses.
+    unsigned most_at_once; // renderers of a parallel stage that may work; the memory allows no more
+    uint64_t peak_bytes;   // the most that a renderer has taken
+    uint64_t memory_kills; // of the kernel so far
+
     // What is told.
     struct report report;
     struct explain_cuts cuts;
@@ -75,7 +82,9 @@ int farm_status_of(int err);
 struct stage *farm_first_stage(const struct farm *f);
 struct stage *farm_last_stage(const struct farm *f);
 double farm_seconds(const struct farm *f, int64_t pts); // pts in the input's time base; 0 for none
-// The time that a segment covers, for people.
+// The time that a segment covers, seconds; zeros for one that is not known.
+void farm_segment_span(const struct farm *f, const struct stage *stage, uint32_t number, double *from_s, double *to_s);
+// The same for people.
 void farm_segment_times(const struct farm *f, const struct stage *stage, uint32_t number, char *text, size_t size);
 
 // farm_plan.c
@@ -95,6 +104,14 @@ void farm_pay_credit(struct farm *f);
 
 // farm_events.c
 extern const struct hub_events farm_hub_events;
+
+// farm_lost.c
 void farm_on_renderer_exit(void *farm, const struct spawner_exit *fact);
+// No renderer will bring the segment to its end: poison. cause: a clause ("the filter says ...").
+void farm_give_up_segment(struct farm *f, struct stage *stage, uint32_t number, const char *cause);
+void farm_start_due(struct farm *f); // renderers whose back-off is over
+// Memory.
+bool farm_may_work(const struct farm *f, const struct renderer *renderer); // it is not one too many
+void farm_limit_by_memory(struct farm *f, uint64_t peak_bytes);            // a renderer took so much
 
 #endif

@@ -5,16 +5,17 @@
 
 enum { HELD = 8 }; // frames that a process may be busy with
 
-// A run for each of the consumers, which all begin at a run's beginning, and one for each of the producers.
+// A whole run for each of the consumers, because it is held until it is done, one more that is ready when the first of them ends, and one for each
+// of the producers.
 static uint64_t wanted(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
 {
-    return (to->parallel ? workers * (to->run_frames + HELD) : HELD) + (from->parallel ? workers * from->run_frames : 0);
+    return (to->parallel ? (workers + 1) * to->run_frames + to->before + to->after : HELD) + (from->parallel ? workers * from->run_frames : 0) + HELD;
 }
 
-// Less, and it would get stuck: what the consumers hold, the neighbours that wait for a run to begin, and a whole run of a producer.
+// Less, and it would get stuck: a consumer's run with its neighbours, and a whole run of a producer.
 static uint64_t needed(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
 {
-    return (to->parallel ? workers : 1) * HELD + to->before + to->after + (from->parallel ? from->run_frames + workers : 0) + HELD;
+    return (to->parallel ? to->run_frames + to->before + to->after : HELD) + (from->parallel ? from->run_frames + workers : 0) + HELD;
 }
 
 // Half of what the machine has, or the control group that this process is in; bytes.
@@ -49,6 +50,7 @@ struct arena *hops_make(int fd, struct stage *stages, size_t stage_count, size_t
         stages[i].slots.slot_bytes = frame_bytes;
         stages[i].slots.slot_count = (uint32_t)count;
         stages[i].job.arena = &stages[i].slots;
+        stage_set_arena(&stages[i], arena);
     }
     return arena;
 }

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "cores.h"
+#include "memory.h"
 
 #include "common/mem.h"
 
@@ -31,6 +32,11 @@ enum {
     LONG_PROGRESS,
     LONG_STATS,
     LONG_VERIFY,
+    LONG_ON_POISON,
+    LONG_MEMORY,
+    LONG_CACHE,
+    LONG_CACHE_LIMIT,
+    LONG_NO_CACHE,
 };
 
 enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
@@ -53,6 +59,11 @@ static const struct option long_options[] = {
     {"parallel-safe", required_argument, NULL, LONG_PARALLEL_SAFE},
     {"verify", no_argument, NULL, LONG_VERIFY},
     {"stall-timeout", required_argument, NULL, LONG_STALL_TIMEOUT},
+    {"on-poison", required_argument, NULL, LONG_ON_POISON},
+    {"memory", required_argument, NULL, LONG_MEMORY},
+    {"cache", required_argument, NULL, LONG_CACHE},
+    {"cache-limit", required_argument, NULL, LONG_CACHE_LIMIT},
+    {"no-cache", no_argument, NULL, LONG_NO_CACHE},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -93,6 +104,11 @@ static void print_help(int cores)
            "      --stall-timeout=SECONDS\n"
            "                             replace a renderer that gives no sign of life for so much\n"
            "                             longer than others needed before (default: 60)\n"
+           "      --on-poison=WAY        for a segment that ends every renderer or makes a filter\n"
+           "                             fail: stop (the default), copy its frames unfiltered, or\n"
+           "                             skip it; both are told at the end, with exit status 3\n"
+           "      --memory=SIZE          let only as many renderers work at once as fit, such as\n"
+           "                             12G or 50%% (default: 80%%)\n"
            "      --explain              say what would be done, in which stages, where it would be\n"
            "                             cut, and what limits the speed-up; render nothing\n"
            "      --verify               afterwards, filter it all again in one piece and compare\n"
@@ -109,6 +125,11 @@ static void print_help(int cores)
            "\n"
            "Output\n"
            "  -y, --overwrite            replace OUTPUT if it exists\n"
+           "      --cache=DIR            keep finished segments in DIR, for this and other jobs\n"
+           "                             (default: beside OUTPUT while the job runs, so that the\n"
+           "                             same command goes on where it was interrupted)\n"
+           "      --cache-limit=SIZE     remove what was not used for longest beyond that\n"
+           "      --no-cache             keep nothing\n"
            "      --no-audio             leave out all audio\n"
            "      --no-subtitles         leave out all subtitles\n"
            "\n"
@@ -124,7 +145,8 @@ static void print_help(int cores)
            "Filters run on 8 slices of a frame whatever --threads says. For the few filters whose\n"
            "picture depends on that, ffmpeg -filter_threads 8 gives the same.\n"
            "\n"
-           "Exit status: 0 done, 1 failed, 2 wrong use, 128+N ended by signal N.\n",
+           "Exit status: 0 done, 1 failed, 2 wrong use, 3 done but for what --on-poison tells of,\n"
+           "128+N ended by signal N.\n",
            cores);
 }
 
@@ -168,6 +190,53 @@ static bool parse_seconds(const char *text, double *out)
         return false;
     *out = value;
     return true;
+}
+
+// "1500000", "12G", "1.5T": powers of 1024, as GNU's tools count.
+static bool parse_size(const char *text, uint64_t *out)
+{
+    static const char letters[] = "KMGT";
+    const char *letter;
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || !isdigit((unsigned char)text[0]) || !isfinite(value) || value < 0)
+        return false;
+    letter = *end ? strchr(letters, toupper((unsigned char)*end)) : NULL;
+    if (*end && (!letter || end[1]))
+        return false;
+    value = letter ? ldexp(value, 10 * (int)(letter - letters + 1)) : value;
+    if (value < 1 || value > ldexp(1, 60))
+        return false;
+    *out = (uint64_t)value;
+    return true;
+}
+
+// Also as a share of what there is: "80%".
+static bool parse_memory(const char *text, uint64_t *out)
+{
+    char *end;
+    double percent = strtod(text, &end);
+
+    if (strcmp(end, "%") != 0)
+        return parse_size(text, out);
+    if (end == text || !(percent > 0 && percent <= 100))
+        return false;
+    *out = (uint64_t)((double)memory_of_machine() * percent / 100);
+    return true;
+}
+
+static bool parse_poison(const char *text, enum poison_way *way)
+{
+    static const char *const names[] = {[POISON_STOP] = "stop", [POISON_COPY] = "copy", [POISON_SKIP] = "skip"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *way = (enum poison_way)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static void add_pair(struct options *o, char *key, char *value)
@@ -331,6 +400,24 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         if (!parse_seconds(optarg, &o->stall_s) || o->stall_s < shortest_stall_s)
             return usage_error("--stall-timeout must be a number of seconds, at least %g, not '%s'", shortest_stall_s, optarg);
         break;
+    case LONG_ON_POISON:
+        if (!parse_poison(optarg, &o->on_poison))
+            return usage_error("--on-poison must be stop, copy or skip, not '%s'", optarg);
+        break;
+    case LONG_MEMORY:
+        if (!parse_memory(optarg, &o->memory_bytes))
+            return usage_error("--memory must be a size such as 12G, or a share such as 50%%, not '%s'", optarg);
+        break;
+    case LONG_CACHE:
+        replace(&o->cache_path, optarg);
+        break;
+    case LONG_CACHE_LIMIT:
+        if (!parse_size(optarg, &o->cache_limit))
+            return usage_error("--cache-limit must be a size such as 50G, not '%s'", optarg);
+        break;
+    case LONG_NO_CACHE:
+        o->no_cache = true;
+        break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
         break;
@@ -396,7 +483,12 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
 
     if (cores > MOST_WORKERS)
         cores = MOST_WORKERS;
-    *o = (struct options){.workers = cores, .threads = 1, .stall_s = usual_stall_s, .filter = mem_dup(""), .progress = PROGRESS_AUTO};
+    *o = (struct options){.memory_bytes = memory_of_machine() / 5 * 4,
+                          .workers = cores,
+                          .threads = 1,
+                          .stall_s = usual_stall_s,
+                          .filter = mem_dup(""),
+                          .progress = PROGRESS_AUTO};
     optind = 0; // from the start, also the second time
     opterr = 0;
     while (outcome == OPTIONS_RUN && (option = getopt_long(argc, argv, ":j:t:f:c:yvqhV", long_options, NULL)) != -1) {
@@ -424,6 +516,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("an input and an output are needed");
         else if (argc - optind > 2)
             outcome = usage_error("one input and one output, please: '%s' is too many", argv[optind + 2]);
+        else if (o->no_cache && o->cache_path)
+            outcome = usage_error("--cache and --no-cache exclude each other");
         else if (!*argv[optind] || !*argv[optind + 1])
             outcome = usage_error("a file name is empty");
     }
@@ -452,5 +546,6 @@ void options_clear(struct options *o)
     free(o->codec);
     free(o->pixel_format);
     free(o->stats_path);
+    free(o->cache_path);
     *o = (struct options){0};
 }

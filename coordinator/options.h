@@ -2,8 +2,11 @@
 #ifndef RENDERFARM_OPTIONS_H
 #define RENDERFARM_OPTIONS_H
 
+#include "poison.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_JSON, PROGRESS_OFF };
 
@@ -25,7 +28,12 @@ struct options {
     bool explain;       // say what would be done, and do not
     bool encode_stream; // --encode=stream
     double stall_s;     // --stall-timeout: a renderer that is silent for longer hangs
-    char **vouched;     // --parallel-safe: names of filters
+    enum poison_way on_poison;
+    uint64_t memory_bytes; // --memory: that all processes together may take
+    char *cache_path;      // --cache; NULL: a folder of the job's own, beside the output
+    uint64_t cache_limit;  // --cache-limit, bytes; 0: none
+    bool no_cache;
+    char **vouched; // --parallel-safe: names of filters
     size_t vouched_count;
     bool verify; // compare with a render in one piece afterwards
     bool no_audio, no_subtitles, no_autorotate, overwrite;

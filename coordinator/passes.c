@@ -25,11 +25,20 @@ static int run_until_done(const struct options *options, struct pass *pass)
         if (pass->again == AGAIN_NO)
             return status;
         one_segment |= pass->again == AGAIN_ONE_SEGMENT;
-        if (attempt > SCHEDULER_MAX_ATTEMPTS) {
-            log_error("%s: renderers were lost %d times; giving up", options->input, attempt);
+        // Each segment that turns out to be poison may cost one; beyond that renderers are being killed for no fault of theirs.
+        if ((size_t)attempt > SCHEDULER_MAX_LOSSES + pass->poison.count) {
+            log_error("%s: renderers were killed again and again, in %d attempts; giving up", options->input, attempt);
             return 1;
         }
     }
+}
+
+static int tell_poison(const struct options *options, const struct poison *poison)
+{
+    for (size_t i = 0; i < poison->count; i++)
+        log_warn("%s: %s %s, because no renderer survived it", options->output, poison->entries[i].text,
+                 poison->entries[i].way == POISON_COPY ? "is there without its filters" : "is missing");
+    return 3;
 }
 
 static int tell_verified(const struct options *options, const struct verify *verify)
@@ -66,8 +75,11 @@ int passes_run(const struct options *options)
     struct pass first = {.again = AGAIN_NO};
     int status = run_until_done(options, &first);
 
-    if (status == 0 && options->verify && !options->explain)
+    if (status == 0 && first.poison.count > 0)
+        status = tell_poison(options, &first.poison);
+    else if (status == 0 && options->verify && !options->explain)
         status = run_second_pass(options, first.verify);
+    poison_clear(&first.poison);
     verify_free(&first.verify);
     return status;
 }

@@ -46,7 +46,8 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
     renderer->state = state;
     if (state == RENDERER_STARTING) {
         renderer->peer = 0;
-        renderer->has_job = false;
+        renderer->job = 0;
+        renderer->condemned = false;
     }
     if (state != RENDERER_BUSY) {
         renderer->probing = renderer->all_sent = false;

@@ -15,7 +15,11 @@ struct renderer {
     uint32_t pid;
     uint32_t stage;            // of the plan, that it works for
     enum renderer_state state; // changed by roster_set_state only
-    bool has_job;              // it knows the job with the first frame's facts
+    uint32_t job;              // the id of the job that it knows, 0: none
+    bool condemned;            // ended by us, because it hung or broke the rules
+    bool dismissed;            // told to leave, and not to be replaced
+    uint64_t start_at_ns;      // while gone: when its replacement is due
+    uint32_t losses;           // in this slot since the last one that got something done
     // While busy.
     bool probing;
     uint32_t segment, attempt;

@@ -10,6 +10,8 @@ struct entry {
     bool ready;
     uint64_t frames;
     uint32_t attempts, renderer;
+    uint32_t losses, faults; // since reached grew
+    uint64_t reached;
 };
 
 // Segments from first on, in order; written ones are dropped from the front, so the array holds a window, not the video.
@@ -52,9 +54,10 @@ static struct entry *find(const struct scheduler *s, uint32_t number)
 static void set_state(struct scheduler *s, struct entry *entry, enum segment_state state)
 {
     static const bool allowed[5][5] = {
-        [SEGMENT_WAITING] = {[SEGMENT_SENT] = true},
+        [SEGMENT_WAITING] = {[SEGMENT_SENT] = true, [SEGMENT_DONE] = true, [SEGMENT_FAILED] = true},
         [SEGMENT_SENT] = {[SEGMENT_WAITING] = true, [SEGMENT_DONE] = true, [SEGMENT_FAILED] = true},
         [SEGMENT_DONE] = {[SEGMENT_WRITTEN] = true},
+        [SEGMENT_FAILED] = {[SEGMENT_WAITING] = true},
     };
 
     assert(allowed[entry->state][state]);
@@ -132,19 +135,51 @@ bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, u
     return true;
 }
 
-bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
+bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer, bool fault, uint64_t reached)
 {
     struct entry *entry = find(s, number);
 
     if (!scheduler_is_running(s, number, attempt, renderer))
         return true;
-    if (entry->attempts >= SCHEDULER_MAX_ATTEMPTS) {
+    if (reached > entry->reached) {
+        entry->reached = reached;
+        entry->losses = entry->faults = 0;
+    }
+    entry->losses++;
+    entry->faults += fault;
+    if (entry->faults >= SCHEDULER_MAX_FAULTS || entry->losses >= SCHEDULER_MAX_LOSSES) {
         set_state(s, entry, SEGMENT_FAILED);
         return false;
     }
     s->retries++;
     set_state(s, entry, SEGMENT_WAITING);
     return true;
+}
+
+void scheduler_on_failed(struct scheduler *s, uint32_t number)
+{
+    struct entry *entry = find(s, number);
+
+    if (entry && entry->state == SEGMENT_WAITING)
+        set_state(s, entry, SEGMENT_FAILED);
+}
+
+void scheduler_on_other_way(struct scheduler *s, uint32_t number)
+{
+    struct entry *entry = find(s, number);
+
+    assert(entry);
+    set_state(s, entry, SEGMENT_WAITING);
+    entry->losses = entry->faults = 0;
+    entry->reached = 0;
+}
+
+void scheduler_on_settled(struct scheduler *s, uint32_t number)
+{
+    struct entry *entry = find(s, number);
+
+    assert(entry);
+    set_state(s, entry, SEGMENT_DONE);
 }
 
 void scheduler_on_written(struct scheduler *s, uint32_t number)
@@ -160,6 +195,13 @@ void scheduler_on_written(struct scheduler *s, uint32_t number)
     s->first += (uint32_t)gone;
     for (size_t i = 0; i < s->count; i++)
         s->entries[i] = s->entries[i + gone];
+}
+
+bool scheduler_is_waiting(const struct scheduler *s, uint32_t number)
+{
+    const struct entry *entry = find(s, number);
+
+    return entry && entry->state == SEGMENT_WAITING;
 }
 
 size_t scheduler_waiting(const struct scheduler *s)

@@ -14,7 +14,10 @@
 enum segment_state { SEGMENT_WAITING, SEGMENT_SENT, SEGMENT_DONE, SEGMENT_WRITTEN, SEGMENT_FAILED };
 const char *segment_state_name(enum segment_state state);
 
-enum { SCHEDULER_MAX_ATTEMPTS = 3 };
+enum {
+    SCHEDULER_MAX_FAULTS = 3,  // then the segment has failed
+    SCHEDULER_MAX_LOSSES = 20, // the same, if it was never the segment's fault
+};
 #define SCHEDULER_NONE UINT32_MAX
 
 struct scheduler;
@@ -34,13 +37,22 @@ uint32_t scheduler_next(const struct scheduler *s);
 uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t renderer);
 // A result is in. False if it is not the attempt that runs (late or made up): then it is to be ignored.
 bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
-// The attempt ended without a result. Returns true if the segment waits again, false if it has failed too often.
-bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
+// The attempt ended without a result. fault: for all we know the segment was to blame, and not somebody who killed the renderer. reached: how much
+// had come of it; an attempt that got further than all before it shows that there is a way, and wipes the record. Returns true if the segment waits
+// again, false if it has failed too often.
+bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer, bool fault, uint64_t reached);
+// It will never work out. One that waits has failed.
+void scheduler_on_failed(struct scheduler *s, uint32_t number);
+// One that has failed waits again with a clean record: it is to be done in another way.
+void scheduler_on_other_way(struct scheduler *s, uint32_t number);
+// One that waits is done: nothing is to come of it, or what comes of it is here already.
+void scheduler_on_settled(struct scheduler *s, uint32_t number);
 // Its turn has come and it is in the output. It is forgotten.
 void scheduler_on_written(struct scheduler *s, uint32_t number);
 
 // Is this the attempt that runs?
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
+bool scheduler_is_waiting(const struct scheduler *s, uint32_t number);
 size_t scheduler_waiting(const struct scheduler *s);      // segments that wait to be handed out, ready or not
 uint32_t scheduler_first(const struct scheduler *s);      // the first that is not written
 uint32_t scheduler_total(const struct scheduler *s);      // segments so far

@@ -10,6 +10,7 @@ struct shelf_segment *shelf_add(struct shelf *shelf, uint32_t number)
 
     segment->number = number;
     segment->repeatable = true;
+    segment->first_pts = INT64_MIN;
     if (shelf->last)
         shelf->last->next = segment;
     else

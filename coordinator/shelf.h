@@ -21,6 +21,7 @@ struct shelf_segment {
     uint32_t next_sequence; // for whoever makes its chunks
     bool complete;          // its last chunk is here
     bool repeatable;        // nothing was let go
+    int64_t first_pts;      // of the stage's own frames; INT64_MIN where it is told by keep_from
     int64_t last_pts;       // input time base
 };
 

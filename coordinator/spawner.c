@@ -1,5 +1,7 @@
 #include "spawner.h"
 
+#include "last_words.h"
+
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -17,9 +19,13 @@ struct child {
     struct spawner *spawner;
     uint32_t slot;
     uv_process_t process;
-    uv_pipe_t life; // closes with this process, and the child sees it
+    uv_pipe_t life;   // closes with this process, and the child sees it
+    uv_pipe_t speech; // its stdout and stderr
+    struct last_words words;
     int open_handles;
-    bool exited;
+    bool exited, silent; // its end is told when it has exited and all that it said is read
+    int64_t status;
+    int signal;
 };
 
 struct spawner {
@@ -55,17 +61,18 @@ static void close_child(struct child *child)
 {
     uv_close((uv_handle_t *)&child->process, on_closed);
     uv_close((uv_handle_t *)&child->life, on_closed);
+    uv_close((uv_handle_t *)&child->speech, on_closed);
 }
 
-static void on_child_exit(uv_process_t *process, int64_t status, int signal)
+static void tell_end(struct child *child)
 {
-    struct child *child = process->data;
+    char words[LAST_WORDS_LINES * LAST_WORDS_LENGTH];
     struct spawner *s = child->spawner;
-    struct spawner_exit fact = {.slot = child->slot, .status = status, .signal = signal};
+    struct spawner_exit fact = {.slot = child->slot, .status = child->status, .signal = child->signal, .last_words = words};
 
-    child->exited = true;
-    if (!s)
-        return; // nobody is interested any more; spawner_free has closed the handles
+    if (!s || !child->exited || !child->silent)
+        return; // without s nobody is interested any more; spawner_free has closed the handles
+    last_words_text(&child->words, words, sizeof(words));
     for (struct child **at = &s->children; *at; at = &(*at)->next) {
         if (*at == child) {
             *at = child->next;
@@ -76,11 +83,52 @@ static void on_child_exit(uv_process_t *process, int64_t status, int signal)
     s->on_exit(s->data, &fact);
 }
 
+static void on_child_exit(uv_process_t *process, int64_t status, int signal)
+{
+    struct child *child = process->data;
+
+    child->exited = true;
+    child->status = status;
+    child->signal = signal;
+    tell_end(child);
+}
+
+static void pass_on(void *data, const char *line)
+{
+    (void)data;
+    log_relay(line);
+}
+
+static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    static char bytes[4096]; // read to its end in the same call
+
+    (void)handle;
+    (void)suggested;
+    *buffer = uv_buf_init(bytes, sizeof(bytes));
+}
+
+static void on_speech(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+{
+    struct child *child = stream->data;
+
+    if (size > 0)
+        last_words_put(&child->words, buffer->base, (size_t)size, pass_on, NULL);
+    if (size >= 0)
+        return;
+    uv_read_stop(stream);
+    last_words_end(&child->words, pass_on, NULL);
+    child->silent = true;
+    tell_end(child);
+}
+
 int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments, uint32_t *pid)
 {
     struct child *child = mem_zalloc(sizeof(*child));
-    uv_stdio_container_t stdio[ARENA_FD + 1] = {
-        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE}, {.flags = UV_INHERIT_FD}, {.flags = UV_INHERIT_FD}, [ARENA_FD] = {.flags = UV_INHERIT_FD}};
+    uv_stdio_container_t stdio[ARENA_FD + 1] = {{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE},
+                                                {.flags = UV_IGNORE},
+                                                {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE},
+                                                [ARENA_FD] = {.flags = UV_INHERIT_FD}};
     uv_process_options_t options = {.exit_cb = on_child_exit, .file = s->program, .stdio = stdio, .stdio_count = ARENA_FD + 1};
     char **argv;
     size_t count = 0;
@@ -97,12 +145,12 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
     options.flags = UV_PROCESS_DETACHED;
     child->spawner = s;
     child->slot = slot;
-    child->process.data = child->life.data = child;
-    child->open_handles = 2;
+    child->process.data = child->life.data = child->speech.data = child;
+    child->open_handles = 3;
     uv_pipe_init(s->loop, &child->life, 0);
+    uv_pipe_init(s->loop, &child->speech, 0);
     stdio[0].data.stream = (uv_stream_t *)&child->life;
-    stdio[1].data.fd = STDERR_FILENO; // stdout may carry --progress=json
-    stdio[2].data.fd = STDERR_FILENO;
+    stdio[2].data.stream = (uv_stream_t *)&child->speech;
     stdio[ARENA_FD].data.fd = s->frames_fd;
     err = uv_spawn(s->loop, &child->process, &options);
     free(argv);
@@ -111,6 +159,7 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
         return err;
     }
     uv_unref((uv_handle_t *)&child->life);
+    uv_read_start((uv_stream_t *)&child->speech, give_buffer, on_speech);
     *pid = (uint32_t)child->process.pid;
     child->next = s->children;
     s->children = child;

@@ -1,5 +1,6 @@
 // Starting, watching and reaping local renderers. Each gets a slot number, the read end of a pipe as stdin that closes when this process is gone
-// (then it leaves by itself), and the endpoint to call. Loop thread only.
+// (then it leaves by itself), and the endpoint to call. What they say is passed on line by line, and the last of it kept for their end. Loop thread
+// only.
 #ifndef RENDERFARM_SPAWNER_H
 #define RENDERFARM_SPAWNER_H
 
@@ -12,8 +13,9 @@ struct spawner;
 
 struct spawner_exit {
     uint32_t slot;
-    int64_t status; // exit status
-    int signal;     // or the signal that ended it, 0 if none
+    int64_t status;         // exit status
+    int signal;             // or the signal that ended it, 0 if none
+    const char *last_words; // "" or the last lines that it said; until the call returns
 };
 
 typedef void (*spawner_on_exit)(void *data, const struct spawner_exit *exit);

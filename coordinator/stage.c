@@ -5,6 +5,7 @@
 #include "common/packets.h"
 
 #include <libavcodec/packet.h>
+#include <libavutil/pixdesc.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,12 +19,85 @@ void stage_init(struct stage *s, const struct plan_stage *plan, const Wire__Job 
     s->history = mem_zalloc((plan->before + 1) * sizeof(*s->history));
     if (plan->filters)
         s->job.filters = plan->filters;
+    s->job.id = STAGE_JOB_RENDER;
     s->job.sink_format = plan->sink_format;
     s->job.has_takes_frames = s->job.has_gives_frames = 1;
     s->job.takes_frames = !plan->decode;
     s->job.gives_frames = !plan->encode;
+    s->job.has_lent = s->job.lent = !plan->decode && plan->parallel;
     s->job_known = plan->decode;
     wire__arena__init(&s->slots);
+}
+
+static void release_all(struct stage *s, const struct chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->packet_count; i++)
+        if (chunk->packets[i]->pos >= 0)
+            arena_release(s->arena, (uint32_t)chunk->packets[i]->pos);
+}
+
+static void drop_frames(void *data, struct chunk **chunk)
+{
+    release_all(data, *chunk);
+    chunk_free(chunk);
+}
+
+void stage_set_arena(struct stage *s, struct arena *arena)
+{
+    s->arena = arena;
+    if (s->job.gives_frames)
+        assembler_set_drop(s->assembler, drop_frames, s);
+}
+
+void stage_accept(struct stage *s, const struct chunk *chunk)
+{
+    for (size_t i = 0; s->job.gives_frames && i < chunk->packet_count; i++)
+        if (chunk->packets[i]->pos >= 0)
+            arena_accept(s->arena, (uint32_t)chunk->packets[i]->pos);
+}
+
+Wire__Job stage_copy_job(struct stage *s, const Wire__CodecParameters *encoded)
+{
+    const Wire__Rational *aspect = encoded->sample_aspect_ratio;
+    Wire__Job job = s->job;
+
+    free(s->copy_filters);
+    s->copy_filters = mem_format("scale=%d:%d,setsar=%d/%d", encoded->width, encoded->height, aspect->num, aspect->den > 0 ? aspect->den : 1);
+    job.id = STAGE_JOB_COPY;
+    job.filters = s->copy_filters;
+    job.sink_format = (char *)(uintptr_t)av_get_pix_fmt_name((enum AVPixelFormat)encoded->format); // packing only reads
+    return job;
+}
+
+void stage_skip(struct stage *s, uint32_t number)
+{
+    scheduler_on_settled(s->scheduler, number);
+    assembler_settle(s->assembler, number);
+    stage_on_done(s, number);
+}
+
+void stage_on_done(struct stage *s, uint32_t number)
+{
+    const struct shelf_segment *segment = shelf_find(&s->shelf, number);
+
+    if (segment && s->job.lent)
+        for (const struct chunk *chunk = segment->chunks.first; chunk; chunk = chunk->next)
+            release_all(s, chunk);
+    shelf_remove(&s->shelf, number);
+}
+
+void stage_on_lost(struct stage *s, uint32_t number, uint32_t renderer)
+{
+    assembler_restart(s->assembler, number);
+    if (s->job.gives_frames)
+        arena_reclaim(s->arena, renderer);
+}
+
+bool stage_can_repeat(const struct stage *s, uint32_t number)
+{
+    const struct shelf_segment *segment = shelf_find(&s->shelf, number);
+
+    return segment && segment->repeatable && (s->plan->decode || s->job.lent);
 }
 
 void stage_clear(struct stage *s)
@@ -39,6 +113,7 @@ void stage_clear(struct stage *s)
     for (size_t i = 0; i < s->history_count; i++)
         av_packet_free(&s->history[i]);
     free(s->history);
+    free(s->copy_filters);
 }
 
 // The link's facts come with every frame; those of the first hold.
@@ -100,6 +175,8 @@ static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role,
         copy->flags = role;
         chunk_take(s->open, &copy);
         segment_of(s, run)->last_pts = packet->pts;
+        if (role == STAGE_CORE && segment_of(s, run)->first_pts == INT64_MIN)
+            segment_of(s, run)->first_pts = packet->pts;
         scheduler_on_frames(s->scheduler, run, role == STAGE_CORE, false);
     }
     s->open->last = last;
@@ -107,18 +184,18 @@ static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role,
         flush(s);
 }
 
-static void remember(struct stage *s, struct arena *arena, AVPacket **packet)
+static void remember(struct stage *s, AVPacket **packet)
 {
     if (s->plan->before == 0) {
         av_packet_free(packet);
         return;
     }
     if (s->history_count == s->plan->before) {
-        arena_release(arena, (uint32_t)s->history[0]->pos);
+        arena_release(s->arena, (uint32_t)s->history[0]->pos);
         av_packet_free(&s->history[0]);
         memmove(s->history, s->history + 1, --s->history_count * sizeof(*s->history));
     }
-    arena_hold(arena, (uint32_t)(*packet)->pos);
+    arena_hold(s->arena, (uint32_t)(*packet)->pos);
     s->history[s->history_count++] = *packet;
     *packet = NULL;
 }
@@ -141,7 +218,7 @@ static void next_frame(struct stage *s)
 }
 
 // One frame; it may be part of up to three runs.
-static void deal_frame(struct stage *s, struct arena *arena, AVPacket **packet)
+static void deal_frame(struct stage *s, AVPacket **packet)
 {
     unsigned after = s->plan->after;
     bool first;
@@ -151,25 +228,25 @@ static void deal_frame(struct stage *s, struct arena *arena, AVPacket **packet)
     s->frames++;
     s->in_run++;
     if (s->run > 0 && s->in_run <= after) {
-        arena_hold(arena, (uint32_t)(*packet)->pos);
+        arena_hold(s->arena, (uint32_t)(*packet)->pos);
         put(s, s->run - 1, *packet, STAGE_AFTER, s->in_run == after);
     }
     for (size_t i = 0; s->plan->parallel && first && i < s->history_count; i++) {
-        arena_hold(arena, (uint32_t)s->history[i]->pos);
+        arena_hold(s->arena, (uint32_t)s->history[i]->pos);
         put(s, s->run, s->history[i], STAGE_BEFORE, false);
     }
     put(s, s->run, *packet, STAGE_CORE, s->plan->parallel && after == 0 && s->in_run == s->run_length);
-    remember(s, arena, packet);
+    remember(s, packet);
 }
 
-int stage_feed(struct stage *s, struct arena *arena, struct chunk **chunk)
+int stage_feed(struct stage *s, struct chunk **chunk)
 {
     int err = 0;
 
     for (size_t i = 0; i < (*chunk)->packet_count && !err; i++) {
         AVPacket **packet = &(*chunk)->packets[i];
 
-        if ((*packet)->pos < 0 || !arena_slot(arena, (uint32_t)(*packet)->pos))
+        if ((*packet)->pos < 0 || !arena_slot(s->arena, (uint32_t)(*packet)->pos))
             err = -EPROTO;
         else if (!s->job_known)
             err = take_link(s, *packet);
@@ -178,7 +255,7 @@ int stage_feed(struct stage *s, struct arena *arena, struct chunk **chunk)
         if (err)
             break;
         s->last_pts = (*packet)->pts;
-        deal_frame(s, arena, packet);
+        deal_frame(s, packet);
     }
     flush(s);
     chunk_free(chunk);
@@ -207,9 +284,9 @@ bool stage_finished(const struct stage *s)
     return scheduler_finished(s->scheduler) && assembler_empty(s->assembler);
 }
 
-bool stage_has_room(const struct stage *s, const struct arena *arena, uint64_t promised)
+bool stage_has_room(const struct stage *s, uint64_t promised)
 {
     if (!s->job.gives_frames || !s->plan->parallel)
         return true;
-    return arena_free_count(arena, s->slots.first, s->slots.count) >= promised + s->plan->run_frames;
+    return arena_free_count(s->arena, s->slots.first, s->slots.count) >= promised + s->plan->run_frames;
 }

@@ -1,5 +1,7 @@
 // One stage of a plan at work: what it is to do (its job), what waits for it (shelf), who does what (scheduler), what came out and waits for its turn
-// (assembler). A stage behind another is fed with the frames that come out of that, in order, and deals them into runs. Loop thread only.
+// (assembler). A stage behind another is fed with the frames that come out of that, in order, and deals them into runs. A run's frames are held here
+// until it is done, so that it can be given out again; only a stage in order, which cannot be repeated, lets its renderer release them one by one.
+// Loop thread only.
 #ifndef RENDERFARM_STAGE_H
 #define RENDERFARM_STAGE_H
 
@@ -10,19 +12,25 @@
 
 #include "common/arena.h"
 
+// Ids of a stage's jobs; STAGE_JOB_PROBE is the one before there are stages.
+enum { STAGE_JOB_PROBE = 1, STAGE_JOB_RENDER, STAGE_JOB_COPY };
+
 enum { STAGE_CORE = 0, STAGE_BEFORE = 1, STAGE_AFTER = 2 }; // a frame's part in a run, in its packet's flags; see Task in protocol.proto
 
 struct stage {
     const struct plan_stage *plan;
-    Wire__Job job;  // fields are borrowed, but for those that stage_take_link makes
-    bool job_known; // a stage behind another learns the rest of its job from its first frame
+    Wire__Job job;      // fields are borrowed, but for those that stage_take_link makes
+    bool job_known;     // a stage behind another learns the rest of its job from its first frame
+    char *copy_filters; // see stage_copy_job
     struct scheduler *scheduler;
     struct assembler *assembler;
     struct shelf shelf;
     bool input_ended;
 
-    // Slots that its frames go to.
-    Wire__Arena slots;
+    struct arena *arena; // NULL where no frames come or go
+    Wire__Arena slots;   // that its frames go to
+
+    uint64_t given; // packets or frames that its segments gave, as their renderers counted them
 
     // Frames that came in.
     uint64_t frames;
@@ -37,15 +45,30 @@ struct stage {
 };
 
 void stage_init(struct stage *stage, const struct plan_stage *plan, const Wire__Job *job);
+// The memory that its frames come from and go to; before the first frame.
+void stage_set_arena(struct stage *stage, struct arena *arena);
 void stage_clear(struct stage *stage);
 
 // Takes a chunk of frames from the stage before. Returns 0, or -EPROTO when a frame makes no sense, or -ERANGE when times do not rise where runs
 // have neighbours.
-int stage_feed(struct stage *stage, struct arena *arena, struct chunk **chunk);
+int stage_feed(struct stage *stage, struct chunk **chunk);
 void stage_feed_end(struct stage *stage);
+// A chunk of frames that one of its renderers gave: they are the coordinator's from now on.
+void stage_accept(struct stage *stage, const struct chunk *chunk);
+// The job without its filters: frames go to the encoder as they are, but for size and format, which are the encoder's. Only of a stage that encodes.
+// Lives as long as the stage; each call fills the same one anew.
+Wire__Job stage_copy_job(struct stage *stage, const Wire__CodecParameters *encoded);
+// Nothing will come of a segment that waits: it is left out.
+void stage_skip(struct stage *stage, uint32_t number);
+// A segment is done: what it was made of is not needed any more.
+void stage_on_done(struct stage *stage, uint32_t number);
+// A segment's renderer is lost: what it was making is forgotten, so that another one can begin anew.
+void stage_on_lost(struct stage *stage, uint32_t number, uint32_t renderer);
+// Whether a lost segment can be rendered again: all that goes into it is still here.
+bool stage_can_repeat(const struct stage *stage, uint32_t number);
 bool stage_finished(const struct stage *stage); // all of its output is taken
 
 // Whether there is room for what one more run gives, when so many frames of running ones are still to come.
-bool stage_has_room(const struct stage *stage, const struct arena *arena, uint64_t promised);
+bool stage_has_room(const struct stage *stage, uint64_t promised);
 
 #endif

@@ -25,9 +25,9 @@ void verify_on_frame(struct verify *v, const uint8_t *fingerprint, size_t size);
 struct verify_result {
     uint64_t seams, same_seams; // a seam is the same when all frames on both of its sides are, up to the next seams
     uint64_t frames, other_frames;
-    uint64_t first_other;  // number of the first frame that differs, from 0; frames if none
+    uint64_t first_other;   // number of the first frame that differs, from 0; frames if none
     uint64_t second_frames; // that the second pass gave
-    bool same;             // all of it
+    bool same;              // all of it
 };
 
 struct verify_result verify_result(const struct verify *v);

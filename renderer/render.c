@@ -32,6 +32,7 @@ struct run {
     struct render *render;
     const struct render_io *io;
     char **why;
+    uint32_t taker;
     int64_t keep_from, keep_to;
     struct decode *decode;
     struct filter *filter;
@@ -147,7 +148,8 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     char *formats;
     int err = 0;
 
-    *run = (struct run){.render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to};
+    *run = (struct run){
+        .render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to, .taker = task->taker};
     run->decoded = av_frame_alloc();
     run->filtered = av_frame_alloc();
     run->first = av_frame_alloc();
@@ -275,12 +277,12 @@ static int open_encoder(struct run *run)
 static int take_slot(struct run *run, uint32_t *slot)
 {
     const Wire__Arena *slots = run->render->job->arena;
-    int err = arena_try(run->render->arena, slots->first, slots->count, slot);
+    int err = arena_try(run->render->arena, slots->first, slots->count, run->taker, slot);
 
     if (err != -EAGAIN)
         return err;
     err = run->out->packet_count > 0 ? put_chunk(run, false) : 0;
-    return err < 0 ? err : arena_take(run->render->arena, slots->first, slots->count, run->io->cancelled, run->io->data, slot);
+    return err < 0 ? err : arena_take(run->render->arena, slots->first, slots->count, run->taker, run->io->cancelled, run->io->data, slot);
 }
 
 // Puts the filtered frame into the arena and its descriptor on its way to the next stage.
@@ -458,7 +460,11 @@ static int send_frame(struct run *run, const AVPacket *packet)
     turn(run, &run->cpu_ns[FILTER]);
     note_role(run, packet->flags, in->pts);
     run->end_pts = in->pts == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : in->pts + in->duration;
-    err = frames_load(run->render->arena, in, arena_borrowed(run->render->arena) >= MAX_BORROWED, run->decoded);
+    err = frames_load(run->render->arena, in,
+                      run->render->job->lent                                ? FRAMES_LOOK
+                      : arena_borrowed(run->render->arena) >= MAX_BORROWED ? FRAMES_COPY
+                                                                            : FRAMES_BORROW,
+                      run->decoded);
     wire__frame__free_unpacked(in, NULL);
     if (err < 0)
         return err_why(run->why, err, "a frame could not be taken over: %s", err_text(err));

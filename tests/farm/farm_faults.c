@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -79,11 +80,123 @@ static void stages_survive_a_renderer_that_hangs(void **state)
     assert_told(disturb("nlmeans=r=7,hqdn3d", "\"busy\":", 0, SIGSTOP), "renderer 0 hangs: no sign of life for ");
 }
 
+// Ends the renderer of each of the first tasks that are dealt out.
+static void disturb_all(const char *filter, const char *input, int tasks)
+{
+    const char *out = trial_path("out.mp4"), *calm, *chain = trial_format("--filter=%s", filter);
+    struct command *command;
+    size_t seen = 0;
+
+    trial_render(input, out, "--workers=2", "--segment=1", chain, "--preset=ultrafast", NULL);
+    calm = trial_sha256(out);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=1", chain, "--preset=ultrafast", "--progress=off", input, out));
+    for (int i = 0; i < tasks; i++) {
+        const char *dealt = command_wait_for_error(command, seen, " goes to renderer ", 60), *text, *ready = NULL;
+
+        assert_non_null(dealt);
+        seen = (size_t)(dealt - command->err) + strlen(" goes to renderer ");
+        text = trial_format("renderer %ld is ready (process ", strtol(command->err + seen, NULL, 10));
+        for (const char *at = command->err; (at = strstr(at, text)) && at < command->err + seen; at++)
+            ready = at;
+        assert_non_null(ready);
+        kill((pid_t)strtol(ready + strlen(text), NULL, 10), SIGKILL);
+    }
+    command_wait(command, 240);
+    if (command->status != 0)
+        fail_msg("status %d: %s", command->status, command->err);
+    assert_string_equal(trial_sha256(out), calm);
+}
+
+static void every_renderer_may_be_killed(void **state)
+{
+    (void)state;
+    disturb_all("null", trial_sample("silent.mp4"), 9);
+}
+
+static void every_renderer_of_stages_may_be_killed(void **state)
+{
+    (void)state;
+    disturb_all("null", trial_sample("long-gop.mp4"), 9);
+}
+
+// A plugin that crashes one second into the video, in a plan of one stage; returns what was said.
+static const char *render_poison(const char *input, const char *filter, const char *way, int status)
+{
+    const char *chain = trial_format("--filter=%s", filter), *wish = trial_format("--on-poison=%s", way);
+    const struct command *command =
+        trial_run(input, trial_path("out.mkv"), "--workers=2", "--segment=0.5", chain, "--parallel-safe=crash", wish, "--codec=ffv1", NULL);
+
+    if (command->status != status)
+        fail_msg("status %d: %s", command->status, command->err);
+    return command->err;
+}
+
+#define CRASH "frei0r=filter_name=crash:filter_params=1.2"
+
+static void poison_stops_the_job_and_says_how_to_see_it(void **state)
+{
+    const char *said = render_poison(trial_sample("silent.mp4"), CRASH, "stop", 1);
+
+    (void)state;
+    assert_told(said, "segment 2 (1.00 s to 1.46 s) ended 3 renderers, the last ");
+    assert_told(said, "crash: 1.208 s is where this plugin crashes");
+    assert_told(said, "to see for yourself: ffmpeg -ss 1.000 -to 1.458 -i '");
+    trial_assert_only(trial_path("."), "tmp", NULL);
+}
+
+static void poison_can_be_left_out(void **state)
+{
+    const char *said = render_poison(trial_sample("silent.mp4"), CRASH, "skip", 3), *expected = trial_path("expected.mkv");
+
+    (void)state;
+    assert_told(said, "segment 2 (1.00 s to 1.46 s) is missing, because no renderer survived it");
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-vf", "select=not(between(n\\,24\\,35)),format=yuva444p", "-fps_mode", "passthrough", "-c:v",
+                 "ffv1", expected, NULL);
+    assert_string_equal(trial_probe(trial_path("out.mkv"), "v", "packet=pts_time"), trial_probe(expected, "v", "packet=pts_time"));
+}
+
+static void poison_can_go_on_without_filters(void **state)
+{
+    static const char *const chains[] = {CRASH, "hqdn3d," CRASH, "scale=320:240," CRASH};
+    const char *expected = trial_path("expected.mkv");
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-fps_mode", "passthrough", "-c:v", "ffv1", expected, NULL);
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+        const char *said = render_poison(trial_sample("silent.mp4"), trial_format("%s", chains[i]), "copy", 3);
+
+        assert_told(said, " s) is there without its filters, because no renderer survived it");
+        assert_string_equal(trial_probe(trial_path("out.mkv"), "v", "packet=pts_time"), trial_probe(expected, "v", "packet=pts_time"));
+        unlink(trial_path("out.mkv"));
+    }
+}
+
+static void what_does_not_fit_into_memory_works_one_by_one(void **state)
+{
+    const char *out = trial_path("out.mp4"), *calm, *said;
+
+    (void)state;
+    trial_render(trial_sample("plain.mp4"), out, "--workers=3", "--segment=0.5", NULL);
+    calm = trial_sha256(out);
+    said = trial_render(trial_sample("plain.mp4"), out, "-y", "--workers=3", "--segment=0.5", "--memory=1M", NULL);
+    assert_told(said, "; 1 of 3 renderers work at once");
+    assert_string_equal(trial_sha256(out), calm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TRIAL(renderer_that_is_killed_loses_nothing), TRIAL(renderer_that_crashes_loses_nothing),  TRIAL(renderer_that_hangs_is_replaced),
-        TRIAL(stages_survive_a_killed_renderer),      TRIAL(stages_survive_a_renderer_that_hangs),
+        TRIAL(renderer_that_is_killed_loses_nothing),
+        TRIAL(renderer_that_crashes_loses_nothing),
+        TRIAL(renderer_that_hangs_is_replaced),
+        TRIAL(stages_survive_a_killed_renderer),
+        TRIAL(stages_survive_a_renderer_that_hangs),
+        TRIAL(every_renderer_may_be_killed),
+        TRIAL(every_renderer_of_stages_may_be_killed),
+        TRIAL(poison_stops_the_job_and_says_how_to_see_it),
+        TRIAL(poison_can_be_left_out),
+        TRIAL(poison_can_go_on_without_filters),
+        TRIAL(what_does_not_fit_into_memory_works_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,17 @@ bool command_wait_for(struct command *c, const char *text, double deadline_s)
     return strstr(c->out, text) != NULL;
 }
 
+const char *command_wait_for_error(struct command *c, size_t from, const char *text, double deadline_s)
+{
+    uint64_t deadline_ns = deadline_in(deadline_s);
+
+    while ((strlen(c->err) < from || !strstr(c->err + from, text)) && c->status < 0) {
+        if (!turn(c, deadline_ns))
+            return NULL;
+    }
+    return strlen(c->err) < from ? NULL : strstr(c->err + from, text);
+}
+
 void command_wait(struct command *c, double deadline_s)
 {
     uint64_t deadline_ns = deadline_in(deadline_s);

@@ -4,6 +4,7 @@
 #define TESTS_SUPPORT_COMMAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 // A list of arguments, program first.
@@ -20,6 +21,8 @@ struct command {
 void command_start(struct command *command, const char *const *arguments);
 // Reads on until standard output holds text. False when the command ended or the deadline came first.
 bool command_wait_for(struct command *command, const char *text, double deadline_s);
+// The same for standard error, from its byte number `from` on; NULL, or where the text begins there.
+const char *command_wait_for_error(struct command *command, size_t from, const char *text, double deadline_s);
 // Reads on until the command has ended.
 void command_wait(struct command *command, double deadline_s);
 void command_clear(struct command *command); // kills what still runs

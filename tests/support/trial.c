@@ -47,6 +47,13 @@ static void remove_folder(void)
     command_clear(&command);
 }
 
+static const char *build_folder(void)
+{
+    const char *build = getenv("BUILD");
+
+    return build && build[0] ? build : "build";
+}
+
 int trial_setup(void **state)
 {
     static char base[PATH_MAX];
@@ -59,6 +66,7 @@ int trial_setup(void **state)
         return -1;
     // What the programs put aside goes here too, so that it is seen when it stays.
     setenv("TMPDIR", trial_path("tmp"), 1);
+    setenv("FREI0R_PATH", trial_format("%s/samples/frei0r", build_folder()), 1);
     return mkdir(trial_path("tmp"), 0700);
 }
 
@@ -91,13 +99,6 @@ int trial_teardown(void **state)
 const char *trial_path(const char *name)
 {
     return trial_format("%s/%s", folder, name);
-}
-
-static const char *build_folder(void)
-{
-    const char *build = getenv("BUILD");
-
-    return build && build[0] ? build : "build";
 }
 
 const char *trial_sample(const char *name)

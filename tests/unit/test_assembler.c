@@ -38,6 +38,76 @@ static void expect_next(struct assembler *a, int64_t pts)
     chunk_free(&chunk);
 }
 
+// A chunk of several packets, with numbers from pts on.
+static void put_many(struct assembler *a, uint32_t sequence, int64_t pts, int count)
+{
+    struct chunk *chunk = chunk_new(sequence);
+
+    for (int i = 0; i < count; i++) {
+        AVPacket *packet = av_packet_alloc();
+
+        assert_int_equal(av_new_packet(packet, 10), 0);
+        packet->pts = pts + i;
+        chunk_take(chunk, &packet);
+    }
+    assert_int_equal(assembler_put(a, 0, &chunk), 0);
+}
+
+static size_t dropped;
+
+static void count_dropped(void *data, struct chunk **chunk)
+{
+    (void)data;
+    dropped += (*chunk)->packet_count;
+    chunk_free(chunk);
+}
+
+static void a_repeated_attempt_may_come_in_other_chunks(void **state)
+{
+    struct assembler *a = assembler_new();
+    struct chunk *chunk;
+    uint32_t segment;
+
+    (void)state;
+    assembler_set_drop(a, count_dropped, NULL);
+    put_many(a, 0, 0, 4);
+    put_many(a, 1, 4, 4);
+    chunk = assembler_next(a);
+    assert_int_equal(chunk->packet_count, 4);
+    chunk_free(&chunk);
+    assembler_restart(a, 0);
+    assert_int_equal(dropped, 4);
+    assert_true(assembler_begun(a, 0));
+    put_many(a, 0, 0, 3);
+    put_many(a, 1, 3, 3); // the first of them has left
+    assert_int_equal(dropped, 8);
+    chunk = assembler_next(a);
+    assert_int_equal(chunk->packet_count, 2);
+    assert_int_equal(chunk->packets[0]->pts, 4);
+    assert_int_equal(chunk->size_bytes, 20);
+    chunk_free(&chunk);
+    put_many(a, 2, 6, 2);
+    expect_next(a, 6);
+    assert_int_equal(assembler_end(a, 0, 8), 0);
+    assert_true(assembler_finished(a, &segment));
+    assert_int_equal(assembler_held_bytes(a), 0);
+    assembler_free(&a);
+}
+
+static void what_is_settled_ends_with_what_is_here(void **state)
+{
+    struct assembler *a = assembler_new();
+    uint32_t segment;
+
+    (void)state;
+    assembler_settle(a, 0);
+    put(a, 1, 0, 10);
+    assert_true(assembler_finished(a, &segment));
+    assert_int_equal(segment, 0);
+    expect_next(a, 10);
+    assembler_free(&a);
+}
+
 static void segments_leave_in_order_whatever_order_they_came_in(void **state)
 {
     struct assembler *a = assembler_new();
@@ -134,6 +204,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_leave_in_order_whatever_order_they_came_in),
+        cmocka_unit_test(a_repeated_attempt_may_come_in_other_chunks),
+        cmocka_unit_test(what_is_settled_ends_with_what_is_here),
         cmocka_unit_test(a_repeated_attempt_does_not_write_twice_what_has_left),
         cmocka_unit_test(a_gap_a_repeat_and_a_wrong_count_are_refused),
         cmocka_unit_test(an_empty_segment_passes),

@@ -47,20 +47,20 @@ static void slots_are_taken_held_and_given_back(void **state)
     uint32_t a, b, c;
 
     (void)state;
-    assert_int_equal(arena_try(arena, 0, 2, &a), 0);
-    assert_int_equal(arena_try(arena, 0, 2, &b), 0);
-    assert_int_equal(arena_try(arena, 0, 2, &c), -EAGAIN);
-    assert_int_equal(arena_take(arena, 0, 2, yes, NULL, &c), -ECANCELED);
-    assert_int_equal(arena_try(arena, 2, 1, &c), 0); // another hop's slots are not touched
+    assert_int_equal(arena_try(arena, 0, 2, 7, &a), 0);
+    assert_int_equal(arena_try(arena, 0, 2, 7, &b), 0);
+    assert_int_equal(arena_try(arena, 0, 2, 7, &c), -EAGAIN);
+    assert_int_equal(arena_take(arena, 0, 2, 7, yes, NULL, &c), -ECANCELED);
+    assert_int_equal(arena_try(arena, 2, 1, 8, &c), 0); // another hop's slots are not touched
     assert_int_equal(c, 2);
     arena_hold(arena, a);
     arena_release(arena, a);
     assert_int_equal(arena_free_count(arena, 0, 2), 0);
     arena_release(arena, a);
     assert_int_equal(arena_free_count(arena, 0, 2), 1);
-    assert_int_equal(arena_try(arena, 0, 2, &b), 0);
+    assert_int_equal(arena_try(arena, 0, 2, 7, &b), 0);
     assert_int_equal(b, a);
-    assert_int_equal(arena_try(arena, 2, 2, &b), -EINVAL);
+    assert_int_equal(arena_try(arena, 2, 2, 7, &b), -EINVAL);
     assert_null(arena_slot(arena, SLOTS));
 }
 
@@ -114,13 +114,13 @@ static void hand_over(enum AVPixelFormat format, int width, int height, bool cop
     Wire__Frame *in;
     uint32_t slot;
 
-    assert_int_equal(arena_try(arena, 0, SLOTS, &slot), 0);
+    assert_int_equal(arena_try(arena, 0, SLOTS, 7, &slot), 0);
     assert_int_equal(frames_store(arena, slot, given, &link, &packet), 0);
     assert_int_equal(packet->pos, slot);
     in = frames_describe(packet);
     assert_non_null(in);
     assert_int_equal(in->frame_rate->num, 25);
-    assert_int_equal(frames_load(arena, in, copy, got), 0);
+    assert_int_equal(frames_load(arena, in, copy ? FRAMES_COPY : FRAMES_BORROW, got), 0);
     assert_int_equal(arena_free_count(arena, 0, SLOTS), copy ? SLOTS : SLOTS - 1);
     assert_false(!copy && av_frame_is_writable(got));
     assert_int_equal(got->pts, 1234);
@@ -175,9 +175,9 @@ static void descriptor_that_makes_no_sense_is_refused(void **state)
     assert_int_equal(frames_store(arena, 0, frame, &link, &packet), 0);
     in = frames_describe(packet);
     in->width = in->height = 4000; // more than the slot has
-    assert_true(frames_load(arena, in, false, frame) < 0);
+    assert_true(frames_load(arena, in, FRAMES_BORROW, frame) < 0);
     in->slot = SLOTS;
-    assert_true(frames_load(arena, in, false, frame) < 0);
+    assert_true(frames_load(arena, in, FRAMES_BORROW, frame) < 0);
     wire__frame__free_unpacked(in, NULL);
     memset(packet->data, 0xff, (size_t)packet->size);
     assert_null(frames_describe(packet));

@@ -1,3 +1,4 @@
+#include "coordinator/memory.h"
 #include "coordinator/options.h"
 
 #include "coordinator/cores.h"
@@ -130,6 +131,25 @@ static void options_may_stand_anywhere(void **state)
     assert_true(options.overwrite);
     assert_string_equal(options.input, "in.mp4");
     assert_string_equal(options.output, "out.mp4");
+}
+
+static void sizes_are_numbers_with_a_letter_or_shares(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("--memory=1500k", "--on-poison=copy", "a", "b"), OPTIONS_RUN);
+    assert_true(options.memory_bytes == 1500 << 10);
+    assert_int_equal(options.on_poison, POISON_COPY);
+    assert_int_equal(PARSE("--memory=100%", "a", "b"), OPTIONS_RUN);
+    assert_true(options.memory_bytes == memory_of_machine());
+    assert_int_equal(PARSE("a", "b"), OPTIONS_RUN);
+    assert_true(options.memory_bytes < memory_of_machine());
+    assert_int_equal(options.on_poison, POISON_STOP);
+    assert_int_equal(PARSE("--memory=0", "a", "b"), OPTIONS_USAGE);
+    assert_int_equal(PARSE("--memory=-1G", "a", "b"), OPTIONS_USAGE);
+    assert_int_equal(PARSE("--memory=101%", "a", "b"), OPTIONS_USAGE);
+    assert_int_equal(PARSE("--memory=1Gb", "a", "b"), OPTIONS_USAGE);
+    assert_int_equal(PARSE("--memory=nan", "a", "b"), OPTIONS_USAGE);
+    assert_int_equal(PARSE("--on-poison=eat", "a", "b"), OPTIONS_USAGE);
 }
 
 static void behind_two_dashes_everything_is_a_name(void **state)
@@ -423,6 +443,7 @@ int main(void)
         cmocka_unit_test_teardown(a_refusal_stays_on_one_line, clear),
         cmocka_unit_test_teardown(an_endless_value_is_cut_short, clear),
         cmocka_unit_test_teardown(filters_to_vouch_for_are_gathered, clear),
+        cmocka_unit_test_teardown(sizes_are_numbers_with_a_letter_or_shares, clear),
         cmocka_unit_test_teardown(help_names_every_option_and_goes_to_stdout, clear),
         cmocka_unit_test_teardown(help_and_version_need_no_names, clear),
         cmocka_unit_test_teardown(a_second_command_line_starts_from_the_beginning, clear),

@@ -69,7 +69,7 @@ static void lost_renderer_gives_its_segment_back(void **state)
     (void)state;
     scheduler_on_sent(s, 0, 7);
     scheduler_on_sent(s, 1, 8);
-    assert_true(scheduler_on_lost(s, 0, 1, 7));
+    assert_true(scheduler_on_lost(s, 0, 1, 7, true, 0));
     assert_int_equal(scheduler_retries(s), 1);
     assert_int_equal(scheduler_next(s), 0);
     assert_int_equal(scheduler_on_sent(s, 0, 8), 2);
@@ -84,10 +84,58 @@ static void a_segment_that_fails_three_times_has_failed(void **state)
     (void)state;
     for (uint32_t attempt = 1; attempt <= 3; attempt++) {
         assert_int_equal(scheduler_on_sent(s, 0, attempt), attempt);
-        assert_int_equal(scheduler_on_lost(s, 0, attempt, attempt), attempt < 3);
+        assert_int_equal(scheduler_on_lost(s, 0, attempt, attempt, true, 5), attempt < 3);
     }
     assert_int_equal(scheduler_next(s), SCHEDULER_NONE);
     assert_false(scheduler_finished(s));
+    scheduler_free(&s);
+}
+
+static void who_is_killed_is_not_to_blame(void **state)
+{
+    const uint64_t frames[] = {10};
+    struct scheduler *s = with_segments(frames, 1);
+
+    (void)state;
+    for (uint32_t attempt = 1; attempt <= SCHEDULER_MAX_LOSSES; attempt++) {
+        assert_int_equal(scheduler_on_sent(s, 0, attempt), attempt);
+        assert_int_equal(scheduler_on_lost(s, 0, attempt, attempt, false, 0), attempt < SCHEDULER_MAX_LOSSES);
+    }
+    scheduler_free(&s);
+}
+
+static void getting_further_wipes_the_record(void **state)
+{
+    const uint64_t frames[] = {10};
+    struct scheduler *s = with_segments(frames, 1);
+
+    (void)state;
+    for (uint32_t attempt = 1; attempt <= 30; attempt++) {
+        scheduler_on_sent(s, 0, attempt);
+        assert_true(scheduler_on_lost(s, 0, attempt, attempt, true, attempt));
+    }
+    scheduler_on_sent(s, 0, 1);
+    assert_true(scheduler_on_lost(s, 0, 31, 1, true, 30));
+    scheduler_on_sent(s, 0, 1);
+    assert_false(scheduler_on_lost(s, 0, 32, 1, true, 30));
+    scheduler_free(&s);
+}
+
+static void a_failed_segment_can_go_another_way(void **state)
+{
+    const uint64_t frames[] = {10, 10};
+    struct scheduler *s = with_segments(frames, 2);
+
+    (void)state;
+    scheduler_on_failed(s, 0);
+    assert_int_equal(scheduler_next(s), 1);
+    scheduler_on_other_way(s, 0);
+    assert_int_equal(scheduler_next(s), 0);
+    assert_true(scheduler_is_waiting(s, 0));
+    scheduler_on_settled(s, 0);
+    assert_int_equal(scheduler_done_count(s), 1);
+    scheduler_on_written(s, 0);
+    assert_int_equal(scheduler_first(s), 1);
     scheduler_free(&s);
 }
 
@@ -98,7 +146,7 @@ static void late_doubled_and_invented_results_are_ignored(void **state)
 
     (void)state;
     scheduler_on_sent(s, 0, 1);
-    scheduler_on_lost(s, 0, 1, 1);
+    scheduler_on_lost(s, 0, 1, 1, true, 0);
     scheduler_on_sent(s, 0, 2);
     assert_false(scheduler_on_done(s, 0, 1, 1)); // late
     assert_false(scheduler_on_done(s, 0, 2, 1)); // from the wrong renderer
@@ -137,6 +185,9 @@ int main(void)
         cmocka_unit_test(a_segment_that_is_still_being_read_waits),
         cmocka_unit_test(lost_renderer_gives_its_segment_back),
         cmocka_unit_test(a_segment_that_fails_three_times_has_failed),
+        cmocka_unit_test(who_is_killed_is_not_to_blame),
+        cmocka_unit_test(getting_further_wipes_the_record),
+        cmocka_unit_test(a_failed_segment_can_go_another_way),
         cmocka_unit_test(late_doubled_and_invented_results_are_ignored),
         cmocka_unit_test(it_is_finished_when_the_input_ended_and_all_is_written),
     };

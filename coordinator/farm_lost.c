@@ -1,0 +1,259 @@
+#include "farm_state.h"
+
+#include "memory.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FAILED_STARTS = 3, MOST_DOUBLINGS = 5 };
+
+#define FIRST_BACK_OFF_NS UINT64_C(100000000)
+
+// ---- Memory ----
+
+// Its number among the renderers of its stage.
+static unsigned ordinal(const struct farm *f, const struct renderer *renderer)
+{
+    unsigned before = 0;
+
+    for (uint32_t slot = 0; slot < renderer->slot; slot++)
+        before += f->crew.roster.renderers[slot].stage == renderer->stage;
+    return before;
+}
+
+bool farm_may_work(const struct farm *f, const struct renderer *renderer)
+{
+    return f->most_at_once == 0 || ordinal(f, renderer) < f->most_at_once;
+}
+
+static void dismiss_surplus(struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (!farm_may_work(f, renderer) && renderer->state != RENDERER_GONE)
+            crew_dismiss(&f->crew, renderer);
+    }
+}
+
+// Never more again than once did not fit.
+static void limit(struct farm *f, unsigned most, const char *why)
+{
+    unsigned now = f->most_at_once ? f->most_at_once : (unsigned)f->options->workers;
+
+    if (most >= now)
+        return;
+    f->most_at_once = most;
+    log_warn("%s; %u of %d renderers work at once", why, most, f->options->workers);
+    dismiss_surplus(f);
+}
+
+void farm_limit_by_memory(struct farm *f, uint64_t peak_bytes)
+{
+    char why[160];
+
+    if (peak_bytes <= f->peak_bytes)
+        return;
+    f->peak_bytes = peak_bytes;
+    snprintf(why, sizeof(why), "a renderer takes %" PRIu64 " MB, and there are %" PRIu64 " MB for all (see --memory)", peak_bytes >> 20,
+             f->options->memory_bytes >> 20);
+    limit(f, memory_fits(f->options->memory_bytes, COORDINATOR_BYTES, peak_bytes, (unsigned)f->options->workers), why);
+}
+
+// ---- Segments ----
+
+// For a command line that people copy; free().
+static char *quoted(const char *text)
+{
+    char *quoted = mem_zalloc(strlen(text) * 4 + 3), *at = quoted;
+
+    *at++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'')
+            at = stpcpy(at, "'\\''");
+        else
+            *at++ = *text;
+    }
+    *at = '\'';
+    return quoted;
+}
+
+// The command that does the same work without us; free().
+static char *reproduction(const struct farm *f, double from_s, double to_s)
+{
+    char *input = quoted(f->options->input), *filter = quoted(f->job.filters), *codec = quoted(f->job.encoder);
+    char *command = mem_format("ffmpeg -ss %.3f -to %.3f -i %s%s%s -c:v %s -f null -", from_s, to_s, input, *f->job.filters ? " -vf " : "",
+                               *f->job.filters ? filter : "", codec);
+
+    free(input);
+    free(filter);
+    free(codec);
+    return command;
+}
+
+void farm_give_up_segment(struct farm *f, struct stage *stage, uint32_t number, const char *cause)
+{
+    enum poison_way way = POISON_STOP;
+    char times[64], text[128];
+
+    farm_segment_times(f, stage, number, times, sizeof(times));
+    snprintf(text, sizeof(text), "segment %u (%s)", number, times);
+    if (stage_can_repeat(stage, number) && !f->pass->second)
+        way = poison_add(&f->pass->poison, (uint32_t)(stage - f->stages), number, f->options->on_poison, stage->plan->encode, text);
+    if (way == POISON_STOP) {
+        farm_fail(f, 1, "%s: %s%s", f->options->input, text, cause);
+        return;
+    }
+    log_warn("%s: %s%s; it %s (--on-poison)", f->options->input, text, cause, way == POISON_COPY ? "goes on without its filters" : "is left out");
+    if (assembler_begun(stage->assembler, number))
+        farm_start_over(f, AGAIN_SAME); // a part of it is in the output already
+    else
+        scheduler_on_other_way(stage->scheduler, number);
+}
+
+// All that a renderer said before its end, as a clause.
+static void add_last_words(char *text, size_t size, const char *words)
+{
+    size_t length = strlen(text);
+
+    if (*words && length < size)
+        snprintf(text + length, size - length, "; it said: \"%s\"", words);
+}
+
+// The work can be given to another, or has to be given up.
+static void lose_segment(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words)
+{
+    struct stage *stage = &f->stages[was->stage];
+    char cause[1200];
+    char *command;
+    double from_s, to_s;
+
+    farm_segment_span(f, stage, was->segment, &from_s, &to_s);
+    stage_on_lost(stage, was->segment, was->slot);
+    if (scheduler_on_lost(stage->scheduler, was->segment, was->attempt, was->slot, fault, was->received))
+        return;
+    command = reproduction(f, from_s, to_s);
+    if (fault)
+        snprintf(cause, sizeof(cause), " ended %d renderers, the last %s", SCHEDULER_MAX_FAULTS, how);
+    else
+        snprintf(cause, sizeof(cause), " was not done in %d attempts, because something kills renderers; the last %s", SCHEDULER_MAX_LOSSES, how);
+    add_last_words(cause, sizeof(cause), words);
+    if (fault)
+        snprintf(cause + strlen(cause), sizeof(cause) - strlen(cause), "; to see for yourself: %s", command);
+    free(command);
+    farm_give_up_segment(f, stage, was->segment, cause);
+}
+
+// What it knew of the frames before is lost with it.
+static void lose_state(struct farm *f, bool fault, const char *how, const char *words)
+{
+    char cause[1200];
+
+    f->pass->faults += fault;
+    if (f->pass->faults < SCHEDULER_MAX_FAULTS) {
+        farm_start_over(f, AGAIN_SAME);
+        return;
+    }
+    snprintf(cause, sizeof(cause), "%s", how);
+    add_last_words(cause, sizeof(cause), words);
+    farm_fail(f, 1, "%s: %d renderers that had to go through it in order came to an end, the last %s", f->options->input, f->pass->faults, cause);
+}
+
+// ---- Renderers ----
+
+static void back_off(struct renderer *renderer, bool killed)
+{
+    uint32_t doublings = renderer->losses < MOST_DOUBLINGS ? renderer->losses : MOST_DOUBLINGS;
+
+    // Who is killed is not to blame, and somebody waits for the next.
+    renderer->start_at_ns = killed || renderer->losses == 0 ? 0 : clock_now_ns() + (FIRST_BACK_OFF_NS << doublings);
+    renderer->losses += !killed;
+}
+
+void farm_start_due(struct farm *f)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    for (size_t i = 0; i < f->crew.roster.count && f->state != FARM_ENDING; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->state == RENDERER_GONE && !renderer->dismissed && now_ns >= renderer->start_at_ns && crew_start(&f->crew, renderer) < 0)
+            farm_start_ending(f, 1);
+    }
+}
+
+// By somebody else: the user, or the kernel for want of memory.
+static bool was_killed(const struct renderer *was, const struct spawner_exit *fact)
+{
+    return fact->signal == SIGKILL && !was->condemned;
+}
+
+// Of a renderer whose end was not by our wish.
+static void on_loss(struct farm *f, const struct renderer *was, const struct spawner_exit *fact)
+{
+    uint64_t memory_kills_now = memory_kills();
+    bool killed = was_killed(was, fact), fault = !killed;
+    const char *then = was->state != RENDERER_BUSY ? ""
+                       : was->probing || stage_can_repeat(&f->stages[was->stage], was->segment)
+                           ? "; its work goes to another"
+                           : "; it went through the video in order, so that starts over";
+    char how[80];
+
+    if (fact->signal)
+        snprintf(how, sizeof(how), "was ended by signal %d (%s)", fact->signal, strsignal(fact->signal));
+    else
+        snprintf(how, sizeof(how), "exited with status %" PRId64, fact->status);
+    if (was->state == RENDERER_STARTING && fault && was->failed_starts + 1 >= MAX_FAILED_STARTS) {
+        char cause[1200];
+
+        snprintf(cause, sizeof(cause), "%s", how);
+        add_last_words(cause, sizeof(cause), fact->last_words);
+        farm_fail(f, 1, "%s does not start: it %s", f->crew.program, cause);
+        return;
+    }
+    log_warn("renderer %u %s%s", was->slot, how, then);
+    if (killed && memory_kills_now > f->memory_kills) {
+        unsigned busy = (unsigned)roster_count(&f->crew.roster, RENDERER_BUSY); // without it
+
+        fault = busy == 0; // there is nobody to do without
+        limit(f, busy > 0 ? busy : 1, "memory ran out");
+    }
+    f->memory_kills = memory_kills_now;
+    if (was->state != RENDERER_BUSY)
+        return;
+    if (was->probing) {
+        if (f->probe_attempt >= SCHEDULER_MAX_FAULTS)
+            farm_fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);
+        else if (f->state == FARM_PROBING)
+            f->state = FARM_OPENING; // probe again
+    } else if (stage_can_repeat(&f->stages[was->stage], was->segment)) {
+        lose_segment(f, was, fault, how, fact->last_words);
+    } else {
+        lose_state(f, fault, how, fact->last_words);
+    }
+}
+
+void farm_on_renderer_exit(void *data, const struct spawner_exit *fact)
+{
+    struct farm *f = data;
+    struct renderer *renderer = &f->crew.roster.renderers[fact->slot];
+    struct renderer was = *renderer;
+
+    roster_set_state(renderer, RENDERER_GONE);
+    if (was.peer)
+        hub_forget(f->crew.hub, was.peer);
+    if (f->state != FARM_ENDING && !(was.dismissed && was.state != RENDERER_BUSY)) {
+        renderer->failed_starts += was.state == RENDERER_STARTING && !was_killed(&was, fact);
+        back_off(renderer, was_killed(&was, fact));
+        on_loss(f, &was, fact);
+        farm_start_due(f);
+    }
+    farm_pump(f);
+}
