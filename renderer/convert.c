@@ -1,5 +1,7 @@
 #include "convert.h"
 
+#include "jail.h"
+
 #include "common/avx.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -582,6 +584,9 @@ int convert_main(int argc, char **argv)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     av_log_set_level(AV_LOG_QUIET);
+    jail_begin();
+    // A file may name others that lie beside it, so all may be read.
+    jail_enter(&(struct jail){.files = JAIL_FILES_READ, .network = strstr(argv[2], "//") != NULL});
     err = open_input(&c, argv[2], argv[3], argc > 4 ? argv[4] : NULL, &why);
     if (err >= 0)
         err = convert_all(&c, &why);

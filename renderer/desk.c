@@ -1,10 +1,13 @@
 #include "desk.h"
 
+#include "jail.h"
+#include "needs.h"
 #include "pool.h"
 #include "render.h"
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
 
@@ -20,6 +23,7 @@ struct desk {
     // Fixed after start.
     pthread_t thread;
     int threads;
+    bool network;
     void (*on_change)(void *data);
     void *data;
 
@@ -139,12 +143,28 @@ static Wire__Message *work(struct render *render, const Wire__Task *task, const 
     return message;
 }
 
+// Behind the checks of the first job, for they open what is opened only once (and fontconfig writes its caches), and before the first packet.
+static void enter_jail(struct jail *jail, const struct jail *need, bool network)
+{
+    static const char *const files[] = {[JAIL_FILES_SYSTEM] = "the system's", [JAIL_FILES_READ] = "all, to read", [JAIL_FILES_ALL] = "all"};
+    struct jail_report report;
+
+    *jail = *need;
+    jail->network = need->network || network;
+    report = jail_enter(jail);
+    log_debug("jail: files: %s%s; network: %s; system calls: %s", files[jail->files],
+              report.files || jail->files == JAIL_FILES_ALL ? "" : " (not held back: this kernel has no Landlock)", jail->network ? "yes" : "no",
+              report.system_calls ? "filtered" : "not filtered: this kernel has no seccomp");
+}
+
 static void *render_thread(void *data)
 {
     struct desk *desk = data;
     struct render_io io = {.take = take, .put = put, .cancelled = is_cancelled, .data = desk};
     struct pool *pool = pool_new(desk->threads);
     struct render *render = NULL;
+    struct jail jail;
+    bool jailed = false;
 
     for (;;) { // until the process ends
         Wire__Message *job, *result;
@@ -161,11 +181,17 @@ static void *render_thread(void *data)
 
         result = NULL;
         if (job) {
+            struct jail need = needs_of(job->job);
             char *why = NULL;
             int err;
 
             render_free(&render);
-            err = render_new(&render, job->job, pool, &why);
+            err = !jailed || needs_covered(&jail, &need) ? render_new(&render, job->job, pool, &why)
+                                                         : err_why(&why, -EPERM, "this renderer has given up what the job's filters or encoder need");
+            if (err >= 0 && !jailed) {
+                enter_jail(&jail, &need, desk->network);
+                jailed = true;
+            }
             if (err < 0)
                 result = failure(task, err, why);
             free(why);
@@ -185,11 +211,12 @@ static void *render_thread(void *data)
     return NULL;
 }
 
-struct desk *desk_new(int threads, void (*on_change)(void *data), void *data)
+struct desk *desk_new(int threads, bool network, void (*on_change)(void *data), void *data)
 {
     struct desk *desk = mem_zalloc(sizeof(*desk));
 
     desk->threads = threads;
+    desk->network = network;
     desk->on_change = on_change;
     desk->data = data;
     pthread_mutex_init(&desk->lock, NULL);

@@ -11,7 +11,9 @@
 
 struct desk;
 
-struct desk *desk_new(int threads, void (*on_change)(void *data), void *data); // starts the render thread
+// Starts the render thread, which goes to jail (see jail.h) before its first packet. network: the coordinator is on another host, and may have to be
+// called again.
+struct desk *desk_new(int threads, bool network, void (*on_change)(void *data), void *data);
 
 // Loop thread. Messages are taken (the whole Message, freed by the desk).
 void desk_put_job(struct desk *desk, Wire__Message *job);

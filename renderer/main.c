@@ -1,5 +1,6 @@
 // renderfarm-renderer: one process that decodes, filters and encodes what a coordinator deals to it. Not meant to be started by hand.
 #include "convert.h"
+#include "jail.h"
 #include "uplink.h"
 
 #include "common/err.h"
@@ -114,6 +115,8 @@ int main(int argc, char **argv)
     av_log_set_level(AV_LOG_QUIET);
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
+    if (!jail_begin().system_calls)
+        log_info("this kernel does not filter system calls: damaged input could do more than spoil its pictures");
 
     watch_parent(uv_default_loop());
     err = uplink_open(&uplink, uv_default_loop(), endpoint, slot, threads);

@@ -11,16 +11,14 @@
 #include <stdlib.h>
 
 struct pool {
-    /* Fixed after start. */
-    int threads;
-    int helper_count;
-    pthread_t *helpers;
-
+    int threads; // fixed
     pthread_mutex_t lock;
     pthread_cond_t work, done;
 
     /* Guarded by lock. */
-    bool busy, quit;
+    pthread_t *helpers;
+    int helper_count;
+    bool started, busy, quit;
     int named; // helpers that have taken their number
     void (*job)(void *data, int index, int count);
     void *data;
@@ -70,14 +68,21 @@ static void *helper_main(void *data)
 struct pool *pool_new(int threads)
 {
     struct pool *pool = mem_zalloc(sizeof(*pool));
-    sigset_t all, before;
 
     pool->threads = threads < 1 ? 1 : threads;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->done, NULL);
-    if (pool->threads > 1)
-        pool->helpers = mem_zalloc((size_t)(pool->threads - 1) * sizeof(*pool->helpers));
+    return pool;
+}
+
+// Called with the lock held, which the helpers wait for.
+static void start_helpers(struct pool *pool)
+{
+    sigset_t all, before;
+
+    pool->started = true;
+    pool->helpers = mem_zalloc((size_t)(pool->threads - 1) * sizeof(*pool->helpers));
     // Signals are the loop thread's business.
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -87,9 +92,6 @@ struct pool *pool_new(int threads)
         pool->helper_count++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (pool->helper_count < pool->threads - 1)
-        pool_free(&pool);
-    return pool;
 }
 
 int pool_run(struct pool *pool, int count, void (*job)(void *data, int index, int count), void *data)
@@ -100,6 +102,8 @@ int pool_run(struct pool *pool, int count, void (*job)(void *data, int index, in
         pthread_mutex_lock(&pool->lock);
         alone = pool->busy;
         if (!alone) {
+            if (!pool->started)
+                start_helpers(pool);
             pool->busy = true;
             pool->job = job;
             pool->data = data;

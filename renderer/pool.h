@@ -7,7 +7,8 @@
 
 struct pool;
 
-// threads - 1 helpers, named slice-1, slice-2...; with one thread everything runs in the caller. NULL when the system gives no thread.
+// threads - 1 helpers, named slice-1, slice-2...; with one thread everything runs in the caller. The helpers are started for the first batch that has
+// work for them, so that they inherit the jail of who calls for it; where the system gives fewer threads, those do it all.
 struct pool *pool_new(int threads);
 
 // Calls job(data, 0, count) to job(data, count - 1, count), in any order and at the same time, and returns when all are done. Always 0 for now.

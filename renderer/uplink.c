@@ -1,6 +1,7 @@
 #include "uplink.h"
 
 #include "desk.h"
+#include "jail.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -174,23 +175,27 @@ static int say_hello(struct uplink *u, uint32_t slot, int threads)
 int uplink_open(struct uplink **result, uv_loop_t *loop, const char *endpoint, uint32_t slot, int threads)
 {
     struct uplink *u = mem_zalloc(sizeof(*u));
+    bool network = strncmp(endpoint, "ipc:", 4) != 0;
     char identity[64];
     int err;
 
     snprintf(identity, sizeof(identity), "renderer-%u-%d", slot, (int)getpid());
+    uv_async_init(loop, &u->wake, on_wake);
+    u->wake.data = u;
+    u->desk = desk_new(threads, network, wake, u);
+    if (!u->desk)
+        return -EAGAIN;
+    // From here on the loop's thread needs no more files, nor do ZeroMQ's, which are still to come (but that a host's name is looked up in files).
+    // What the render thread needs the job will tell.
+    jail_close_files(network ? JAIL_FILES_READ : JAIL_FILES_SYSTEM);
     u->context = zmq_ctx_new();
     if (!u->context)
         return -errno;
-    uv_async_init(loop, &u->wake, on_wake);
-    u->wake.data = u;
     err = zsock_open(&u->zsock, loop, u->context, ZMQ_DEALER, identity, on_message, u);
     if (!err)
         err = zsock_connect(u->zsock, endpoint);
     if (err < 0)
         return err;
-    u->desk = desk_new(threads, wake, u);
-    if (!u->desk)
-        return -EAGAIN;
     *result = u;
     return say_hello(u, slot, threads);
 }
