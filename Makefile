@@ -5,13 +5,14 @@
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
 #   make check-suite     frames and times of many odd files against ffmpeg (../shared/clips/suite, or FOLDER with scripts/check-suite)
+#   make fuzz            hostile bytes for all that reads what a peer or a user wrote: clang's libFuzzer, FUZZ_SECONDS=60 for each target (tests/fuzz)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
 #   make install         into $(DESTDIR)$(PREFIX); make uninstall takes it away again
 #   make format          clang-format over all sources
 #   make clean
 #
 # Knobs: CC=gcc|clang  SANITIZE=address,undefined|thread  PREFIX=/usr/local  DESTDIR=  V=1 (show commands)  B=build  WERROR=1
-#        TESTS=word (make check: only tests whose program name has it)
+#        TESTS=word (make check: only tests whose program name has it)  FUZZ="name name" (make fuzz: only these targets)
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -19,6 +20,8 @@ SANITIZE ?=
 V ?=
 WERROR ?=
 TESTS ?=
+FUZZ ?=
+FUZZ_SECONDS ?= 60
 B ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 comma := ,
 
@@ -94,6 +97,24 @@ $(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
 tests: all plugins $(TEST_PROGRAMS)
 plugins: $(PLUGINS)
 
+# A new file tests/fuzz/fuzz_NAME.c is a new target. They are built by clang, into a folder of their own.
+FUZZ_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SANITIZE := fuzzer-no-link,address,undefined
+$(FUZZ_PROGRAMS) $(B)/tests/fuzz/make_seeds: %: %.o $(B)/coordinator.a $(B)/renderer.a $(B)/common.a
+$(B)/tests/fuzz/make_seeds:
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(FUZZ_PROGRAMS):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+fuzz-programs: $(FUZZ_PROGRAMS) $(B)/tests/fuzz/make_seeds
+
+fuzz:
+	$(Q)scripts/install-deps --fuzz
+	$(Q)$(MAKE) --no-print-directory $(JOBS) fuzz-programs CC=clang SANITIZE=$(FUZZ_SANITIZE) CFLAGS="-O1 -g -fno-sanitize-recover=all" B=build-fuzz
+	$(Q)BUILD=build-fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
+
 # The two commands of the README install first and build in a second make, which then finds the libraries; with all cores unless told otherwise.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 check:
@@ -132,5 +153,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests plugins check demo bench filter-classes check-suite install uninstall format clean
+.PHONY: all tests plugins check demo fuzz fuzz-programs bench filter-classes check-suite install uninstall format clean
 .SECONDARY:

@@ -213,7 +213,8 @@ static int fill_properties(AVFrame *frame, const Wire__Frame *in)
 
         if (!side)
             return AVERROR(ENOMEM);
-        memcpy(side->data, in->side_data[i]->data.data, in->side_data[i]->data.len);
+        if (in->side_data[i]->data.len)
+            memcpy(side->data, in->side_data[i]->data.data, in->side_data[i]->data.len);
     }
     for (size_t i = 0; i < in->n_metadata; i++)
         if (av_dict_set(&frame->metadata, in->metadata[i]->key, in->metadata[i]->value, AV_DICT_MULTIKEY) < 0)

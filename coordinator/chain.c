@@ -27,13 +27,26 @@ static const char *filter_end(const char *at)
     return quoted ? NULL : at;
 }
 
+// Whether what ends here ends with a backslash that takes the next character as it is.
+static bool is_escaped(const char *from, const char *at)
+{
+    size_t backslashes = 0;
+
+    while (at > from && at[-1] == '\\') {
+        backslashes++;
+        at--;
+    }
+    return backslashes % 2 == 1;
+}
+
+// A blank behind a backslash is part of the filter; without it the backslash would take the comma that comes next.
 static char *trimmed(const char *from, const char *to)
 {
     char *text;
 
     while (from < to && isspace((unsigned char)*from))
         from++;
-    while (to > from && isspace((unsigned char)to[-1]))
+    while (to > from && isspace((unsigned char)to[-1]) && !is_escaped(from, to - 1))
         to--;
     text = mem_zalloc((size_t)(to - from) + 1);
     memcpy(text, from, (size_t)(to - from));

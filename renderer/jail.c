@@ -168,7 +168,7 @@ static void deny(scmp_filter_ctx filter, int err, const char *const *names)
 
 static void deny_unless_own(scmp_filter_ctx filter, int number)
 {
-    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid(), 0));
 }
 
 static scmp_filter_ctx new_filter(void)

@@ -38,6 +38,15 @@ static void quotes_and_backslashes_keep_them(void **state)
     expect("drawtext=text='it'\\''s, so',null", 2, (const char *[]){"drawtext=text='it'\\''s, so'", "null"});
 }
 
+// What is taken apart is put together again, with commas.
+static void blanks_behind_a_backslash_stay(void **state)
+{
+    (void)state;
+    expect("drawtext=text=a\\ ,hflip", 2, (const char *[]){"drawtext=text=a\\ ", "hflip"});
+    expect("drawtext=text=a\\  ,hflip", 2, (const char *[]){"drawtext=text=a\\ ", "hflip"});
+    expect("drawtext=text=a\\\\ ,hflip", 2, (const char *[]){"drawtext=text=a\\\\", "hflip"});
+}
+
 static void what_is_no_plain_chain_is_left_alone(void **state)
 {
     static const char *const others[] = {"split[a][b];[a][b]hstack", "[in]hflip[out]", "hflip;vflip", "sws_flags=bicubic;scale=10:10",
@@ -54,6 +63,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commas_part_filters),
         cmocka_unit_test(quotes_and_backslashes_keep_them),
+        cmocka_unit_test(blanks_behind_a_backslash_stay),
         cmocka_unit_test(what_is_no_plain_chain_is_left_alone),
     };
 

@@ -91,6 +91,7 @@ static AVFrame *picture(enum AVPixelFormat format, int width, int height)
     frame->crop_left = 2;
     av_dict_set(&frame->metadata, "lavfi.key", "value", 0);
     memset(av_frame_new_side_data(frame, AV_FRAME_DATA_AFD, 1)->data, 9, 1);
+    assert_non_null(av_frame_new_side_data(frame, AV_FRAME_DATA_SEI_UNREGISTERED, 0)); // there, but empty
     return frame;
 }
 
