@@ -5,6 +5,7 @@
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
 #   make check-suite     frames and times of many odd files against ffmpeg (../shared/clips/suite, or FOLDER with scripts/check-suite)
+#   make check-damaged   renders COUNT=1000 damaged clips: the coordinator must not crash, hang, talk too much or leave anything (scripts/check-damaged)
 #   make fuzz            hostile bytes for all that reads what a peer or a user wrote: clang's libFuzzer, FUZZ_SECONDS=60 for each target (tests/fuzz)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
 #   make install         into $(DESTDIR)$(PREFIX); make uninstall takes it away again
@@ -20,6 +21,7 @@ SANITIZE ?=
 V ?=
 WERROR ?=
 TESTS ?=
+COUNT ?= 1000
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 B ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
@@ -135,6 +137,13 @@ bench:
 filter-classes: all
 	$(Q)BUILD=$(B) scripts/filter-classes
 
+$(B)/tests/damaged/damage: $(B)/tests/damaged/damage.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+check-damaged: all $(B)/tests/damaged/damage
+	$(Q)BUILD=$(B) scripts/check-damaged $(COUNT)
+
 check-suite: all
 	$(Q)BUILD=$(B) scripts/check-suite
 
@@ -153,5 +162,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests plugins check demo fuzz fuzz-programs bench filter-classes check-suite install uninstall format clean
+.PHONY: all tests plugins check demo fuzz fuzz-programs bench filter-classes check-damaged check-suite install uninstall format clean
 .SECONDARY:
