@@ -506,3 +506,14 @@ const struct cache_folder_counts *cache_folder_counts(const struct cache_folder 
 {
     return &f->counts;
 }
+
+uint64_t cache_folder_entries(const struct cache_folder *f)
+{
+    struct entry *entries;
+    uint64_t bytes;
+    size_t count = f->fd >= 0 ? list_entries(f, &entries, &bytes) : 0;
+
+    if (f->fd >= 0)
+        free(entries);
+    return count;
+}

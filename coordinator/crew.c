@@ -161,6 +161,12 @@ void crew_close(struct crew *c)
     hub_close(&c->hub);
 }
 
+void crew_abandon(struct crew *c)
+{
+    crew_kill(c);
+    private_folder_remove(&c->folder, "hub");
+}
+
 void crew_clear(struct crew *c)
 {
     spawner_free(&c->spawner);

@@ -42,6 +42,8 @@ void crew_say_bye(struct crew *crew);
 void crew_kill(struct crew *crew); // all, at once: they have nothing to save
 int crew_running(const struct crew *crew);
 void crew_close(struct crew *crew); // the socket and its handles; then the loop can end
+// Before an end in haste: renderers are killed, the folder goes. Nothing else may be called afterwards.
+void crew_abandon(struct crew *crew);
 void crew_clear(struct crew *crew); // after the loop
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
@@ -28,6 +29,8 @@ void farm_start_ending(struct farm *f, int status)
         return;
     f->state = FARM_ENDING;
     f->exit_status = status;
+    if (f->cache)
+        cache_end(f->cache, status == 0);
     if (status == 0) {
         crew_say_bye(&f->crew);
     } else {
@@ -140,7 +143,7 @@ static void end_when_quiet(struct farm *f)
             uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
         return;
     }
-    if (intake_busy(&f->intake) || outlet_busy(&f->outlet))
+    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || (f->cache && cache_busy(f->cache)))
         return;
     for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++)
         close_handle((uv_handle_t *)&f->signals[i]);
@@ -160,11 +163,13 @@ void farm_pump(struct farm *f)
     }
     if (f->state == FARM_EXPLAINING && !intake_busy(&f->intake))
         intake_read(&f->intake);
-    if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED)
+    if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED && farm_cache_ready(f))
         f->state = FARM_RUNNING;
     if (f->state == FARM_RUNNING) {
         farm_write_next(f);
         farm_read_ahead(f);
+        farm_ask_cache(f);
+        farm_play_cache(f);
         if (f->state == FARM_RUNNING && stage_finished(farm_last_stage(f)) && !outlet_busy(&f->outlet)) {
             f->state = FARM_FINISHING;
             if (f->pass->second)
@@ -189,8 +194,11 @@ static void on_signal(uv_signal_t *handle, int signal)
 {
     struct farm *f = handle->data;
 
-    if (f->state == FARM_ENDING && f->exit_status != 0)
-        return;
+    if (f->state == FARM_ENDING && f->exit_status != 0) {
+        // The second time: whatever still waits for a disk is left alone.
+        crew_abandon(&f->crew);
+        _exit(128 + signal);
+    }
     farm_fail(f, 128 + signal, "ended by %s; %s was not written", signal == SIGINT ? "Ctrl-C" : strsignal(signal), f->options->output);
     farm_pump(f);
 }
@@ -289,6 +297,7 @@ static int start(struct farm *f)
     };
 
     outlet_init(&f->outlet, &f->loop, &setup, farm_on_outlet, f);
+    farm_open_cache(f);
     intake_open(&f->intake);
     for (size_t i = 0; i < f->crew.roster.count && !err; i++)
         err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
@@ -351,7 +360,10 @@ int farm_run(const struct options *options, struct pass *pass)
 
     if (f->exit_status == 0)
         tell_end(f);
+    else if (pass->again == AGAIN_NO)
+        farm_tell_kept(f);
     report_clear(&f->report);
+    cache_free(&f->cache);
     outlet_clear(&f->outlet);
     intake_clear(&f->intake);
     crew_clear(&f->crew);

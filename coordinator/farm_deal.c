@@ -3,10 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum {
-    ASSEMBLY_BYTES = 16 << 20, // results that wait for their turn; renderers keep what goes beyond
-    WRITE_BYTES = 4 << 20,     // results on their way to the disk
-};
+enum { ASSEMBLY_BYTES = 16 << 20 }; // results that wait for their turn; renderers keep what goes beyond
 
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {

@@ -46,6 +46,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
         return; // of an attempt that was given up
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     stage_accept(stage, *chunk);
+    farm_keep(f, stage, segment, *chunk);
     if (assembler_put(stage->assembler, segment, chunk) < 0) {
         farm_fail(f, 1, "segment %u: renderer %u sent its packets out of order", segment, renderer->slot);
         return;
@@ -107,6 +108,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
         f->state = FARM_RUNNING;
     } else {
         farm_say_plan(f);
+        farm_start_cache(f);
         f->state = FARM_STARTING;
         outlet_start(&f->outlet, f->probed->probed);
     }
@@ -149,6 +151,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     }
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
+    farm_keep_done(f, stage, done);
     stage->given += done->packets;
     stage_on_done(stage, done->segment);
     renderer->losses = 0;
@@ -165,6 +168,7 @@ static void fail_segment(struct farm *f, const struct renderer *renderer, const 
 
     if (stage_can_repeat(stage, failed->segment))
         stage_on_lost(stage, failed->segment, renderer->slot);
+    farm_lose_kept(f, stage, failed->segment);
     if (again && failed->code == -ENOMEM && stage_can_repeat(stage, failed->segment))
         return;
     scheduler_on_failed(stage->scheduler, failed->segment);

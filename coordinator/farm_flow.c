@@ -17,6 +17,26 @@ static bool intake_failed(struct farm *f)
     return f->intake.err < 0;
 }
 
+// Of a segment that needs no renderer.
+static void drop_rest(struct stage *stage, const struct shelf_segment *segment, struct chunk **chunk)
+{
+    bool last = (*chunk)->last;
+
+    chunk_free(chunk);
+    if (last)
+        shelf_remove(&stage->shelf, segment->number);
+}
+
+static void shelve_chunk(struct stage *stage, struct shelf_segment *segment, struct chunk **chunk, uint64_t frames)
+{
+    bool ready;
+
+    shelf_put(&stage->shelf, segment, chunk);
+    // A serial job starts on what is there; cut segments are read in no time, and are dealt by their length.
+    ready = segment->complete || !stage->plan->parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
+    stage_on_frames(stage, segment, frames, ready);
+}
+
 // A run that was read goes on the shelf, and the scheduler hears of it.
 static void shelve_run(struct farm *f)
 {
@@ -25,13 +45,13 @@ static void shelve_run(struct farm *f)
 
     if (run->chunk) {
         struct shelf_segment *segment;
-        bool ready;
 
         if (run->first) {
             scheduler_on_segment(stage->scheduler, run->segment);
             segment = shelf_add(&stage->shelf, run->segment);
             segment->keep_from = run->keep_from;
             segment->keep_to = run->keep_to;
+            segment->held_back = stage->holds_back;
             segment->extradata = run->extradata;
             segment->extradata_size = run->extradata_size;
             run->extradata = NULL;
@@ -40,10 +60,10 @@ static void shelve_run(struct farm *f)
         }
         segment->last_pts = run->last_pts;
         f->frames_read += run->frames_hint;
-        shelf_put(&stage->shelf, segment, &run->chunk);
-        // A serial job starts on what is there; cut segments are read in no time, and are dealt by their length.
-        ready = segment->complete || !stage->plan->parallel || segment->chunks.size_bytes > SHELF_KEEP_BYTES / 2;
-        scheduler_on_frames(stage->scheduler, run->segment, run->frames_hint, ready);
+        if (segment->settled)
+            drop_rest(stage, segment, &run->chunk);
+        else
+            shelve_chunk(stage, segment, &run->chunk, run->frames_hint);
     }
     if (run->eof && !f->input_ended) {
         f->input_ended = true;

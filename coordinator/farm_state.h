@@ -1,9 +1,10 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_plan.c turns the probe
-// into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c is what renderers say, and
-// their ends. Nobody else includes this. Loop thread only.
+// into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c is what renderers say,
+// farm_lost.c their ends, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
+#include "cache.h"
 #include "crew.h"
 #include "explain.h"
 #include "farm.h"
@@ -16,7 +17,10 @@
 
 #include <uv.h>
 
-enum { COORDINATOR_BYTES = 100 << 20 }; // that this process may take, for --memory
+enum {
+    COORDINATOR_BYTES = 100 << 20, // that this process may take, for --memory
+    WRITE_BYTES = 4 << 20,         // results on their way to the disk
+};
 
 enum farm_state {
     FARM_OPENING,    // input and output are being opened, renderers start
@@ -57,6 +61,7 @@ struct farm {
     struct arena *arena; // frames between stages; NULL with one stage
     bool input_ended;
     uint64_t frames_read;
+    struct cache *cache; // NULL: nothing is kept
 
     // Losses.
     unsigned most_at_once; // renderers of a parallel stage that may work; the memory allows no more
@@ -104,6 +109,17 @@ void farm_pay_credit(struct farm *f);
 
 // farm_events.c
 extern const struct hub_events farm_hub_events;
+
+// farm_cache.c
+void farm_open_cache(struct farm *f);
+void farm_start_cache(struct farm *f);      // once the plan is made
+bool farm_cache_ready(const struct farm *f);
+void farm_ask_cache(struct farm *f);        // about segments that have to be rendered, for all that is known here
+void farm_play_cache(struct farm *f);       // what is due
+void farm_keep(struct farm *f, const struct stage *stage, uint32_t number, const struct chunk *chunk);
+void farm_keep_done(struct farm *f, const struct stage *stage, const Wire__Done *done);
+void farm_lose_kept(struct farm *f, const struct stage *stage, uint32_t number);
+void farm_tell_kept(const struct farm *f); // after a job that came to no end
 
 // farm_lost.c
 void farm_on_renderer_exit(void *farm, const struct spawner_exit *fact);

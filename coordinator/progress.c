@@ -50,10 +50,12 @@ static struct figures figures_of(const struct progress_facts *f)
 {
     struct figures g = {.elapsed_s = (double)f->elapsed_ns / 1e9, .percent = -1, .eta_s = -1};
 
-    if (g.elapsed_s > 0) {
-        g.fps = (double)f->frames / g.elapsed_s;
+    if (g.elapsed_s > 0 && f->frames > f->frames_found) {
+        double made = (double)(f->frames - f->frames_found);
+
+        g.fps = made / g.elapsed_s;
         if (isfinite(f->video_s) && f->video_s > 0)
-            g.speed = fmin(f->video_s / g.elapsed_s, 1e9);
+            g.speed = fmin(f->video_s * made / (double)f->frames / g.elapsed_s, 1e9);
     }
     if (f->frames_total > 0) {
         uint64_t done = f->frames < f->frames_total ? f->frames : f->frames_total;

@@ -9,6 +9,7 @@
 
 struct progress_facts {
     uint64_t frames;                        // finished so far
+    uint64_t frames_found;                  // of those, from the cache: they say nothing about the speed
     uint64_t frames_total;                  // estimate, 0 unknown
     double video_s;                         // finished length in seconds of video
     uint64_t segments_done, segments_total; // total 0: unknown yet

@@ -54,19 +54,10 @@ void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
     r->last_idle_ns = idle_ns;
 }
 
-void report_done(struct report *r, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s)
+// And what its decoder found.
+static void count_frames(struct report *r, const Wire__Done *done, double first_error_s)
 {
-    struct stats_renderer *renderer = &r->stats.renderers[slot];
-
-    renderer->busy_ns += busy_ns;
-    renderer->segments++;
-    if (done->peak_memory_bytes > renderer->peak_memory_bytes)
-        renderer->peak_memory_bytes = done->peak_memory_bytes;
     r->stats.frames += done->frames_encoded;
-    r->stats.segments += written;
-    r->stats.decode_cpu_ns += done->decode_cpu_ns;
-    r->stats.filter_cpu_ns += done->filter_cpu_ns;
-    r->stats.encode_cpu_ns += done->encode_cpu_ns;
     if (done->decode_errors == 0)
         return;
     r->stats.decode_errors += done->decode_errors;
@@ -77,12 +68,35 @@ void report_done(struct report *r, uint32_t slot, const Wire__Done *done, bool w
     r->first_decode_error_s = first_error_s;
 }
 
+void report_done(struct report *r, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s)
+{
+    struct stats_renderer *renderer = &r->stats.renderers[slot];
+
+    renderer->busy_ns += busy_ns;
+    renderer->segments++;
+    if (done->peak_memory_bytes > renderer->peak_memory_bytes)
+        renderer->peak_memory_bytes = done->peak_memory_bytes;
+    r->stats.segments += written;
+    r->stats.decode_cpu_ns += done->decode_cpu_ns;
+    r->stats.filter_cpu_ns += done->filter_cpu_ns;
+    r->stats.encode_cpu_ns += done->encode_cpu_ns;
+    count_frames(r, done, first_error_s);
+}
+
+void report_found(struct report *r, const Wire__Done *done, double first_error_s)
+{
+    r->stats.segments++;
+    r->stats.segments_found++;
+    count_frames(r, done, first_error_s);
+}
+
 void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy)
 {
     double per_second = facts->frames > 0 && facts->duration_s > 0 ? (double)facts->frames / facts->duration_s : 0;
     uint64_t now_ns = clock_now_ns();
     struct progress_facts state = {
         .frames = r->frames_done,
+        .frames_found = r->frames_found,
         .frames_total = frames_total        ? frames_total
                         : facts->frames > 0 ? (uint64_t)facts->frames
                                             : 0,
@@ -121,6 +135,7 @@ void report_finish(struct report *r, const struct options *options, const struct
     s->renderers_cpu_ns = children_cpu_ns();
     stats_self(s);
     state.frames = state.frames_total = s->frames;
+    state.frames_found = r->frames_found;
     state.video_s = facts->duration_s;
     state.segments_done = state.segments_total = s->segments;
     state.workers = s->workers;
@@ -130,6 +145,8 @@ void report_finish(struct report *r, const struct options *options, const struct
     if (s->decode_errors > 0)
         log_warn("%s: %" PRIu64 " packets or pictures are damaged, the first at %.2f s: %s", s->input, s->decode_errors, r->first_decode_error_s,
                  r->first_decode_error);
+    if (s->segments_found > 0)
+        log_info("%" PRIu64 " of the segments were there already", s->segments_found);
     log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", s->output, s->frames, s->segments,
              (double)(s->end_ns - s->start_ns) / 1e9, 100 * stats_efficiency(s));
     if (options->stats_path) {

@@ -11,7 +11,8 @@
 struct report {
     struct stats stats;
     struct progress *progress;
-    uint64_t frames_done; // encoded packets that came back
+    uint64_t frames_done;  // encoded packets that came back
+    uint64_t frames_found; // of those, from the cache
     char *first_decode_error;
     double first_decode_error_s;
     uint64_t last_turn_ns, last_idle_ns;
@@ -24,6 +25,8 @@ void report_grow(struct report *report, size_t renderers); // to that many rende
 void report_turn(struct report *report, uint64_t now_ns, uint64_t idle_ns);
 // written: it is a segment of the output, not a step on the way to one.
 void report_done(struct report *report, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s);
+// A segment of the output that was there already.
+void report_found(struct report *report, const Wire__Done *done, double first_error_s);
 // frames_total: known for certain, 0 while it is not.
 void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total,
                  int busy);

@@ -47,6 +47,12 @@ void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct
     }
 }
 
+void shelf_drop(struct shelf *shelf, struct shelf_segment *segment)
+{
+    shelf->size_bytes -= segment->chunks.size_bytes;
+    chunk_list_clear(&segment->chunks);
+}
+
 void shelf_remove(struct shelf *shelf, uint32_t number)
 {
     struct shelf_segment *before = NULL;
@@ -60,8 +66,7 @@ void shelf_remove(struct shelf *shelf, uint32_t number)
             shelf->first = segment->next;
         if (shelf->last == segment)
             shelf->last = before;
-        shelf->size_bytes -= segment->chunks.size_bytes;
-        chunk_list_clear(&segment->chunks);
+        shelf_drop(shelf, segment);
         free(segment->extradata);
         free(segment);
         return;

@@ -20,6 +20,10 @@ struct shelf_segment {
     struct chunk_list chunks;
     uint32_t next_sequence; // for whoever makes its chunks
     bool complete;          // its last chunk is here
+    bool ready;             // enough is here to begin with
+    bool held_back;         // somebody still finds out whether it has to be rendered at all
+    bool asked;             // and has asked the cache
+    bool settled;           // it has not: what still comes of it is let go
     bool repeatable;        // nothing was let go
     int64_t first_pts;      // of the stage's own frames; INT64_MIN where it is told by keep_from
     int64_t last_pts;       // input time base
@@ -35,6 +39,8 @@ struct shelf_segment *shelf_find(const struct shelf *shelf, uint32_t number);
 void shelf_put(struct shelf *shelf, struct shelf_segment *segment, struct chunk **chunk);
 // All chunks before `until` (NULL: all) have been sent to the renderer. Lets them go if the segment has grown too large to keep.
 void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct chunk *until);
+// Lets go of all chunks; the segment stays.
+void shelf_drop(struct shelf *shelf, struct shelf_segment *segment);
 void shelf_remove(struct shelf *shelf, uint32_t number);
 void shelf_clear(struct shelf *shelf);
 

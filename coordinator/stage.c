@@ -69,20 +69,57 @@ Wire__Job stage_copy_job(struct stage *s, const Wire__CodecParameters *encoded)
     return job;
 }
 
+void stage_on_frames(struct stage *s, struct shelf_segment *segment, uint64_t frames, bool ready)
+{
+    segment->ready |= ready;
+    if (!segment->settled)
+        scheduler_on_frames(s->scheduler, segment->number, frames, segment->ready && !segment->held_back);
+}
+
+void stage_let_go(struct stage *s, uint32_t number)
+{
+    struct shelf_segment *segment = shelf_find(&s->shelf, number);
+
+    if (!segment)
+        return;
+    segment->held_back = false;
+    stage_on_frames(s, segment, 0, false);
+}
+
+static void release_frames(struct stage *s, const struct chunk_list *chunks)
+{
+    for (const struct chunk *chunk = chunks->first; s->job.lent && chunk; chunk = chunk->next)
+        release_all(s, chunk);
+}
+
+void stage_settle(struct stage *s, uint32_t number)
+{
+    struct shelf_segment *segment = shelf_find(&s->shelf, number);
+
+    scheduler_on_settled(s->scheduler, number);
+    if (!segment)
+        return;
+    release_frames(s, &segment->chunks);
+    if (segment->complete) {
+        shelf_remove(&s->shelf, number);
+    } else {
+        segment->settled = true;
+        shelf_drop(&s->shelf, segment);
+    }
+}
+
 void stage_skip(struct stage *s, uint32_t number)
 {
-    scheduler_on_settled(s->scheduler, number);
+    stage_settle(s, number);
     assembler_settle(s->assembler, number);
-    stage_on_done(s, number);
 }
 
 void stage_on_done(struct stage *s, uint32_t number)
 {
     const struct shelf_segment *segment = shelf_find(&s->shelf, number);
 
-    if (segment && s->job.lent)
-        for (const struct chunk *chunk = segment->chunks.first; chunk; chunk = chunk->next)
-            release_all(s, chunk);
+    if (segment)
+        release_frames(s, &segment->chunks);
     shelf_remove(&s->shelf, number);
 }
 
@@ -142,6 +179,7 @@ static struct shelf_segment *segment_of(struct stage *s, uint32_t run)
         segment = shelf_add(&s->shelf, run);
         segment->keep_from = INT64_MIN;
         segment->keep_to = INT64_MAX;
+        segment->held_back = s->holds_back;
     }
     return segment;
 }
@@ -154,8 +192,17 @@ static void flush(struct stage *s)
         return;
     segment = segment_of(s, s->open_run);
     s->open->sequence = segment->next_sequence++;
+    if (segment->settled) {
+        bool last = s->open->last;
+
+        release_all(s, s->open);
+        chunk_free(&s->open);
+        if (last)
+            shelf_remove(&s->shelf, s->open_run);
+        return;
+    }
     shelf_put(&s->shelf, segment, &s->open);
-    scheduler_on_frames(s->scheduler, s->open_run, 0, true);
+    stage_on_frames(s, segment, 0, true);
 }
 
 // packet is copied (its bytes are shared); NULL only ends the run.
@@ -177,7 +224,7 @@ static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role,
         segment_of(s, run)->last_pts = packet->pts;
         if (role == STAGE_CORE && segment_of(s, run)->first_pts == INT64_MIN)
             segment_of(s, run)->first_pts = packet->pts;
-        scheduler_on_frames(s->scheduler, run, role == STAGE_CORE, false);
+        stage_on_frames(s, segment_of(s, run), role == STAGE_CORE, false);
     }
     s->open->last = last;
     if (last)

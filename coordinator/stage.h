@@ -26,6 +26,7 @@ struct stage {
     struct assembler *assembler;
     struct shelf shelf;
     bool input_ended;
+    bool holds_back; // segments wait for stage_let_go or stage_settle before they are dealt
 
     struct arena *arena; // NULL where no frames come or go
     Wire__Arena slots;   // that its frames go to
@@ -58,6 +59,12 @@ void stage_accept(struct stage *stage, const struct chunk *chunk);
 // The job without its filters: frames go to the encoder as they are, but for size and format, which are the encoder's. Only of a stage that encodes.
 // Lives as long as the stage; each call fills the same one anew.
 Wire__Job stage_copy_job(struct stage *stage, const Wire__CodecParameters *encoded);
+// More of a segment is here; ready: enough to begin with.
+void stage_on_frames(struct stage *stage, struct shelf_segment *segment, uint64_t frames, bool ready);
+// A segment that was held back is to be rendered.
+void stage_let_go(struct stage *stage, uint32_t number);
+// A segment that waits needs no renderer, because what comes of it is known otherwise. What it would have been made of is let go, now and as it comes.
+void stage_settle(struct stage *stage, uint32_t number);
 // Nothing will come of a segment that waits: it is left out.
 void stage_skip(struct stage *stage, uint32_t number);
 // A segment is done: what it was made of is not needed any more.

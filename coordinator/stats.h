@@ -15,6 +15,7 @@ struct stats_renderer {
 struct stats {
     uint64_t start_ns, end_ns; // monotonic
     uint64_t frames, segments, retries, decode_errors;
+    uint64_t segments_found; // of the segments, from the cache
     uint64_t output_bytes;
     int workers, threads;
     uint64_t decode_cpu_ns, filter_cpu_ns, encode_cpu_ns;
