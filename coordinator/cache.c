@@ -15,7 +15,7 @@ enum kept_state {
     KEPT_ASKED,
     KEPT_MISSED, // is being rendered, or will be
     KEPT_FOUND,
-    KEPT_GIVEN_UP, // will not be kept
+    KEPT_ENDING, // its last call is on its way, and then it is forgotten
 };
 
 // A segment from the question to its end.
@@ -386,7 +386,7 @@ static void on_kept(void *data)
 
 static void give_up(struct cache *c, struct kept *kept)
 {
-    kept->state = KEPT_GIVEN_UP;
+    kept->state = KEPT_ENDING;
     run(c, kept, abort_in_lane, on_given_up, NULL);
 }
 
@@ -428,6 +428,7 @@ void cache_keep_done(struct cache *c, uint32_t segment, const Wire__Done *done)
 
     if (!kept || kept->state != KEPT_MISSED || !kept->begun || c->ended)
         return;
+    kept->state = KEPT_ENDING;
     // A copy that outlives the hub's message.
     size = wire__done__get_packed_size(done);
     bytes = mem_zalloc(size);
