@@ -3,6 +3,7 @@
 #include "cache_entry.h"
 
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 #include <libavcodec/packet.h>
@@ -378,6 +379,8 @@ static void on_kept(void *data)
     c->queued_bytes -= call->queued_bytes;
     if (call->err < 0)
         trouble(c, call->err);
+    else if (last && !c->ended)
+        log_debug("segment %u is kept", call->kept->number);
     if (last)
         forget(c, call->kept);
     end_call(call);

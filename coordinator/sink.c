@@ -1,6 +1,7 @@
 #include "sink.h"
 
 #include "converted.h"
+#include "input_file.h"
 #include "others.h"
 #include "output_file.h"
 #include "streams.h"
@@ -29,6 +30,8 @@ struct track {
 
 struct sink {
     struct output_file file;
+    struct input_file input;
+    char *input_path;
     const AVOutputFormat *format;
     const AVCodec *encoder;
     bool autorotate;
@@ -136,6 +139,8 @@ int sink_open(struct sink **result, const struct sink_setup *setup, struct sink_
 
     memset(facts, 0, sizeof(*facts));
     s->file.fd = -1;
+    s->input_path = mem_dup(setup->input);
+    input_file_note(&s->input, setup->input);
     s->autorotate = setup->autorotate;
     err = choose_format(s, setup->output, why);
     if (!err)
@@ -626,7 +631,10 @@ int sink_write(struct sink *s, struct chunk **chunk, char **why)
 int sink_finish(struct sink *s, char **why)
 {
     int err = write_others(s, INT64_MAX, why), closed;
+    const AVIOContext *input = others_input(s->others)->pb;
 
+    if (err >= 0)
+        err = input_file_check(&s->input, s->input_path, input ? input->error : 0, why);
     if (err < 0)
         return err;
     err = av_write_trailer(s->output);
@@ -658,6 +666,7 @@ void sink_close(struct sink **sink)
     streams_clear(&s->streams);
     output_file_clear(&s->file);
     free(s->tracks);
+    free(s->input_path);
     free(s);
     *sink = NULL;
 }

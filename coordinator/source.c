@@ -2,6 +2,7 @@
 
 #include "bitstream.h"
 #include "cutter.h"
+#include "input_file.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -28,6 +29,7 @@ struct queue {
 
 struct source {
     char *path;
+    struct input_file file;
     AVFormatContext *input;
     AVStream *video;
     struct retime retime;
@@ -384,6 +386,7 @@ int source_open(struct source **source, const char *path, struct source_facts *f
         return err;
     s = mem_zalloc(sizeof(*s));
     s->path = mem_dup(path);
+    input_file_note(&s->file, path);
     s->keep_from = INT64_MIN;
     s->last_raw_ts = s->last_pts = s->chunk_last_pts = AV_NOPTS_VALUE;
     err = open_input(s, why);
@@ -686,6 +689,9 @@ static int take_in(struct source *s, char **why)
     }
     if (err != AVERROR_EOF)
         return err_why(why, err, "%s: %s", s->path, err_text(err));
+    err = input_file_check(&s->file, s->path, s->input->pb ? s->input->pb->error : 0, why);
+    if (err < 0)
+        return err;
     if (s->cut && !s->all_cut) {
         follow(s, cutter_end(&s->cutter));
         s->note = cutter_note(&s->cutter);

@@ -141,7 +141,9 @@ static void poison_stops_the_job_and_says_how_to_see_it(void **state)
     assert_told(said, "segment 2 (1.00 s to 1.46 s) ended 3 renderers, the last ");
     assert_told(said, "crash: 1.208 s is where this plugin crashes");
     assert_told(said, "to see for yourself: ffmpeg -ss 1.000 -to 1.458 -i '");
-    trial_assert_only(trial_path("."), "tmp", NULL);
+    // With another --on-poison it can go on.
+    assert_told(said, " kept in ");
+    trial_assert_only(trial_path("."), "tmp", ".out.mkv.renderfarm-cache", NULL);
 }
 
 static void poison_can_be_left_out(void **state)

@@ -1,0 +1,18 @@
+// Whether a file that takes long to read stays what it was. Blocks on the disk. Any thread.
+#ifndef RENDERFARM_INPUT_FILE_H
+#define RENDERFARM_INPUT_FILE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+struct input_file {
+    bool known; // false for what is no regular file
+    struct stat about;
+};
+
+void input_file_note(struct input_file *file, const char *path);
+// After it was read. read_error: of the last read, a negative errno or AVERROR_EOF or 0. Returns -EIO, with one sentence, when something of the file
+// could not be read or has gone since it was noted. Who has put another file in its place has done no harm: the one that is open is still whole.
+int input_file_check(const struct input_file *file, const char *path, int read_error, char **why);
+
+#endif
