@@ -278,9 +278,11 @@ static void on_play(void *data)
     struct kept *kept = call->kept;
 
     kept->playing = false;
+    if (call->done || call->err < 0)
+        kept->state = KEPT_ENDING;
     if (!c->ended)
         c->events->on_played(c->data, kept->number, &call->chunk, call->done);
-    if (call->done || call->err < 0)
+    if (kept->state == KEPT_ENDING)
         forget(c, kept);
     end_call(call);
     c->events->on_change(c->data);

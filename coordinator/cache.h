@@ -17,7 +17,8 @@ enum { CACHE_QUEUE_BYTES = 32 << 20 }; // on their way to the disk; a segment th
 struct cache_events {
     // Anything has changed that may let somebody go on.
     void (*on_change)(void *data);
-    // The answer to cache_ask. done: what its renderer said at the end, when it is there whole; it lives until the call returns. NULL: to be rendered.
+    // The answer to cache_ask. done: what its renderer said at the end, when it is there whole; it lives until the call returns. NULL: to be
+    // rendered.
     void (*on_answer)(void *data, uint32_t segment, const Wire__Done *done);
     // The answer to cache_play: the next chunk, to be taken; behind the last one done; neither when the file has gone bad since it was found.
     void (*on_played)(void *data, uint32_t segment, struct chunk **chunk, const Wire__Done *done);
@@ -41,7 +42,8 @@ void cache_play(struct cache *cache, uint32_t segment);
 // It was found, but makes no sense to the caller: dropped, as if it had been missed.
 void cache_refuse(struct cache *cache, uint32_t segment);
 
-// Of a segment that was missed: what its renderer sends, in order, and its end. The chunk stays the caller's. One that was never asked for is not kept.
+// Of a segment that was missed: what its renderer sends, in order, and its end. The chunk stays the caller's. One that was never asked for is not
+// kept.
 void cache_keep(struct cache *cache, uint32_t segment, const struct chunk *chunk);
 void cache_keep_done(struct cache *cache, uint32_t segment, const Wire__Done *done);
 // The attempt is lost, what it sent with it.

@@ -229,14 +229,21 @@ static int add_filter(struct hash *hash, const Wire__FilterFacts *filter)
 
 // Jobs.
 
-static int add_job(struct hash *hash, const Wire__Job *job)
+// cut: no decoder of a codec that may be cut looks at the bit rate, which is that of the whole file and changes when it gets longer.
+static int add_job(struct hash *hash, const Wire__Job *job, bool cut)
 {
     Wire__Job copy = *job;
+    Wire__CodecParameters input;
     uint8_t *packed;
     int err = 0;
 
     copy.id = 0;
     copy.arena = NULL; // as many slots as the machine has cores and memory for
+    if (cut && job->input) {
+        input = *job->input;
+        input.bit_rate = 0;
+        copy.input = &input;
+    }
     packed = mem_zalloc(wire__job__get_packed_size(&copy));
     add_bytes(hash, packed, wire__job__pack(&copy, packed));
     free(packed);
@@ -281,7 +288,7 @@ int cache_job_key_make(struct cache_job_key *key, const Wire__Job *const *jobs, 
     add_text(&hash, avx_libraries());
     add_number(&hash, (int64_t)job_count);
     for (size_t i = 0; i < job_count && err >= 0; i++) {
-        err = add_job(&hash, jobs[i]);
+        err = add_job(&hash, jobs[i], plan->stages[0].parallel);
         // "pos" is a variable in the expressions of many filters.
         key->positions |= jobs[i]->filters && strcasestr(jobs[i]->filters, "pos") != NULL;
     }

@@ -112,10 +112,10 @@ extern const struct hub_events farm_hub_events;
 
 // farm_cache.c
 void farm_open_cache(struct farm *f);
-void farm_start_cache(struct farm *f);      // once the plan is made
+void farm_start_cache(struct farm *f); // once the plan is made
 bool farm_cache_ready(const struct farm *f);
-void farm_ask_cache(struct farm *f);        // about segments that have to be rendered, for all that is known here
-void farm_play_cache(struct farm *f);       // what is due
+void farm_ask_cache(struct farm *f);  // about segments that have to be rendered, for all that is known here
+void farm_play_cache(struct farm *f); // what is due
 void farm_keep(struct farm *f, const struct stage *stage, uint32_t number, const struct chunk *chunk);
 void farm_keep_done(struct farm *f, const struct stage *stage, const Wire__Done *done);
 void farm_lose_kept(struct farm *f, const struct stage *stage, uint32_t number);

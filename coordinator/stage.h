@@ -63,7 +63,8 @@ Wire__Job stage_copy_job(struct stage *stage, const Wire__CodecParameters *encod
 void stage_on_frames(struct stage *stage, struct shelf_segment *segment, uint64_t frames, bool ready);
 // A segment that was held back is to be rendered.
 void stage_let_go(struct stage *stage, uint32_t number);
-// A segment that waits needs no renderer, because what comes of it is known otherwise. What it would have been made of is let go, now and as it comes.
+// A segment that waits needs no renderer, because what comes of it is known otherwise. What it would have been made of is let go, now and as it
+// comes.
 void stage_settle(struct stage *stage, uint32_t number);
 // Nothing will come of a segment that waits: it is left out.
 void stage_skip(struct stage *stage, uint32_t number);

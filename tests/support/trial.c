@@ -204,6 +204,13 @@ const char *trial_program(void)
     return trial_format("%s/renderfarm", build_folder());
 }
 
+struct command *trial_start_program(const char *const *arguments)
+{
+    command_clear(&running);
+    command_start(&running, arguments);
+    return &running;
+}
+
 struct command *trial_start(const char *const *arguments)
 {
     const char *all[MOST_ARGUMENTS] = {trial_program()};
@@ -214,9 +221,7 @@ struct command *trial_start(const char *const *arguments)
         all[count] = arguments[count - 1];
         count++;
     }
-    command_clear(&running);
-    command_start(&running, all);
-    return &running;
+    return trial_start_program(all);
 }
 
 struct command *trial_run(const char *input, const char *output, ...)

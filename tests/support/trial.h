@@ -40,6 +40,8 @@ struct command *trial_run(const char *input, const char *output, ...) __attribut
 const char *trial_render(const char *input, const char *output, ...) __attribute__((sentinel));
 // renderfarm with just these arguments (without its own name), started and not waited for.
 struct command *trial_start(const char *const *arguments);
+// The same for another program, which comes first.
+struct command *trial_start_program(const char *const *arguments);
 const char *trial_program(void); // path of renderfarm
 
 // The frames of the video stream and their timestamps, as ffmpeg's framemd5 lists them.

@@ -1,0 +1,416 @@
+// A job that is ended in any way goes on from its finished segments, and the file is that of a job that nobody disturbed.
+#include "tests/support/trial.h"
+
+#include "tests/support/command.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define STAGES "unsharp,hqdn3d,tmix=frames=3,eq=contrast=1.1"
+
+static void assert_told(const char *said, const char *text)
+{
+    if (!strstr(said, text))
+        fail_msg("'%s' is not in: %s", text, said);
+}
+
+// Some 24 segments of half a second.
+static const char *long_clip(void)
+{
+    const char *path = trial_path("long.mp4");
+
+    if (access(path, F_OK) < 0)
+        trial_ffmpeg("-stream_loop", "2", "-i", trial_sample("plain.mp4"), "-c", "copy", path, NULL);
+    return path;
+}
+
+static const char *chain(const char *filter)
+{
+    return trial_format("--filter=%s", filter);
+}
+
+static struct command *start(const char *input, const char *filter, const char *wish)
+{
+    return trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=0.5", chain(filter), "--preset=ultrafast", "--progress=off", input,
+                                 trial_path("out.mp4"), wish));
+}
+
+static const char *undisturbed(const char *input, const char *filter)
+{
+    trial_render(input, trial_path("calm.mp4"), "-y", "--workers=2", "--segment=0.5", chain(filter), "--preset=ultrafast", "--no-cache", NULL);
+    return trial_sha256(trial_path("calm.mp4"));
+}
+
+// Waits until the running job has said the text so many times; false when it ended before.
+static bool wait_for(struct command *command, const char *text, int times)
+{
+    size_t seen = 0;
+
+    for (int i = 0; i < times; i++) {
+        const char *found = command_wait_for_error(command, seen, text, 60);
+
+        if (!found)
+            return false;
+        seen = (size_t)(found - command->err) + strlen(text);
+    }
+    return true;
+}
+
+// Runs to its end; returns how many segments were there already.
+static long finish(struct command *command)
+{
+    const char *found;
+
+    command_wait(command, 120);
+    if (command->status != 0)
+        fail_msg("status %d: %s", command->status, command->err);
+    found = strstr(command->err, " of the segments were there already");
+    while (found && found > command->err && found[-1] != ' ')
+        found--;
+    return found ? strtol(found, NULL, 10) : 0;
+}
+
+static int count_entries(const char *where)
+{
+    DIR *dir = opendir(where);
+    const struct dirent *entry;
+    int count = 0;
+
+    while (dir && (entry = readdir(dir)))
+        count += strstr(entry->d_name, ".segment") != NULL;
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+static void interrupt(int signal_number, int status, const char *name)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, "unsharp");
+    struct command *command = start(input, "unsharp", "--threads=1");
+    long kept, found;
+
+    assert_true(wait_for(command, " is kept", 3));
+    kill(command->pid, signal_number);
+    command_wait(command, 60);
+    assert_int_equal(command->status, status);
+    assert_told(command->err, trial_format("ended by %s; ", name));
+    assert_told(command->err, "; the same command goes on from there\n");
+    assert_true(access(trial_path("out.mp4"), F_OK) < 0);
+    kept = count_entries(trial_path(".out.mp4.renderfarm-cache"));
+    assert_true(kept >= 3);
+    found = finish(start(input, "unsharp", "--threads=1"));
+    assert_int_equal(found, kept);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    trial_assert_only(trial_path("."), "tmp", "long.mp4", "calm.mp4", "out.mp4", NULL);
+}
+
+static void ctrl_c_keeps_what_is_finished(void **state)
+{
+    (void)state;
+    interrupt(SIGINT, 130, "Ctrl-C");
+}
+
+static void sigterm_keeps_what_is_finished(void **state)
+{
+    (void)state;
+    interrupt(SIGTERM, 143, "Terminated");
+}
+
+static void second_ctrl_c_ends_at_once(void **state)
+{
+    struct command *command = start(long_clip(), "unsharp", "--threads=1");
+
+    (void)state;
+    assert_true(wait_for(command, " goes to renderer ", 2));
+    kill(command->pid, SIGINT);
+    kill(command->pid, SIGINT);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 130);
+}
+
+// Killed again and again, at moments that differ from run to run; what was finished is never rendered twice, so it comes to an end.
+static void killed_again_and_again(const char *filter)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, filter);
+    unsigned moment = 1;
+
+    for (int i = 0; i < 20; i++) {
+        struct command *command = start(input, filter, "--threads=1");
+
+        moment = moment * 1103515245 + 12345;
+        if (!wait_for(command, "\n", 2 + (int)(moment >> 16) % 12)) {
+            finish(command);
+            assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+            unlink(trial_path("out.mp4"));
+            continue;
+        }
+        kill(command->pid, SIGKILL);
+        command_wait(command, 60);
+        assert_int_equal(command->status, 128 + SIGKILL);
+    }
+    finish(start(input, filter, "--threads=1"));
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    trial_assert_only(trial_path("."), "tmp", "long.mp4", "calm.mp4", "out.mp4", NULL);
+}
+
+static void coordinator_may_be_killed_at_any_time(void **state)
+{
+    (void)state;
+    killed_again_and_again("unsharp");
+}
+
+static void coordinator_of_stages_may_be_killed_at_any_time(void **state)
+{
+    (void)state;
+    killed_again_and_again(STAGES);
+}
+
+// ---- A cache of the user's ----
+
+static const char *cache_folder(void)
+{
+    return trial_path("cache");
+}
+
+static long render_with_cache(const char *input, const char *filter)
+{
+    return finish(start(input, filter, trial_format("--cache=%s", cache_folder())));
+}
+
+static void cache_is_kept_and_shared(void **state)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, "unsharp");
+    int entries;
+
+    (void)state;
+    assert_int_equal(render_with_cache(input, "unsharp"), 0);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    entries = count_entries(cache_folder());
+    assert_true(entries > 5);
+    assert_int_equal(render_with_cache(input, "unsharp"), entries);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    // Another job has other segments.
+    assert_int_equal(render_with_cache(input, "unsharp=luma_amount=0.5"), 0);
+    assert_int_equal(count_entries(cache_folder()), 2 * entries);
+}
+
+static const char *clip_of(const char *name, int seconds)
+{
+    const char *path = trial_path(name);
+
+    trial_ffmpeg("-f", "lavfi", "-i", trial_format("testsrc2=size=320x180:rate=24:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast",
+                 "-g", "12", "-pix_fmt", "yuv420p", "-threads", "1", path, NULL);
+    return path;
+}
+
+static void longer_input_renders_only_what_is_new(void **state)
+{
+    const char *longer = clip_of("longer.mp4", 8);
+
+    (void)state;
+    render_with_cache(clip_of("short.mp4", 6), "unsharp");
+    assert_int_equal(count_entries(cache_folder()), 12);
+    assert_int_equal(render_with_cache(longer, "unsharp"), 12);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), undisturbed(longer, "unsharp"));
+}
+
+enum damage { FLIPPED, CUT, EMPTIED, SWAPPED };
+
+static void damage_entry(const char *path, enum damage how, const char *other)
+{
+    size_t size;
+    char *data = trial_read(path, &size);
+    int fd;
+
+    if (how == SWAPPED)
+        data = trial_read(other, &size);
+    fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    close(fd);
+    if (how == FLIPPED)
+        data[size / 2] = (char)~data[size / 2];
+    trial_write(path, data, how == CUT ? size - 1 : how == EMPTIED ? 0 : size);
+}
+
+static void damaged_entries(const char *filter)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, filter);
+    int entries, damaged = 0;
+    struct dirent **names;
+
+    render_with_cache(input, filter);
+    entries = scandir(cache_folder(), &names, NULL, alphasort);
+    for (int i = 0; i < entries; i++) {
+        if (strstr(names[i]->d_name, ".segment") && damaged < 8) {
+            const char *other = i + 1 < entries ? names[i + 1]->d_name : "";
+
+            damage_entry(trial_format("%s/%s", cache_folder(), names[i]->d_name),
+                         (enum damage)(strstr(other, ".segment") ? damaged % 4 : damaged % 3), trial_format("%s/%s", cache_folder(), other));
+            damaged++;
+        }
+    }
+    while (entries > 0)
+        free(names[--entries]);
+    free(names);
+    entries = count_entries(cache_folder());
+    assert_int_equal(render_with_cache(input, filter), entries - damaged);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    // They were made anew.
+    assert_int_equal(render_with_cache(input, filter), entries);
+}
+
+static void damaged_entries_are_rendered_again(void **state)
+{
+    (void)state;
+    damaged_entries("unsharp");
+}
+
+static void damaged_entries_of_stages_are_rendered_again(void **state)
+{
+    (void)state;
+    damaged_entries(STAGES);
+}
+
+static void cache_that_cannot_be_is_a_warning(void **state)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, "unsharp");
+    struct command *command;
+
+    (void)state;
+    trial_write(cache_folder(), "in the way", 10);
+    command = start(input, "unsharp", trial_format("--cache=%s", cache_folder()));
+    assert_int_equal(finish(command), 0);
+    assert_told(command->err, "/cache: finished segments cannot be kept: Not a directory");
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
+static void without_a_cache_nothing_is_kept(void **state)
+{
+    struct command *command = start(long_clip(), "unsharp", "--no-cache");
+
+    (void)state;
+    assert_true(wait_for(command, " is written", 3));
+    kill(command->pid, SIGTERM);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 143);
+    trial_assert_only(trial_path("."), "tmp", "long.mp4", NULL);
+}
+
+static void limit_is_held(void **state)
+{
+    const char *input = long_clip();
+    int all, few;
+
+    (void)state;
+    render_with_cache(input, "unsharp");
+    all = count_entries(cache_folder());
+    trial_render(input, trial_path("out.mp4"), "-y", "--segment=0.5", chain("unsharp"), "--preset=ultrafast",
+                 trial_format("--cache=%s", cache_folder()), "--cache-limit=200k", NULL);
+    few = count_entries(cache_folder());
+    if (few >= all)
+        fail_msg("%d of %d entries are left", few, all);
+}
+
+// ---- Disks ----
+
+// A small file system in the folder, for the command alone; skips the test where we may not make one.
+static struct command *start_on_small_disk(const char *where, const char *size, const char *const *arguments)
+{
+    const char *script = trial_format("mount -t tmpfs -o size=%s tmpfs '%s' && exec \"$@\"", size, where);
+    const char *all[32] = {"unshare", "-m", "sh", "-c", script, "sh", trial_program()};
+    struct command probe;
+    bool possible;
+    size_t count = 7;
+
+    command_run(&probe, ARGUMENTS("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", where), 30);
+    possible = probe.status == 0;
+    command_clear(&probe);
+    if (!possible)
+        skip();
+    for (; *arguments; arguments++)
+        all[count++] = *arguments;
+    all[count] = NULL;
+    return trial_start_program(all);
+}
+
+static void full_disk_for_the_cache_is_a_warning(void **state)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, "unsharp"), *small = trial_path("small");
+    struct command *command;
+
+    (void)state;
+    mkdir(small, 0777);
+    command = start_on_small_disk(small, "100k",
+                                  ARGUMENTS("-v", "--workers=2", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast", "--progress=off",
+                                            trial_format("--cache=%s/cache", small), input, trial_path("out.mp4")));
+    finish(command);
+    assert_told(command->err, "finished segments cannot be kept: No space left on device");
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
+static void full_disk_for_the_output_goes_on_when_there_is_room(void **state)
+{
+    const char *input = long_clip(), *calm = undisturbed(input, "unsharp"), *small = trial_path("small");
+    struct command *command;
+
+    (void)state;
+    mkdir(small, 0777);
+    command = start_on_small_disk(small, "200k",
+                                  ARGUMENTS("-v", "--workers=2", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast", "--progress=off",
+                                            trial_format("--cache=%s", cache_folder()), input, trial_format("%s/out.mp4", small)));
+    command_wait(command, 120);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "No space left on device");
+    assert_told(command->err, "; the same command goes on from there\n");
+    assert_true(render_with_cache(input, "unsharp") > 0);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
+static void input_that_becomes_shorter_fails_the_job(void **state)
+{
+    static const char *const names[] = {"in.mp4", "in.ts", "in.mkv"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *input = trial_path(names[i]);
+        struct command *command;
+        struct stat about;
+
+        trial_ffmpeg("-i", long_clip(), "-c", "copy", input, NULL);
+        command = start(input, "nlmeans=r=7", "--threads=1");
+        assert_true(wait_for(command, " goes to renderer ", 1));
+        assert_true(stat(input, &about) == 0 && truncate(input, about.st_size * 3 / 4) == 0);
+        command_wait(command, 120);
+        assert_int_equal(command->status, 1);
+        assert_told(command->err, " became shorter while it was read");
+        assert_true(access(trial_path("out.mp4"), F_OK) < 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TRIAL(ctrl_c_keeps_what_is_finished),
+        TRIAL(sigterm_keeps_what_is_finished),
+        TRIAL(second_ctrl_c_ends_at_once),
+        TRIAL(coordinator_may_be_killed_at_any_time),
+        TRIAL(coordinator_of_stages_may_be_killed_at_any_time),
+        TRIAL(cache_is_kept_and_shared),
+        TRIAL(longer_input_renders_only_what_is_new),
+        TRIAL(damaged_entries_are_rendered_again),
+        TRIAL(damaged_entries_of_stages_are_rendered_again),
+        TRIAL(cache_that_cannot_be_is_a_warning),
+        TRIAL(without_a_cache_nothing_is_kept),
+        TRIAL(limit_is_held),
+        TRIAL(full_disk_for_the_cache_is_a_warning),
+        TRIAL(full_disk_for_the_output_goes_on_when_there_is_room),
+        TRIAL(input_that_becomes_shorter_fails_the_job),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
