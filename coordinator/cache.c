@@ -361,6 +361,8 @@ static void keep_in_lane(void *data)
     struct cache *c = call->cache;
     struct kept *kept = call->kept;
 
+    if (c->dismissed)
+        cache_folder_abort(c->folder, &kept->store);
     if (kept->failed || c->dismissed)
         return;
     call->err = call->chunk ? write_chunk(c, kept, call->chunk) : kept->store ? cache_entry_write_done(&kept->writer, call->done) : -EPROTO;
