@@ -10,18 +10,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-    SLICES = 8, // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
-    PROGRESS_MS = 200,
-    LEAVE_MS = 2000, // renderers that were told to leave
-};
+enum { SLICES = 8 }; // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
 
 void farm_start_ending(struct farm *f, int status)
 {
@@ -122,35 +116,16 @@ static void start_probe(struct farm *f)
     farm_send_task(f, renderer, NULL, f->probe_attempt);
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
-static void on_leave_timer(uv_timer_t *timer)
-{
-    struct farm *f = timer->data;
-
-    crew_kill(&f->crew);
-}
-
 // Once all renderers have left and both lanes are empty, nothing holds the loop any more.
 static void end_when_quiet(struct farm *f)
 {
     if (crew_running(&f->crew) > 0) {
-        if (!uv_is_active((uv_handle_t *)&f->leave_timer))
-            uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
+        farm_hurry(f);
         return;
     }
     if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || (f->cache && cache_busy(f->cache)))
         return;
-    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++)
-        close_handle((uv_handle_t *)&f->signals[i]);
-    close_handle((uv_handle_t *)&f->progress_timer);
-    close_handle((uv_handle_t *)&f->leave_timer);
-    close_handle((uv_handle_t *)&f->turn_end);
-    crew_close(&f->crew);
+    farm_close(f);
 }
 
 void farm_pump(struct farm *f)
@@ -190,19 +165,6 @@ void farm_pump(struct farm *f)
         end_when_quiet(f);
 }
 
-static void on_signal(uv_signal_t *handle, int signal)
-{
-    struct farm *f = handle->data;
-
-    if (f->state == FARM_ENDING && f->exit_status != 0) {
-        // The second time: whatever still waits for a disk is left alone.
-        crew_abandon(&f->crew);
-        _exit(128 + signal);
-    }
-    farm_fail(f, 128 + signal, "ended by %s; %s was not written", signal == SIGINT ? "Ctrl-C" : strsignal(signal), f->options->output);
-    farm_pump(f);
-}
-
 // The rest follows from its exit.
 static void replace_hanging(struct farm *f)
 {
@@ -216,10 +178,8 @@ static void replace_hanging(struct farm *f)
     crew_condemn(&f->crew, renderer);
 }
 
-static void on_progress_timer(uv_timer_t *timer)
+void farm_tick(struct farm *f)
 {
-    struct farm *f = timer->data;
-
     if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
         const struct scheduler *scheduler = farm_last_stage(f)->scheduler;
         int busy = (int)roster_count(&f->crew.roster, RENDERER_BUSY); // of a plan with stages more than there are cores
@@ -233,13 +193,6 @@ static void on_progress_timer(uv_timer_t *timer)
     // The slots of frames are given back in silence.
     if (f->arena)
         farm_pump(f);
-}
-
-static void on_turn_end(uv_prepare_t *handle)
-{
-    struct farm *f = handle->data;
-
-    report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(&f->loop));
 }
 
 static void init_job(struct farm *f)
@@ -273,25 +226,36 @@ static void clear_job(struct farm *f)
     // The rest is borrowed from options, facts and probe.
 }
 
-static int start(struct farm *f)
+void farm_init(struct farm *f, const struct options *options, struct pass *pass)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    f->options = options;
+    f->pass = pass;
+    f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
+    pass->again = AGAIN_NO;
+    report_init(&f->report, options);
+    // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
+    f->memory_kills = memory_kills();
+    watch_init(&f->watch, options->stall_s * pow(4, (double)pass->retries));
+    intake_init(&f->intake, &f->loop, options->input, farm_on_intake, f);
+    init_job(f);
+}
+
+int farm_start(struct farm *f)
+{
+    const struct options *o = f->options;
     int err;
 
-    err = crew_init(&f->crew, &f->loop, f->options->workers, f->options->threads, f->options->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
+    err = crew_init(&f->crew, &f->loop, o->workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
     if (err < 0)
         return err;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        uv_signal_start(&f->signals[i], on_signal, numbers[i]);
-    uv_timer_start(&f->progress_timer, on_progress_timer, PROGRESS_MS, PROGRESS_MS);
     struct sink_setup setup = {
-        .input = f->options->input,
-        .output = f->options->output,
-        .codec = f->options->codec,
-        .overwrite = f->options->overwrite || f->options->explain || f->pass->second,
-        .no_audio = f->options->no_audio,
-        .no_subtitles = f->options->no_subtitles,
-        .autorotate = !f->options->no_autorotate,
+        .input = o->input,
+        .output = o->output,
+        .codec = o->codec,
+        .overwrite = o->overwrite || o->explain || f->pass->second,
+        .no_audio = o->no_audio,
+        .no_subtitles = o->no_subtitles,
+        .autorotate = !o->no_autorotate,
         .renderer = f->crew.program,
         .start_s = &f->intake.facts.start_s,
     };
@@ -304,71 +268,13 @@ static int start(struct farm *f)
     return err;
 }
 
-static void init_loop(struct farm *f)
+void farm_clear(struct farm *f)
 {
-    uv_loop_init(&f->loop);
-    uv_loop_configure(&f->loop, UV_METRICS_IDLE_TIME);
-    intake_init(&f->intake, &f->loop, f->options->input, farm_on_intake, f);
-    uv_timer_init(&f->loop, &f->progress_timer);
-    uv_timer_init(&f->loop, &f->leave_timer);
-    uv_prepare_init(&f->loop, &f->turn_end);
-    f->progress_timer.data = f->leave_timer.data = f->turn_end.data = f;
-    uv_prepare_start(&f->turn_end, on_turn_end);
-    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++) {
-        uv_signal_init(&f->loop, &f->signals[i]);
-        f->signals[i].data = f;
-    }
-}
-
-// What a pass that went well leaves to say.
-static void tell_end(struct farm *f)
-{
-    if (f->options->explain || f->pass->second)
-        return;
-    f->report.stats.retries = f->pass->retries;
-    for (size_t i = 0; i < f->stage_count; i++) {
-        f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);
-        if (f->pass->verify && i + 1 < f->stage_count && scheduler_total(f->stages[i].scheduler) > 1)
-            verify_on_hidden_seams(f->pass->verify, scheduler_total(f->stages[i].scheduler) - 1);
-    }
-    f->report.stats.codec = f->job.encoder;
-    report_finish(&f->report, f->options, &f->intake.facts);
-    if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
-        log_info("%s", source_cut_note(f->intake.source));
-}
-
-int farm_run(const struct options *options, struct pass *pass)
-{
-    struct farm *f = mem_zalloc(sizeof(*f));
-    int status;
-
-    f->options = options;
-    f->pass = pass;
-    f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
-    pass->again = AGAIN_NO;
-    report_init(&f->report, options);
-    // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
-    f->memory_kills = memory_kills();
-    watch_init(&f->watch, options->stall_s * pow(4, (double)pass->retries));
-    init_job(f);
-    init_loop(f);
-
-    if (start(f) < 0)
-        farm_start_ending(f, 1);
-    farm_pump(f);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-
-    if (f->exit_status == 0)
-        tell_end(f);
-    else if (pass->again == AGAIN_NO)
-        farm_tell_kept(f);
     report_clear(&f->report);
     cache_free(&f->cache);
     outlet_clear(&f->outlet);
     intake_clear(&f->intake);
     crew_clear(&f->crew);
-    uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
-    uv_loop_close(&f->loop);
     for (size_t i = 0; i < f->stage_count; i++)
         stage_clear(&f->stages[i]);
     free(f->stages);
@@ -378,7 +284,4 @@ int farm_run(const struct options *options, struct pass *pass)
     clear_job(f);
     chunk_list_clear(&f->intake.head);
     plan_clear(&f->plan);
-    status = f->exit_status;
-    free(f);
-    return status;
 }

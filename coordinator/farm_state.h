@@ -1,6 +1,6 @@
-// What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_plan.c turns the probe
-// into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c is what renderers say,
-// farm_lost.c their ends, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
+// What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
+// farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c
+// is what renderers say, farm_lost.c their ends, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
@@ -44,7 +44,7 @@ struct farm {
     struct crew crew;
     struct watch watch;
     uv_signal_t signals[3];
-    uv_timer_t progress_timer, leave_timer;
+    uv_timer_t tick_timer, leave_timer;
     uv_prepare_t turn_end;
     struct intake intake;
     struct outlet outlet;
@@ -73,6 +73,12 @@ struct farm {
     struct explain_cuts cuts;
 };
 
+// A pass in steps: with everything zeroed but the loop; then what can fail (then farm_start_ending is due); what the clock asks for, five times a
+// second; and after the end.
+void farm_init(struct farm *f, const struct options *options, struct pass *pass);
+int farm_start(struct farm *f);
+void farm_tick(struct farm *f);
+void farm_clear(struct farm *f);
 // Looks at the state and does what is due. May be called at any time, any number of times.
 void farm_pump(struct farm *f);
 // Ends the job; status 0: all went well. Does nothing when it is ending already.
@@ -91,6 +97,10 @@ double farm_seconds(const struct farm *f, int64_t pts); // pts in the input's ti
 void farm_segment_span(const struct farm *f, const struct stage *stage, uint32_t number, double *from_s, double *to_s);
 // The same for people.
 void farm_segment_times(const struct farm *f, const struct stage *stage, uint32_t number, char *text, size_t size);
+
+// farm_run.c, and the simulation in its place
+void farm_hurry(struct farm *f); // renderers that were told to leave get a moment
+void farm_close(struct farm *f); // nothing holds the loop any more
 
 // farm_plan.c
 int farm_make_plan(struct farm *f); // from the probe; a negative code after a line on stderr

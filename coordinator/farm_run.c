@@ -1,0 +1,129 @@
+// What holds a pass together in a real process: the loop, signals, timers.
+#include "farm_state.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 200,
+    LEAVE_MS = 2000, // renderers that were told to leave
+};
+
+static void on_leave_timer(uv_timer_t *timer)
+{
+    struct farm *f = timer->data;
+
+    crew_kill(&f->crew);
+}
+
+void farm_hurry(struct farm *f)
+{
+    if (!uv_is_active((uv_handle_t *)&f->leave_timer))
+        uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void farm_close(struct farm *f)
+{
+    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++)
+        close_handle((uv_handle_t *)&f->signals[i]);
+    close_handle((uv_handle_t *)&f->tick_timer);
+    close_handle((uv_handle_t *)&f->leave_timer);
+    close_handle((uv_handle_t *)&f->turn_end);
+    crew_close(&f->crew);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct farm *f = handle->data;
+
+    if (f->state == FARM_ENDING && f->exit_status != 0) {
+        // The second time: whatever still waits for a disk is left alone.
+        crew_abandon(&f->crew);
+        _exit(128 + signal);
+    }
+    farm_fail(f, 128 + signal, "ended by %s; %s was not written", signal == SIGINT ? "Ctrl-C" : strsignal(signal), f->options->output);
+    farm_pump(f);
+}
+
+static void on_tick_timer(uv_timer_t *timer)
+{
+    farm_tick(timer->data);
+}
+
+static void on_turn_end(uv_prepare_t *handle)
+{
+    struct farm *f = handle->data;
+
+    report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(&f->loop));
+}
+
+static void init_loop(struct farm *f)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+    uv_loop_init(&f->loop);
+    uv_loop_configure(&f->loop, UV_METRICS_IDLE_TIME);
+    uv_timer_init(&f->loop, &f->tick_timer);
+    uv_timer_init(&f->loop, &f->leave_timer);
+    uv_prepare_init(&f->loop, &f->turn_end);
+    f->tick_timer.data = f->leave_timer.data = f->turn_end.data = f;
+    uv_prepare_start(&f->turn_end, on_turn_end);
+    uv_timer_start(&f->tick_timer, on_tick_timer, TICK_MS, TICK_MS);
+    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++) {
+        uv_signal_init(&f->loop, &f->signals[i]);
+        f->signals[i].data = f;
+        uv_signal_start(&f->signals[i], on_signal, numbers[i]);
+    }
+}
+
+// What a pass that went well leaves to say.
+static void tell_end(struct farm *f)
+{
+    if (f->options->explain || f->pass->second)
+        return;
+    f->report.stats.retries = f->pass->retries;
+    for (size_t i = 0; i < f->stage_count; i++) {
+        f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);
+        if (f->pass->verify && i + 1 < f->stage_count && scheduler_total(f->stages[i].scheduler) > 1)
+            verify_on_hidden_seams(f->pass->verify, scheduler_total(f->stages[i].scheduler) - 1);
+    }
+    f->report.stats.codec = f->job.encoder;
+    report_finish(&f->report, f->options, &f->intake.facts);
+    if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
+        log_info("%s", source_cut_note(f->intake.source));
+}
+
+int farm_run(const struct options *options, struct pass *pass)
+{
+    struct farm *f = mem_zalloc(sizeof(*f));
+    int status;
+
+    init_loop(f);
+    farm_init(f, options, pass);
+    if (farm_start(f) < 0)
+        farm_start_ending(f, 1);
+    farm_pump(f);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+
+    if (f->exit_status == 0)
+        tell_end(f);
+    else if (pass->again == AGAIN_NO)
+        farm_tell_kept(f);
+    farm_clear(f);
+    uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
+    uv_loop_close(&f->loop);
+    status = f->exit_status;
+    free(f);
+    return status;
+}
