@@ -99,15 +99,37 @@ static void skip(struct assembler *a, struct pile *pile, struct chunk **chunk)
     a->drop(a->drop_data, &head);
 }
 
+// NULL: nothing has come of it.
+static const struct pile *find(const struct assembler *a, uint32_t segment)
+{
+    const struct pile *pile = a->piles;
+
+    while (pile && pile->segment != segment)
+        pile = pile->next;
+    return pile;
+}
+
+bool assembler_expects(const struct assembler *a, uint32_t segment, uint32_t sequence)
+{
+    const struct pile *pile = find(a, segment);
+
+    return segment >= a->head && (pile ? !pile->ended && pile->next_sequence == sequence : sequence == 0);
+}
+
+bool assembler_can_end(const struct assembler *a, uint32_t segment, uint64_t packets)
+{
+    const struct pile *pile = find(a, segment);
+
+    return segment >= a->head && (pile ? !pile->ended && pile->packets == packets && pile->packets_again == 0 : packets == 0);
+}
+
 int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk)
 {
     struct pile *pile;
 
-    if (segment < a->head)
+    if (!assembler_expects(a, segment, (*chunk)->sequence))
         return -EPROTO;
     pile = pile_of(a, segment);
-    if (pile->ended || (*chunk)->sequence != pile->next_sequence)
-        return -EPROTO;
     pile->next_sequence++;
     pile->packets += (*chunk)->packet_count;
     if (pile->packets_again > 0) {
@@ -122,14 +144,9 @@ int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk)
 
 int assembler_end(struct assembler *a, uint32_t segment, uint64_t packets)
 {
-    struct pile *pile;
-
-    if (segment < a->head)
+    if (!assembler_can_end(a, segment, packets))
         return -EPROTO;
-    pile = pile_of(a, segment);
-    if (pile->ended || pile->packets != packets || pile->packets_again > 0)
-        return -EPROTO;
-    pile->ended = true;
+    pile_of(a, segment)->ended = true;
     return 0;
 }
 
@@ -155,10 +172,9 @@ void assembler_settle(struct assembler *a, uint32_t segment)
 
 bool assembler_begun(const struct assembler *a, uint32_t segment)
 {
-    for (const struct pile *pile = a->piles; pile; pile = pile->next)
-        if (pile->segment == segment)
-            return pile->packets_gone > 0;
-    return segment < a->head;
+    const struct pile *pile = find(a, segment);
+
+    return pile ? pile->packets_gone > 0 : segment < a->head;
 }
 
 struct chunk *assembler_next(struct assembler *a)

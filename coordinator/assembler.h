@@ -16,6 +16,9 @@ struct assembler *assembler_new(void);
 void assembler_set_drop(struct assembler *a, void (*drop)(void *data, struct chunk **chunk), void *data);
 void assembler_free(struct assembler **assembler);
 
+// Whether a chunk of that number may come next, and whether the segment may end after so many packets.
+bool assembler_expects(const struct assembler *a, uint32_t segment, uint32_t sequence);
+bool assembler_can_end(const struct assembler *a, uint32_t segment, uint64_t packets);
 // A chunk of a segment. On success the assembler owns it and *chunk is NULL; -EPROTO if it does not follow the one before it (the caller still owns
 // it then).
 int assembler_put(struct assembler *a, uint32_t segment, struct chunk **chunk);

@@ -32,6 +32,13 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     farm_pump(f);
 }
 
+// One that breaks the rules is not obeyed; its work goes to another.
+static void send_away(struct farm *f, struct renderer *renderer, const char *why)
+{
+    log_warn("renderer %u was sent away: %s", renderer->slot, why);
+    crew_condemn(&f->crew, renderer);
+}
+
 static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
 {
     struct farm *f = data;
@@ -39,18 +46,19 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     size_t packets = (*chunk)->packet_count;
     struct stage *stage;
 
-    if (!renderer || f->state != FARM_RUNNING || renderer->stage >= f->stage_count)
+    if (!renderer || f->state != FARM_RUNNING || renderer->stage >= f->stage_count || renderer->condemned)
         return;
     stage = &f->stages[renderer->stage];
     if (!scheduler_is_running(stage->scheduler, segment, attempt, renderer->slot))
         return; // of an attempt that was given up
     watch_on_sign(&f->watch, renderer, clock_now_ns());
-    stage_accept(stage, *chunk);
-    farm_keep(f, stage, segment, *chunk);
-    if (assembler_put(stage->assembler, segment, chunk) < 0) {
-        farm_fail(f, 1, "segment %u: renderer %u sent its packets out of order", segment, renderer->slot);
+    if (renderer->owed >= PROTOCOL_FIRST_CREDIT || !assembler_expects(stage->assembler, segment, (*chunk)->sequence)) {
+        send_away(f, renderer, renderer->owed >= PROTOCOL_FIRST_CREDIT ? "it sent more than it was granted" : "it sent its packets out of order");
         return;
     }
+    stage_accept(stage, *chunk);
+    farm_keep(f, stage, segment, *chunk);
+    assembler_put(stage->assembler, segment, chunk);
     renderer->owed++;
     renderer->received += packets;
     if (stage == farm_last_stage(f)) {
@@ -67,7 +75,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     uint8_t *bytes;
     size_t size;
 
-    if (!renderer || !renderer->probing || f->state != FARM_PROBING || probed->attempt != f->probe_attempt)
+    if (!renderer || renderer->condemned || !renderer->probing || f->state != FARM_PROBING || probed->attempt != f->probe_attempt)
         return;
     watch_on_probe(&f->watch, clock_now_ns() - renderer->since_ns);
     roster_set_state(renderer, RENDERER_READY);
@@ -115,20 +123,41 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     farm_pump(f);
 }
 
+// NULL: it fits to what its renderer has sent.
+static const char *nonsense_in(const struct farm *f, const struct stage *stage, const Wire__Done *done)
+{
+    if (!assembler_can_end(stage->assembler, done->segment, done->packets))
+        return "it lost packets on the way";
+    if (f->pass->verify && !f->pass->second && stage == farm_last_stage(f) && !verify_fits(done->fingerprints.len))
+        return "it told of its frames in no sense";
+    return NULL;
+}
+
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     const Wire__CodecParameters *output;
     struct stage *stage;
+    const char *nonsense;
     uint64_t busy_ns;
 
-    if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != done->segment || renderer->attempt != done->attempt)
+    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->segment != done->segment ||
+        renderer->attempt != done->attempt)
         return;
+    if (renderer->probing) {
+        send_away(f, renderer, "it was asked for something else");
+        return;
+    }
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     busy_ns = clock_now_ns() - renderer->since_ns;
-    roster_set_state(renderer, RENDERER_READY);
     stage = f->state == FARM_RUNNING ? &f->stages[renderer->stage] : NULL;
+    nonsense = stage && scheduler_is_running(stage->scheduler, done->segment, done->attempt, renderer->slot) ? nonsense_in(f, stage, done) : NULL;
+    if (nonsense) {
+        send_away(f, renderer, nonsense);
+        return;
+    }
+    roster_set_state(renderer, RENDERER_READY);
     if (!stage || !scheduler_on_done(stage->scheduler, done->segment, done->attempt, renderer->slot)) {
         farm_pump(f);
         return;
@@ -140,15 +169,9 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
                   done->segment);
         return;
     }
-    if (assembler_end(stage->assembler, done->segment, done->packets) < 0) {
-        farm_fail(f, 1, "segment %u: renderer %u lost packets on the way", done->segment, renderer->slot);
-        return;
-    }
-    if (f->pass->verify && !f->pass->second && stage == farm_last_stage(f) &&
-        verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len) < 0) {
-        farm_fail(f, 1, "segment %u: renderer %u told of its frames in no sense", done->segment, renderer->slot);
-        return;
-    }
+    assembler_end(stage->assembler, done->segment, done->packets);
+    if (f->pass->verify && !f->pass->second && stage == farm_last_stage(f))
+        verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len);
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
     farm_keep_done(f, stage, done);
@@ -183,7 +206,8 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     bool probing;
 
-    if (!renderer || renderer->state != RENDERER_BUSY || renderer->segment != failed->segment || renderer->attempt != failed->attempt)
+    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->segment != failed->segment ||
+        renderer->attempt != failed->attempt)
         return;
     probing = renderer->probing;
     roster_set_state(renderer, RENDERER_READY);
@@ -222,9 +246,10 @@ static void on_dropped(void *data, uint32_t peer, const char *why)
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
 
-    log_warn("a renderer was sent away: %s", why);
     if (renderer)
-        crew_condemn(&f->crew, renderer);
+        send_away(f, renderer, why);
+    else
+        log_warn("a renderer was sent away: %s", why);
 }
 
 const struct hub_events farm_hub_events = {

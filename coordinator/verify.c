@@ -52,11 +52,16 @@ static void make_room(struct verify *v, size_t count)
         v->pieces[v->count] = (struct piece){0};
 }
 
+bool verify_fits(size_t size)
+{
+    return size % FINGERPRINT_BYTES == 0;
+}
+
 int verify_on_segment(struct verify *v, uint32_t segment, const uint8_t *fingerprints, size_t size)
 {
     struct piece *piece;
 
-    if (size % FINGERPRINT_BYTES != 0 || segment == UINT32_MAX)
+    if (!verify_fits(size) || segment == UINT32_MAX)
         return -EPROTO;
     make_room(v, (size_t)segment + 1);
     piece = &v->pieces[segment];

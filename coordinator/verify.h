@@ -13,8 +13,8 @@ struct verify;
 struct verify *verify_new(void);
 void verify_free(struct verify **verify);
 
-// A segment's fingerprints, in the order of its frames. Segments come in any order, each once. -EPROTO when it came before or is no whole number of
-// fingerprints.
+bool verify_fits(size_t size); // whether so many bytes can be fingerprints
+// A segment's fingerprints, in the order of its frames. Segments come in any order, each once. -EPROTO when it came before or does not fit.
 int verify_on_segment(struct verify *v, uint32_t segment, const uint8_t *fingerprints, size_t size);
 // Cuts besides those between the segments: of stages before the last.
 void verify_on_hidden_seams(struct verify *v, uint64_t seams);
