@@ -90,13 +90,19 @@ $(TEST_PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS)
 
+# The farm in a world that is made up: what it puts in place of the coordinator's own comes first, so the archive's is not taken.
+SIMULATE := $(B)/tests/simulation/simulate
+$(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(B)/coordinator.a $(B)/common.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=memory_kills -o $@ $^ $(PKG_LIBS)
+
 # Filter plugins for the tests, and to see how one is written.
 PLUGINS := $(patsubst %.c,$(B)/%.so,$(wildcard samples/frei0r/*.c))
 $(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) -Wno-missing-prototypes $(CFLAGS) $(shell pkg-config --cflags frei0r | sed 's/-I/-isystem /g') -fPIC -shared -o $@ $<
 
-tests: all plugins $(TEST_PROGRAMS)
+tests: all plugins $(TEST_PROGRAMS) $(SIMULATE)
 plugins: $(PLUGINS)
 
 # A new file tests/fuzz/fuzz_NAME.c is a new target. They are built by clang, into a folder of their own.

@@ -3,7 +3,7 @@
 #ifndef RENDERFARM_LOG_H
 #define RENDERFARM_LOG_H
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_NOTHING, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_init(const char *program, enum log_level most);
 enum log_level log_level(void);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The last stage's segments are what is kept; a single one in order ends with the job.
+// The last stage's segments are what is kept; a single one in order ends with the job. Not so behind a segment of an earlier stage that was left out
+// or went on without its filters: then theirs are not what their key says.
 static bool is_kept(const struct farm *f, const struct stage *stage)
 {
     return f->cache && stage == farm_last_stage(f) && stage->holds_back;
@@ -106,7 +107,7 @@ void farm_start_cache(struct farm *f)
 
     if (!f->cache)
         return;
-    farm_last_stage(f)->holds_back = last->parallel && last->encode;
+    farm_last_stage(f)->holds_back = last->parallel && last->encode && !poison_before(&f->pass->poison, (uint32_t)f->stage_count - 1);
     jobs = mem_zalloc(f->stage_count * sizeof(*jobs));
     for (size_t i = 0; i < f->stage_count; i++)
         jobs[i] = &f->stages[i].job;

@@ -35,20 +35,6 @@ void farm_send_task(struct farm *f, struct renderer *renderer, const struct shel
     crew_send_task(&f->crew, renderer, &job, &task, renderer->heard_ns);
 }
 
-// Frames that the stage's running tasks may still give.
-static uint64_t promised_frames(const struct farm *f, const struct stage *stage)
-{
-    uint64_t promised = 0;
-
-    for (size_t i = 0; i < f->crew.roster.count; i++) {
-        const struct renderer *renderer = &f->crew.roster.renderers[i];
-
-        if (renderer->state == RENDERER_BUSY && &f->stages[renderer->stage] == stage && renderer->received < stage->plan->run_frames)
-            promised += stage->plan->run_frames - renderer->received;
-    }
-    return promised;
-}
-
 static void deal_task(struct farm *f, struct renderer *renderer)
 {
     struct stage *stage = &f->stages[renderer->stage];
@@ -57,7 +43,7 @@ static void deal_task(struct farm *f, struct renderer *renderer)
 
     if (poison && poison->way == POISON_SKIP)
         return; // until all of it is here, see skip_poison
-    if (number == SCHEDULER_NONE || !stage->job_known || (f->arena && !stage_has_room(stage, promised_frames(f, stage))))
+    if (number == SCHEDULER_NONE || !stage->job_known || !stage_has_room(stage, number))
         return;
     attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
     log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);

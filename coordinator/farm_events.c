@@ -209,6 +209,10 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->segment != failed->segment ||
         renderer->attempt != failed->attempt)
         return;
+    if (failed->code == -EPROTO) {
+        send_away(f, renderer, failed->reason);
+        return;
+    }
     probing = renderer->probing;
     roster_set_state(renderer, RENDERER_READY);
     if (probing && f->state == FARM_PROBING) {

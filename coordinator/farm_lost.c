@@ -105,15 +105,16 @@ void farm_give_up_segment(struct farm *f, struct stage *stage, uint32_t number, 
 
     farm_segment_times(f, stage, number, times, sizeof(times));
     snprintf(text, sizeof(text), "segment %u (%s)", number, times);
-    if (stage_can_repeat(stage, number) && !f->pass->second)
+    // In order, the segment is the whole video.
+    if (stage->plan->parallel && stage_can_repeat(stage, number) && !f->pass->second)
         way = poison_add(&f->pass->poison, (uint32_t)(stage - f->stages), number, f->options->on_poison, stage->plan->encode, text);
     if (way == POISON_STOP) {
         farm_fail(f, 1, "%s: %s%s", f->options->input, text, cause);
         return;
     }
     log_warn("%s: %s%s; it %s (--on-poison)", f->options->input, text, cause, way == POISON_COPY ? "goes on without its filters" : "is left out");
-    if (assembler_begun(stage->assembler, number))
-        farm_start_over(f, AGAIN_SAME); // a part of it is in the output already
+    if (assembler_begun(stage->assembler, number) || (stage != farm_last_stage(f) && farm_last_stage(f)->holds_back))
+        farm_start_over(f, AGAIN_SAME); // a part of it is in the output already, or what follows from it may be in the cache
     else
         scheduler_on_other_way(stage->scheduler, number);
 }

@@ -5,17 +5,23 @@
 
 enum { HELD = 8 }; // frames that a process may be busy with
 
+// What one of those who take the frames has to be given before it can begin to let go of them.
+static uint64_t taken(const struct plan_stage *to)
+{
+    return (to->parallel ? to->run_frames + 2 * to->before + to->after : 0) + HELD;
+}
+
 // A whole run for each of the consumers, because it is held until it is done, one more that is ready when the first of them ends, and one for each
 // of the producers.
 static uint64_t wanted(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
 {
-    return (to->parallel ? (workers + 1) * to->run_frames + to->before + to->after : HELD) + (from->parallel ? workers * from->run_frames : 0) + HELD;
+    return taken(to) + (to->parallel ? workers * to->run_frames : 0) + (from->parallel ? workers * from->run_frames : 0) + HELD;
 }
 
-// Less, and it would get stuck: a consumer's run with its neighbours, and a whole run of a producer.
-static uint64_t needed(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
+// Less, and it would get stuck.
+static uint64_t needed(const struct plan_stage *from, const struct plan_stage *to)
 {
-    return (to->parallel ? to->run_frames + to->before + to->after : HELD) + (from->parallel ? from->run_frames + workers : 0) + HELD;
+    return taken(to) + (from->parallel ? from->run_frames : 0) + HELD;
 }
 
 // Half of what the machine has, or the control group that this process is in; bytes.
@@ -33,12 +39,13 @@ struct arena *hops_make(int fd, struct stage *stages, size_t stage_count, size_t
 
     for (size_t i = 0; i + 1 < stage_count; i++) {
         const struct plan_stage *from = stages[i].plan, *to = stages[i + 1].plan;
-        uint64_t slots = wanted(from, to, workers), least = needed(from, to, workers);
+        uint64_t slots = wanted(from, to, workers), least = needed(from, to);
 
         slots = slots > affordable ? affordable : slots;
         slots = slots < least ? least : slots;
         stages[i].slots.first = (uint32_t)count;
         stages[i].slots.count = (uint32_t)slots;
+        stages[i].reserve = (uint32_t)taken(to) + HELD;
         count += slots;
     }
     if (count > UINT32_MAX / 2) {

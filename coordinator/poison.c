@@ -31,6 +31,14 @@ enum poison_way poison_add(struct poison *p, uint32_t stage, uint32_t segment, e
     return entry->way;
 }
 
+bool poison_before(const struct poison *p, uint32_t stage)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entries[i].stage < stage)
+            return true;
+    return false;
+}
+
 void poison_clear(struct poison *p)
 {
     for (size_t i = 0; i < p->count; i++)

@@ -3,6 +3,7 @@
 #ifndef RENDERFARM_POISON_H
 #define RENDERFARM_POISON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ const struct poison_entry *poison_find(const struct poison *poison, uint32_t sta
 // What is to be done with a segment that has failed: what the user wishes, or, where that has failed too, to leave it out. can_copy: the stage can
 // do without its filters. Remembers and returns it; POISON_STOP is not remembered.
 enum poison_way poison_add(struct poison *poison, uint32_t stage, uint32_t segment, enum poison_way wish, int can_copy, const char *text);
+// Whether there is any in a stage before that one.
+bool poison_before(const struct poison *poison, uint32_t stage);
 void poison_clear(struct poison *poison);
 
 #endif

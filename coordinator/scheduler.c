@@ -213,6 +213,15 @@ size_t scheduler_waiting(const struct scheduler *s)
     return waiting;
 }
 
+size_t scheduler_outstanding(const struct scheduler *s)
+{
+    size_t outstanding = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        outstanding += s->entries[i].state == SEGMENT_SENT || s->entries[i].state == SEGMENT_DONE;
+    return outstanding;
+}
+
 uint32_t scheduler_first(const struct scheduler *s)
 {
     return s->first;

@@ -54,6 +54,7 @@ void scheduler_on_written(struct scheduler *s, uint32_t number);
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
 bool scheduler_is_waiting(const struct scheduler *s, uint32_t number);
 size_t scheduler_waiting(const struct scheduler *s);      // segments that wait to be handed out, ready or not
+size_t scheduler_outstanding(const struct scheduler *s);  // sent or done, and not written
 uint32_t scheduler_first(const struct scheduler *s);      // the first that is not written
 uint32_t scheduler_total(const struct scheduler *s);      // segments so far
 uint32_t scheduler_done_count(const struct scheduler *s); // done or written

@@ -331,9 +331,13 @@ bool stage_finished(const struct stage *s)
     return scheduler_finished(s->scheduler) && assembler_empty(s->assembler);
 }
 
-bool stage_has_room(const struct stage *s, uint64_t promised)
+bool stage_has_room(const struct stage *s, uint32_t number)
 {
-    if (!s->job.gives_frames || !s->plan->parallel)
+    uint32_t head = assembler_head(s->assembler);
+    uint64_t runs;
+
+    if (!s->job.gives_frames || !s->plan->parallel || number == head)
         return true;
-    return arena_free_count(s->arena, s->slots.first, s->slots.count) >= promised + s->plan->run_frames;
+    runs = scheduler_outstanding(s->scheduler) + scheduler_is_waiting(s->scheduler, head) + 1;
+    return runs * s->plan->run_frames + s->reserve <= s->slots.count;
 }

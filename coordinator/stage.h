@@ -30,6 +30,7 @@ struct stage {
 
     struct arena *arena; // NULL where no frames come or go
     Wire__Arena slots;   // that its frames go to
+    uint32_t reserve;    // of them, for those who take the frames
 
     uint64_t given; // packets or frames that its segments gave, as their renderers counted them
 
@@ -76,7 +77,8 @@ void stage_on_lost(struct stage *stage, uint32_t number, uint32_t renderer);
 bool stage_can_repeat(const struct stage *stage, uint32_t number);
 bool stage_finished(const struct stage *stage); // all of its output is taken
 
-// Whether there is room for what one more run gives, when so many frames of running ones are still to come.
-bool stage_has_room(const struct stage *stage, uint64_t promised);
+// Whether there is room for what the segment will give. For the one whose turn it is there always is: its frames go on as they come. Others keep
+// theirs until their turn, so they are only begun where that leaves enough for it, and for the run behind that is being filled.
+bool stage_has_room(const struct stage *stage, uint32_t number);
 
 #endif

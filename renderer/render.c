@@ -40,7 +40,7 @@ struct run {
     AVFrame *decoded, *filtered;
     AVPacket *packet;
     struct chunk *out;
-    uint32_t next_sequence;
+    uint32_t next_sequence, next_input;
     bool probing, probed; // a probe is over with the first frame
     AVFrame *first;       // that the probe found, without its picture
     bool filters_full;    // the chain wants no more frames
@@ -520,7 +520,13 @@ static int take_chunk(struct run *run, struct chunk **chunk)
 {
     int err = run->io->take(run->io->data, chunk);
 
-    return err < 0 ? err_why(run->why, err, "cancelled") : 0;
+    if (err < 0)
+        return err_why(run->why, err, "cancelled");
+    // Over a network that breaks and heals, messages can get lost.
+    if ((*chunk)->sequence == run->next_input++)
+        return 0;
+    chunk_free(chunk);
+    return err_why(run->why, -EPROTO, "a part of its work did not arrive");
 }
 
 static void fill_done(struct run *run, uint64_t start_ns, Wire__Done *done)

@@ -1,0 +1,183 @@
+// coordinator/cache_folder.h over a disk that is made up: entries are bytes in memory, and outlive the coordinator.
+#include "world.h"
+
+#include "common/mem.h"
+
+#include "coordinator/cache_folder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+    struct entry *next;
+    struct cache_key key;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static struct entry *entries;
+
+struct cache_folder {
+    bool own;
+    struct cache_folder_counts counts;
+};
+
+struct cache_store {
+    struct cache_key key;
+    FILE *file;
+    char *bytes;
+    size_t size;
+};
+
+static struct entry **find(const struct cache_key *key)
+{
+    struct entry **at = &entries;
+
+    while (*at && memcmp((*at)->key.bytes, key->bytes, sizeof(key->bytes)) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void take_away(struct entry **at)
+{
+    struct entry *entry = *at;
+
+    if (!entry)
+        return;
+    *at = entry->next;
+    free(entry->bytes);
+    free(entry);
+}
+
+size_t disk_entries(void)
+{
+    size_t count = 0;
+
+    for (const struct entry *entry = entries; entry; entry = entry->next)
+        count++;
+    return count;
+}
+
+void disk_format(void)
+{
+    while (entries)
+        take_away(&entries);
+}
+
+int cache_folder_open(struct cache_folder **folder, const char *path, uint64_t limit_bytes, bool own)
+{
+    (void)path;
+    (void)limit_bytes;
+    *folder = NULL;
+    if (world_chance(world.faults.store / 4))
+        return -EACCES;
+    *folder = mem_zalloc(sizeof(**folder));
+    (*folder)->own = own;
+    return 0;
+}
+
+void cache_folder_close(struct cache_folder **folder)
+{
+    free(*folder);
+    *folder = NULL;
+}
+
+static void rot(struct entry *entry)
+{
+    if (world_random(2) && entry->size > 1)
+        entry->size = 1 + world_random(entry->size - 1);
+    else
+        entry->bytes[world_random(entry->size)] ^= (uint8_t)(1 << world_random(8));
+    world.counts.rotten++;
+}
+
+FILE *cache_folder_lookup(struct cache_folder *folder, const struct cache_key *key)
+{
+    struct entry *entry = *find(key);
+    FILE *file;
+
+    if (!entry) {
+        folder->counts.missed++;
+        return NULL;
+    }
+    if (world_chance(world.faults.rot))
+        rot(entry);
+    file = fmemopen(entry->bytes, entry->size, "r");
+    folder->counts.found++;
+    world.counts.found++;
+    return file;
+}
+
+void cache_folder_drop(struct cache_folder *folder, const struct cache_key *key)
+{
+    folder->counts.dropped++;
+    if (!world.dead)
+        take_away(find(key));
+}
+
+int cache_folder_begin(struct cache_folder *folder, const struct cache_key *key, struct cache_store **store)
+{
+    (void)folder;
+    *store = NULL;
+    if (world_chance(world.faults.store))
+        return -ENOSPC;
+    *store = mem_zalloc(sizeof(**store));
+    (*store)->key = *key;
+    (*store)->file = open_memstream(&(*store)->bytes, &(*store)->size);
+    return 0;
+}
+
+FILE *cache_store_file(struct cache_store *store)
+{
+    return store->file;
+}
+
+int cache_folder_commit(struct cache_folder *folder, struct cache_store **store)
+{
+    struct entry *entry;
+
+    if (world_chance(world.faults.store) || world.dead) {
+        cache_folder_abort(folder, store);
+        return -EIO;
+    }
+    fclose((*store)->file);
+    take_away(find(&(*store)->key));
+    entry = mem_zalloc(sizeof(*entry));
+    *entry = (struct entry){.next = entries, .key = (*store)->key, .bytes = (uint8_t *)(*store)->bytes, .size = (*store)->size};
+    entries = entry;
+    free(*store);
+    *store = NULL;
+    folder->counts.stored++;
+    world.counts.stored++;
+    return 0;
+}
+
+void cache_folder_abort(struct cache_folder *folder, struct cache_store **store)
+{
+    (void)folder;
+    if (!*store)
+        return;
+    fclose((*store)->file);
+    free((*store)->bytes);
+    free(*store);
+    *store = NULL;
+}
+
+int cache_folder_remove(struct cache_folder *folder)
+{
+    if (folder->own && !world.dead)
+        disk_format();
+    return 0;
+}
+
+uint64_t cache_folder_entries(const struct cache_folder *folder)
+{
+    (void)folder;
+    return disk_entries();
+}
+
+const struct cache_folder_counts *cache_folder_counts(const struct cache_folder *folder)
+{
+    return &folder->counts;
+}

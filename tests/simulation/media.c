@@ -1,0 +1,382 @@
+// The input and the output: numbers in place of pictures. A frame is worth a number; a filter makes another number of it, of those before it, or of
+// its neighbours, so that a frame that is lost, doubled or filtered out of order changes what comes out.
+#include "world.h"
+
+#include "common/mem.h"
+#include "common/packets.h"
+
+#include "coordinator/sink.h"
+#include "coordinator/source.h"
+#include "coordinator/writer.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t media_mix(uint64_t a, uint64_t b)
+{
+    uint64_t z = (a ^ (b + 0x9e3779b97f4a7c15 + (a << 6) + (a >> 2))) * 0xbf58476d1ce4e5b9;
+
+    return (z ^ z >> 31) * 0x94d049bb133111eb;
+}
+
+uint64_t media_decoded(unsigned frame)
+{
+    return media_mix(frame, 1);
+}
+
+unsigned media_packet_bytes(unsigned frame, bool encoded)
+{
+    unsigned most = encoded ? world.shape.packet_bytes / 4 : world.shape.packet_bytes;
+
+    return 16 + (unsigned)(media_mix(frame, 2 + encoded) % (most + 1));
+}
+
+// ---- The shape of a job ----
+
+static const struct filter some_filters[] = {
+    {FILTER_FRAME, "unsharp", 0, 0, 11},        {FILTER_FRAME, "negate", 0, 0, 12},          {FILTER_STATE, "hqdn3d", 0, 0, 13},
+    {FILTER_WINDOW, "tmix=frames=3", 2, 0, 14}, {FILTER_WINDOW, "atadenoise=s=5", 2, 2, 15}, {FILTER_WINDOW, "tmedian=radius=1", 0, 2, 16},
+};
+
+static void expect(struct shape *s)
+{
+    for (unsigned i = 0; i < s->frames; i++)
+        s->expected[i] = media_decoded(i);
+    for (unsigned f = 0; f < s->filter_count; f++) {
+        const struct filter *filter = &s->filters[f];
+        uint64_t out[MOST_FRAMES], state = 0;
+
+        for (unsigned i = 0; i < s->frames; i++) {
+            out[i] = media_mix(s->expected[i], filter->id);
+            if (filter->kind == FILTER_STATE)
+                out[i] = state = media_mix(state, out[i]);
+            for (unsigned j = i > filter->before ? i - filter->before : 0; j <= i + filter->after && j < s->frames; j++)
+                out[i] = media_mix(out[i], s->expected[j]);
+        }
+        memcpy(s->expected, out, sizeof(out));
+    }
+}
+
+void media_shape(struct shape *s, uint64_t seed)
+{
+    uint64_t kept = world.fate;
+
+    world.fate = seed * 0x2545f4914f6cdd1d;
+    *s = (struct shape){.frames = 1 + (unsigned)world_random(world_chance(5000) ? MOST_FRAMES : 300), .cuttable = world_random(4) > 0};
+    s->packet_bytes = world_chance(5000) ? 200000 : world_chance(20000) ? 20000 : 200;
+    if (s->packet_bytes > 1000 && s->frames > 200)
+        s->frames = 200;
+    for (unsigned left = s->frames; left > 0; left -= s->gop[s->gop_count++]) {
+        unsigned gop = 1 + (unsigned)world_random(world_chance(10000) ? 300 : 40);
+
+        s->gop[s->gop_count] = gop < left ? gop : left;
+    }
+    s->filter_count = (unsigned)world_random(world_random(3) > 0 ? 3 : MOST_FILTERS);
+    for (unsigned i = 0; i < s->filter_count; i++) {
+        s->filters[i] = some_filters[world_random(sizeof(some_filters) / sizeof(*some_filters))];
+        snprintf(s->chain + strlen(s->chain), sizeof(s->chain) - strlen(s->chain), "%s%s", i ? "," : "", s->filters[i].name);
+    }
+    s->poisonous = world_chance(8000) && s->filter_count > 0;
+    for (unsigned i = 0; i < s->filter_count; i++)
+        s->poisonous &= s->filters[i].kind == FILTER_FRAME;
+    s->poison = (unsigned)world_random(s->frames);
+    expect(s);
+    world.fate = kept;
+}
+
+// ---- coordinator/source.h ----
+
+struct source {
+    bool cut;
+    unsigned segment_frames;
+    unsigned frame, gop, in_gop;
+    uint32_t segment, sequence;
+    unsigned in_segment;
+    bool ended;
+};
+
+int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
+{
+    AVCodecParameters *par = avcodec_parameters_alloc();
+
+    (void)why;
+    (void)path;
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = AV_CODEC_ID_H264;
+    par->width = par->height = 16;
+    *facts = (struct source_facts){.duration_s = world.shape.frames / 24.0,
+                                   .frames = world.shape.frames,
+                                   .width = 16,
+                                   .height = 16,
+                                   .cuttable = world.shape.cuttable,
+                                   .why_not_cuttable = world.shape.cuttable ? NULL : mem_dup("it is made up"),
+                                   .codec_name = mem_dup("h264"),
+                                   .format_name = mem_dup("made up")};
+    packets_parameters_to_wire(&facts->parameters, par);
+    avcodec_parameters_free(&par);
+    facts->time_base = packets_rational_to_wire((AVRational){1, 24 * PTS_STEP});
+    facts->frame_rate = packets_rational_to_wire((AVRational){24, 1});
+    for (unsigned i = 0; i < world.shape.gop_count; i++)
+        facts->keyframe_gap_s = fmax(facts->keyframe_gap_s, world.shape.gop[i] / 24.0);
+    *source = mem_zalloc(sizeof(**source));
+    return 0;
+}
+
+void source_facts_clear(struct source_facts *facts)
+{
+    if (facts->parameters)
+        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
+    if (facts->time_base)
+        wire__rational__free_unpacked(facts->time_base, NULL);
+    if (facts->frame_rate)
+        wire__rational__free_unpacked(facts->frame_rate, NULL);
+    free(facts->codec_name);
+    free(facts->format_name);
+    free(facts->why_not_cuttable);
+    *facts = (struct source_facts){0};
+}
+
+static AVPacket *input_packet(unsigned frame)
+{
+    AVPacket *packet = av_packet_alloc();
+
+    if (!packet || av_new_packet(packet, (int)media_packet_bytes(frame, false)) < 0)
+        abort();
+    memset(packet->data, 0, (size_t)packet->size);
+    packet->pts = packet->dts = (int64_t)frame * PTS_STEP;
+    packet->duration = PTS_STEP;
+    return packet;
+}
+
+int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why)
+{
+    struct chunk *chunk = chunk_new(0);
+
+    (void)s;
+    (void)why;
+    (void)min_bytes;
+    for (unsigned i = 0; i < world.shape.frames && i < min_packets && i < 8; i++) {
+        AVPacket *packet = input_packet(i);
+
+        chunk_take(chunk, &packet);
+    }
+    *eof = world.shape.frames <= 8;
+    chunk_list_put(head, &chunk);
+    return 0;
+}
+
+void source_start(struct source *s, bool cut, double segment_s)
+{
+    s->cut = cut && segment_s > 0;
+    s->segment_frames = (unsigned)(segment_s * 24);
+}
+
+static int64_t keep_end(const struct source *s)
+{
+    unsigned frame = s->frame, gop = s->gop, frames = 0;
+
+    while (s->cut && frame < world.shape.frames) {
+        frame += world.shape.gop[gop];
+        frames += world.shape.gop[gop++];
+        if (frames >= s->segment_frames)
+            break;
+    }
+    return !s->cut || frame >= world.shape.frames ? INT64_MAX : (int64_t)frame * PTS_STEP;
+}
+
+int source_next(struct source *s, struct source_run *run, char **why)
+{
+    struct chunk *chunk;
+    bool segment_ends = false;
+
+    *run = (struct source_run){0};
+    if (world_chance(world.faults.read_error)) {
+        *why = mem_dup("made-up input: Input/output error");
+        return -EIO;
+    }
+    if (s->frame == world.shape.frames) {
+        run->eof = true;
+        return 0;
+    }
+    chunk = chunk_new(s->sequence++);
+    run->segment = s->segment;
+    run->first = chunk->sequence == 0;
+    if (run->first) {
+        run->keep_from = s->segment == 0 ? INT64_MIN : (int64_t)s->frame * PTS_STEP;
+        run->keep_to = keep_end(s);
+    }
+    while (s->frame < world.shape.frames && !segment_ends && chunk->packet_count < 1 + media_mix(s->frame, 4) % 20) {
+        AVPacket *packet = input_packet(s->frame++);
+
+        run->last_pts = packet->pts;
+        run->frames_hint++;
+        chunk_take(chunk, &packet);
+        s->in_segment++;
+        if (++s->in_gop == world.shape.gop[s->gop]) {
+            s->in_gop = 0;
+            s->gop++;
+            segment_ends = s->cut && s->in_segment >= s->segment_frames;
+        }
+    }
+    chunk->last = segment_ends || s->frame == world.shape.frames;
+    if (chunk->last) {
+        s->segment++;
+        s->sequence = 0;
+        s->in_segment = 0;
+    }
+    run->chunk = chunk;
+    return 0;
+}
+
+const char *source_damage(const struct source *s)
+{
+    (void)s;
+    return NULL;
+}
+
+const char *source_cut_note(const struct source *s)
+{
+    (void)s;
+    return NULL;
+}
+
+void source_close(struct source **source)
+{
+    free(*source);
+    *source = NULL;
+}
+
+// ---- coordinator/sink.h and writer.h ----
+
+struct sink {
+    int nothing;
+};
+
+struct writer {
+    uint32_t segment;
+};
+
+int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why)
+{
+    (void)setup;
+    (void)why;
+    *facts = (struct sink_facts){.encoder = mem_dup("made-up")};
+    *sink = mem_zalloc(sizeof(**sink));
+    return 0;
+}
+
+void sink_facts_clear(struct sink_facts *facts)
+{
+    free(facts->encoder);
+    *facts = (struct sink_facts){0};
+}
+
+int sink_start(struct sink *sink, const Wire__Probed *video, char **why)
+{
+    (void)sink;
+    (void)video;
+    (void)why;
+    return 0;
+}
+
+uint64_t sink_bytes(const struct sink *sink)
+{
+    (void)sink;
+    return 0;
+}
+
+void sink_close(struct sink **sink)
+{
+    free(*sink);
+    *sink = NULL;
+}
+
+struct writer *writer_new(struct sink *sink, unsigned reorder_delay, int64_t frame_step)
+{
+    (void)sink;
+    (void)reorder_delay;
+    (void)frame_step;
+    world.next_frame = world.skipped = 0;
+    world.finished = false;
+    return mem_zalloc(sizeof(struct writer));
+}
+
+// Whether the user's wish about segments that fail may have changed what comes of this one; an earlier stage changes all that follow.
+static bool may_differ(uint32_t segment)
+{
+    const struct poison *poison = &world.farm->pass->poison;
+
+    for (size_t i = 0; i < poison->count; i++)
+        if (poison->entries[i].stage + 1 < world.farm->stage_count || poison->entries[i].segment == segment)
+            return true;
+    return false;
+}
+
+static bool may_lack_frames(void)
+{
+    const struct poison *poison = &world.farm->pass->poison;
+
+    for (size_t i = 0; i < poison->count; i++)
+        if (poison->entries[i].way == POISON_SKIP)
+            return true;
+    return false;
+}
+
+static void check_packet(const AVPacket *packet, uint32_t segment)
+{
+    uint64_t frame, value;
+
+    memcpy(&frame, packet->data, 8);
+    memcpy(&value, packet->data + 8, 8);
+    if (world.finished)
+        world_violated("frame %llu is written behind the end", (unsigned long long)frame);
+    if (frame < world.next_frame)
+        world_violated("frame %llu is written after frame %u", (unsigned long long)frame, world.next_frame - 1);
+    if (frame >= world.shape.frames)
+        world_violated("frame %llu of %u is written", (unsigned long long)frame, world.shape.frames);
+    if (frame != world.next_frame && !may_lack_frames())
+        world_violated("frame %u is missing, frame %llu comes in its place", world.next_frame, (unsigned long long)frame);
+    world.skipped += (unsigned)frame - world.next_frame;
+    if (value != world.shape.expected[frame] && !may_differ(segment))
+        world_violated("frame %llu is not what it should be", (unsigned long long)frame);
+    if ((unsigned)packet->size != media_packet_bytes((unsigned)frame, true))
+        world_violated("the packet of frame %llu has %d bytes", (unsigned long long)frame, packet->size);
+    world.next_frame = (unsigned)frame + 1;
+}
+
+int writer_write(struct writer *writer, uint32_t segment, struct chunk **chunk, char **why)
+{
+    if (!world.dead && world_chance(world.faults.write_error)) {
+        *why = mem_dup("made-up output: No space left on device");
+        return -ENOSPC;
+    }
+    if (segment < writer->segment)
+        world_violated("segment %u is written after segment %u", segment, writer->segment);
+    writer->segment = segment;
+    for (size_t i = 0; i < (*chunk)->packet_count && !world.dead; i++)
+        check_packet((*chunk)->packets[i], segment);
+    chunk_free(chunk);
+    return 0;
+}
+
+int writer_finish(struct writer *writer, char **why)
+{
+    (void)writer;
+    (void)why;
+    if (world.dead)
+        return 0;
+    if (world.next_frame != world.shape.frames && !may_lack_frames())
+        world_violated("%u of %u frames are written", world.next_frame, world.shape.frames);
+    world.skipped += world.shape.frames - world.next_frame;
+    world.finished = true;
+    return 0;
+}
+
+void writer_free(struct writer **writer)
+{
+    free(*writer);
+    *writer = NULL;
+}

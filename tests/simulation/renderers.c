@@ -1,0 +1,818 @@
+// common/zsock.h and coordinator/spawner.h over processes and a network that are made up: renderers that speak the protocol byte by byte, work at
+// different speeds, and come to grief in all ways that the seed thinks of.
+#include "world.h"
+
+#include "common/arena.h"
+#include "common/avx.h"
+#include "common/mem.h"
+#include "common/packets.h"
+#include "common/protocol.h"
+#include "common/zsock.h"
+
+#include "coordinator/private_folder.h"
+#include "coordinator/spawner.h"
+
+#include <libavutil/pixfmt.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRAMES_IN_CHUNK = 4, NO_SLOT = -1 };
+
+struct frame {
+    unsigned number;
+    uint64_t value;
+    bool core;
+};
+
+struct renderer_process {
+    struct renderer_process *next;
+    uint32_t slot, pid;
+    char identity[32];
+    bool alive, hung, dying;
+    uint64_t nearest_in_ns, nearest_out_ns; // messages arrive in order
+    unsigned slowness;
+
+    // The job that it knows.
+    uint32_t job;
+    bool takes, gives, lent;
+    uint32_t first, count; // slots
+    struct filter filters[MOST_FILTERS];
+    unsigned filter_count;
+    bool windows, copies;
+
+    // The task.
+    bool busy, probing, working, input_ended, last_sent;
+    uint32_t task_job, segment, attempt, taker, credit, out_sequence, in_sequence;
+    int64_t keep_from, keep_to;
+    struct chunk_list input;
+    struct frame *frames;
+    size_t frame_count, frame_room, filtered, given;
+    uint64_t packets;
+    uint64_t states[MOST_FILTERS];
+};
+
+static struct renderer_process *processes;
+static uint32_t next_pid;
+
+// The other end.
+static struct zsock {
+    zsock_on_message on_message;
+    void *data;
+} * hub_socket;
+
+static struct spawner {
+    spawner_on_exit on_exit;
+    void *data;
+    int running;
+} * the_spawner;
+
+static void work_on(struct renderer_process *r, uint64_t delay_ns);
+
+// ---- The network ----
+
+struct parcel {
+    char identity[32];
+    zmq_msg_t parts[ZSOCK_MAX_PARTS > 64 ? 64 : ZSOCK_MAX_PARTS];
+    size_t count;
+};
+
+static struct renderer_process *by_identity(const char *identity)
+{
+    for (struct renderer_process *r = processes; r; r = r->next)
+        if (strcmp(r->identity, identity) == 0)
+            return r;
+    return NULL;
+}
+
+static void forget_parcel(void *data)
+{
+    struct parcel *parcel = data;
+
+    for (size_t i = 0; i < parcel->count; i++)
+        zmq_msg_close(&parcel->parts[i]);
+    free(parcel);
+}
+
+static struct parcel *copy_of(struct parcel *parcel)
+{
+    struct parcel *copy = mem_zalloc(sizeof(*copy));
+
+    memcpy(copy->identity, parcel->identity, sizeof(copy->identity));
+    for (; copy->count < parcel->count; copy->count++) {
+        zmq_msg_init(&copy->parts[copy->count]);
+        zmq_msg_copy(&copy->parts[copy->count], &parcel->parts[copy->count]);
+    }
+    return copy;
+}
+
+static void send_parcel(struct parcel *parcel, uint64_t *nearest_ns, void (*deliver)(void *data))
+{
+    uint64_t at_ns = world.now_ns + 20000 + world_random(200000);
+
+    world.counts.messages++;
+    if (world_chance(world.faults.lost)) {
+        world.counts.lost++;
+        forget_parcel(parcel);
+        return;
+    }
+    if (world_chance(world.faults.late)) {
+        world.counts.late++;
+        at_ns += world_random(4000000000);
+    } else {
+        at_ns = at_ns > *nearest_ns ? at_ns : *nearest_ns + 1;
+        *nearest_ns = at_ns;
+    }
+    if (world_chance(world.faults.twice)) {
+        world.counts.twice++;
+        world_after(at_ns - world.now_ns + world_random(1000000), deliver, forget_parcel, copy_of(parcel));
+    }
+    if (world_chance(world.faults.garbage)) {
+        // What arrives flipped in a bit is the transport's to notice (TCP, CURVE); this is what strangers say.
+        size_t size = 1 + world_random(60);
+
+        world.counts.garbage++;
+        zmq_msg_close(&parcel->parts[0]);
+        zmq_msg_init_size(&parcel->parts[0], size);
+        for (size_t i = 0; i < size; i++)
+            ((uint8_t *)zmq_msg_data(&parcel->parts[0]))[i] = (uint8_t)world_random(256);
+    }
+    world_after(at_ns - world.now_ns, deliver, forget_parcel, parcel);
+}
+
+static void deliver_to_hub(void *data)
+{
+    struct parcel *parcel = data;
+    struct zsock_message message = {.count = parcel->count + 1};
+    zmq_msg_t parts[66];
+
+    if (hub_socket) {
+        zmq_msg_init_size(&parts[0], strlen(parcel->identity));
+        memcpy(zmq_msg_data(&parts[0]), parcel->identity, strlen(parcel->identity));
+        memcpy(parts + 1, parcel->parts, parcel->count * sizeof(*parts)); // lent
+        message.parts = parts;
+        hub_socket->on_message(hub_socket->data, &message);
+        zmq_msg_close(&parts[0]);
+        memcpy(parcel->parts, parts + 1, parcel->count * sizeof(*parts));
+    }
+    forget_parcel(parcel);
+}
+
+static void say(struct renderer_process *r, const Wire__Message *message)
+{
+    struct parcel *parcel = mem_zalloc(sizeof(*parcel));
+
+    memcpy(parcel->identity, r->identity, sizeof(parcel->identity));
+    protocol_pack(&parcel->parts[parcel->count++], message);
+    send_parcel(parcel, &r->nearest_out_ns, deliver_to_hub);
+}
+
+static void say_chunk(struct renderer_process *r, const struct chunk *chunk)
+{
+    struct parcel *parcel = mem_zalloc(sizeof(*parcel));
+
+    memcpy(parcel->identity, r->identity, sizeof(parcel->identity));
+    parcel->count = (size_t)protocol_chunk_to_parts(parcel->parts, chunk, r->segment, r->attempt);
+    send_parcel(parcel, &r->nearest_out_ns, deliver_to_hub);
+}
+
+// ---- Ends ----
+
+struct end {
+    struct renderer_process *process;
+    int signal;
+};
+
+static void clear_task(struct renderer_process *r)
+{
+    chunk_list_clear(&r->input);
+    r->frame_count = r->filtered = r->given = 0;
+    r->busy = false;
+}
+
+static void take_out(struct renderer_process *r)
+{
+    struct renderer_process **at = &processes;
+
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
+}
+
+static void on_end(void *data)
+{
+    struct end *end = data;
+    struct renderer_process *r = end->process;
+    struct spawner_exit exit = {.slot = r->slot, .signal = end->signal, .status = 0, .last_words = ""};
+
+    r->alive = false; // events of it may still come; it is freed with the world
+    clear_task(r);
+    free(end);
+    if (!the_spawner)
+        return;
+    the_spawner->running--;
+    world_say("renderer %u (process %u) is gone, signal %d", r->slot, r->pid, exit.signal);
+    the_spawner->on_exit(the_spawner->data, &exit);
+}
+
+static void end_process(struct renderer_process *r, int signal)
+{
+    struct end *end;
+
+    if (!r->alive || r->dying)
+        return;
+    r->dying = true;
+    end = mem_zalloc(sizeof(*end));
+    *end = (struct end){r, signal};
+    world_after(100000 + world_random(2000000), on_end, free, end);
+}
+
+// ---- What a renderer does ----
+
+static void fail(struct renderer_process *r, int code, const char *reason)
+{
+    Wire__Failed failed = WIRE__FAILED__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    failed.segment = r->segment;
+    failed.attempt = r->attempt;
+    failed.code = code;
+    failed.reason = (char *)(uintptr_t)reason;
+    message.body_case = WIRE__MESSAGE__BODY_FAILED;
+    message.failed = &failed;
+    say(r, &message);
+    clear_task(r);
+}
+
+static void learn_job(struct renderer_process *r, const Wire__Job *job)
+{
+    const char *at = job->filters;
+
+    r->job = job->id;
+    r->takes = job->takes_frames;
+    r->gives = job->gives_frames;
+    r->lent = job->lent;
+    r->first = job->arena ? job->arena->first : 0;
+    r->count = job->arena ? job->arena->count : 0;
+    r->filter_count = 0;
+    r->windows = false;
+    r->copies = strstr(job->filters, "setsar") != NULL;
+    // In the order of the chain; names of other filters (formats between stages) do nothing.
+    while (at && *at) {
+        size_t length = strcspn(at, ",");
+
+        for (unsigned i = 0; i < world.shape.filter_count && !r->copies; i++) {
+            const char *name = world.shape.filters[i].name;
+
+            if (strlen(name) == length && strncmp(name, at, length) == 0) {
+                r->filters[r->filter_count] = world.shape.filters[i];
+                r->windows |= r->filters[r->filter_count++].kind == FILTER_WINDOW;
+                break;
+            }
+        }
+        at += length + (at[length] == ',');
+    }
+    memset(r->states, 0, sizeof(r->states));
+}
+
+static struct frame *add_frame(struct renderer_process *r)
+{
+    if (r->frame_count == r->frame_room) {
+        r->frame_room = r->frame_room ? 2 * r->frame_room : 64;
+        r->frames = mem_grow(r->frames, r->frame_room, sizeof(*r->frames));
+    }
+    return &r->frames[r->frame_count++];
+}
+
+static void take_frame(struct renderer_process *r, const AVPacket *packet)
+{
+    struct frame *frame = add_frame(r);
+
+    frame->number = (unsigned)(packet->pts / PTS_STEP);
+    frame->core = r->takes ? packet->flags == STAGE_CORE : packet->pts >= r->keep_from && packet->pts < r->keep_to;
+    if (!r->takes) {
+        frame->value = media_decoded(frame->number);
+        return;
+    }
+    const uint64_t *slot = (const uint64_t *)(const void *)arena_slot(world.farm->arena, (uint32_t)packet->pos);
+
+    if (!slot || slot[0] != frame->number)
+        world_violated("renderer %u gets frame %u, and the slot holds another", r->slot, frame->number);
+    frame->value = slot[1];
+    if (!r->lent)
+        arena_release(world.farm->arena, (uint32_t)packet->pos);
+}
+
+// As media.c expects it, but over the frames that are here.
+static void filter_all(struct renderer_process *r)
+{
+    size_t from = r->windows ? 0 : r->filtered, count = r->frame_count;
+    uint64_t *out;
+
+    if (r->filtered == count)
+        return;
+    out = mem_zalloc(count * sizeof(*out));
+    for (unsigned f = 0; f < r->filter_count; f++) {
+        const struct filter *filter = &r->filters[f];
+
+        for (size_t i = from; i < count; i++) {
+            out[i] = media_mix(r->frames[i].value, filter->id);
+            if (filter->kind == FILTER_STATE)
+                out[i] = r->states[f] = media_mix(r->states[f], out[i]);
+            for (size_t j = i > filter->before ? i - filter->before : 0; filter->kind == FILTER_WINDOW && j <= i + filter->after && j < count; j++)
+                out[i] = media_mix(out[i], r->frames[j].value);
+            if (filter->kind != FILTER_WINDOW)
+                out[i] = media_mix(out[i], r->frames[i].value);
+        }
+        for (size_t i = from; i < count; i++)
+            r->frames[i].value = out[i];
+    }
+    free(out);
+    r->filtered = count;
+}
+
+static AVPacket *encoded_packet(const struct frame *frame)
+{
+    AVPacket *packet = av_packet_alloc();
+    uint64_t head[2] = {frame->number, frame->value};
+
+    if (!packet || av_new_packet(packet, (int)media_packet_bytes(frame->number, true)) < 0)
+        abort();
+    memset(packet->data, 0, (size_t)packet->size);
+    memcpy(packet->data, head, sizeof(head));
+    packet->pts = packet->dts = (int64_t)frame->number * PTS_STEP;
+    packet->flags = AV_PKT_FLAG_KEY;
+    return packet;
+}
+
+// NULL: there is no free slot.
+static AVPacket *raw_packet(const struct renderer_process *r, const struct frame *frame)
+{
+    Wire__Rational tb = WIRE__RATIONAL__INIT, rate = WIRE__RATIONAL__INIT, aspect = WIRE__RATIONAL__INIT;
+    Wire__Frame wire = WIRE__FRAME__INIT;
+    size_t crop[4] = {0};
+    AVPacket *packet;
+    uint64_t *pixels;
+    uint32_t slot;
+
+    if (arena_try(world.farm->arena, r->first, r->count, r->taker, &slot) < 0)
+        return NULL;
+    pixels = (uint64_t *)(void *)arena_slot(world.farm->arena, slot);
+    pixels[0] = frame->number;
+    pixels[1] = frame->value;
+    tb.num = 1;
+    tb.den = 24 * PTS_STEP;
+    rate.num = 24;
+    rate.den = aspect.den = 1;
+    wire.slot = slot;
+    wire.width = wire.height = 16;
+    wire.format = AV_PIX_FMT_GRAY8;
+    wire.pts = (int64_t)frame->number * PTS_STEP;
+    wire.time_base = wire.own_time_base = &tb;
+    wire.frame_rate = &rate;
+    wire.sample_aspect_ratio = &aspect;
+    wire.crop = crop;
+    wire.n_crop = 4;
+    packet = av_packet_alloc();
+    if (!packet || av_new_packet(packet, (int)wire__frame__get_packed_size(&wire)) < 0)
+        abort();
+    wire__frame__pack(&wire, packet->data);
+    packet->pts = wire.pts;
+    packet->pos = slot;
+    return packet;
+}
+
+// Frames that are ready and not given yet, as a chunk. False: there is nothing to send, or no room.
+static bool give(struct renderer_process *r)
+{
+    size_t ready = r->windows && !r->input_ended ? 0 : r->filtered;
+    struct chunk *chunk;
+    bool ends;
+
+    if (r->credit == 0 || r->last_sent || (r->given == ready && !(r->input_ended && r->filtered == r->frame_count)))
+        return false;
+    chunk = chunk_new(r->out_sequence);
+    while (r->given < ready && chunk->packet_count < FRAMES_IN_CHUNK) {
+        const struct frame *frame = &r->frames[r->given];
+        AVPacket *packet;
+
+        if (frame->core) {
+            packet = r->gives ? raw_packet(r, frame) : encoded_packet(frame);
+            if (!packet)
+                break;
+            chunk_take(chunk, &packet);
+        }
+        r->given++;
+    }
+    ends = r->input_ended && r->given == r->frame_count;
+    if (chunk->packet_count == 0 && !ends) {
+        chunk_free(&chunk);
+        return false;
+    }
+    chunk->last = r->last_sent = ends;
+    r->out_sequence++;
+    r->credit--;
+    r->packets += chunk->packet_count;
+    say_chunk(r, chunk);
+    chunk_free(&chunk);
+    return true;
+}
+
+static void answer_probe(struct renderer_process *r)
+{
+    Wire__Probed probed = WIRE__PROBED__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    Wire__FilterFacts facts[MOST_FILTERS], *list[MOST_FILTERS];
+    Wire__Option options[MOST_FILTERS], *option_lists[MOST_FILTERS];
+    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
+    char names[MOST_FILTERS][32], keys[MOST_FILTERS][32], values[MOST_FILTERS][32];
+
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = AV_CODEC_ID_H264;
+    par->format = AV_PIX_FMT_GRAY8;
+    par->width = par->height = 16;
+    probed.segment = r->segment;
+    probed.attempt = r->attempt;
+    packets_parameters_to_wire(&probed.output, par);
+    avcodec_parameters_free(&par);
+    probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * PTS_STEP});
+    probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
+    probed.first_frame = &first;
+    for (unsigned i = 0; i < world.shape.filter_count; i++) {
+        wire__filter_facts__init(&facts[i]);
+        wire__option__init(&options[i]);
+        names[i][0] = keys[i][0] = values[i][0] = '\0';
+        sscanf(world.shape.filters[i].name, "%31[^=]=%31[^=]=%31s", names[i], keys[i], values[i]);
+        facts[i].name = names[i];
+        facts[i].inputs = facts[i].outputs = 1;
+        facts[i].input_format = facts[i].output_format = (char *)(uintptr_t) "gray";
+        options[i].key = keys[i];
+        options[i].value = values[i];
+        option_lists[i] = &options[i];
+        facts[i].options = &option_lists[i];
+        facts[i].n_options = keys[i][0] != '\0';
+        list[i] = &facts[i];
+    }
+    probed.filters = list;
+    probed.n_filters = world.shape.filter_count;
+    message.body_case = WIRE__MESSAGE__BODY_PROBED;
+    message.probed = &probed;
+    say(r, &message);
+    wire__codec_parameters__free_unpacked(probed.output, NULL);
+    wire__rational__free_unpacked(probed.output_time_base, NULL);
+    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+    clear_task(r);
+}
+
+static void tell_done(struct renderer_process *r)
+{
+    Wire__Done done = WIRE__DONE__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    done.segment = r->segment;
+    done.attempt = r->attempt;
+    done.packets = done.frames_decoded = done.frames_encoded = r->packets;
+    message.body_case = WIRE__MESSAGE__BODY_DONE;
+    message.done = &done;
+    say(r, &message);
+    clear_task(r);
+}
+
+static void give_credit(struct renderer_process *r)
+{
+    Wire__Credit credit = WIRE__CREDIT__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    credit.chunks = 1;
+    message.body_case = WIRE__MESSAGE__BODY_CREDIT;
+    message.credit = &credit;
+    say(r, &message);
+}
+
+static bool meets_poison(const struct renderer_process *r, const struct chunk *chunk)
+{
+    for (size_t i = 0; world.shape.poisonous && r->filter_count > 0 && i < chunk->packet_count; i++)
+        if (chunk->packets[i]->pts == (int64_t)world.shape.poison * PTS_STEP)
+            return true;
+    return false;
+}
+
+static bool comes_to_grief(struct renderer_process *r)
+{
+    if (world_chance(world.faults.crash)) {
+        world.counts.crashes++;
+        end_process(r, SIGSEGV);
+    } else if (world_chance(world.faults.memory_kill)) {
+        world.memory_kills++;
+        end_process(r, SIGKILL);
+    } else if (world_chance(world.faults.hang)) {
+        world.counts.hangs++;
+        r->hung = true;
+    } else if (world_chance(world.faults.failed) && !r->probing) {
+        fail(r, world_random(2) ? -ENOMEM : -EIO, "it is made up");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void on_work(void *data)
+{
+    struct renderer_process *r = data;
+    struct chunk *chunk;
+
+    r->working = false;
+    if (!r->alive || r->dying || r->hung || !r->busy || comes_to_grief(r))
+        return;
+    if (give(r)) {
+        work_on(r, 100000);
+        return;
+    }
+    if (r->last_sent) {
+        tell_done(r);
+        return;
+    }
+    chunk = chunk_list_take(&r->input);
+    if (!chunk) {
+        if (r->gives && r->credit > 0 && r->filtered > r->given)
+            work_on(r, 2000000); // a slot may get free
+        return;
+    }
+    if (chunk->sequence != r->in_sequence++) {
+        chunk_free(&chunk);
+        fail(r, -EPROTO, "a part of its work did not arrive");
+        return;
+    }
+    if (meets_poison(r, chunk) && !r->probing) {
+        world.counts.crashes++;
+        chunk_free(&chunk);
+        end_process(r, SIGSEGV);
+        return;
+    }
+    for (size_t i = 0; i < chunk->packet_count && !r->probing; i++)
+        take_frame(r, chunk->packets[i]);
+    r->input_ended |= chunk->last;
+    give_credit(r);
+    if (!r->windows || r->input_ended)
+        filter_all(r);
+    if (r->probing && chunk->last)
+        answer_probe(r);
+    else
+        work_on(r, (uint64_t)(1 + r->slowness) * (50000 + 100000 * chunk->packet_count));
+    chunk_free(&chunk);
+}
+
+static void work_on(struct renderer_process *r, uint64_t delay_ns)
+{
+    if (r->working)
+        return;
+    r->working = true;
+    world_after(delay_ns, on_work, NULL, r);
+}
+
+static void begin_task(struct renderer_process *r, const Wire__Task *task)
+{
+    if (r->busy)
+        clear_task(r);
+    r->busy = true;
+    r->probing = task->kind == WIRE__TASK_KIND__PROBE;
+    r->task_job = task->job;
+    r->segment = task->segment;
+    r->attempt = task->attempt;
+    r->taker = task->taker;
+    r->keep_from = task->keep_from;
+    r->keep_to = task->keep_to;
+    r->credit = PROTOCOL_FIRST_CREDIT;
+    r->out_sequence = r->in_sequence = 0;
+    r->packets = 0;
+    r->input_ended = r->last_sent = false;
+    memset(r->states, 0, sizeof(r->states));
+    if (r->task_job != r->job)
+        fail(r, -EPROTO, "the job is not known");
+}
+
+static void hear(struct renderer_process *r, const Wire__Message *m, zmq_msg_t *payloads, size_t payload_count)
+{
+    struct chunk *chunk = NULL;
+
+    switch (m->body_case) {
+    case WIRE__MESSAGE__BODY_JOB:
+        learn_job(r, m->job);
+        break;
+    case WIRE__MESSAGE__BODY_TASK:
+        begin_task(r, m->task);
+        break;
+    case WIRE__MESSAGE__BODY_CHUNK:
+        if (!r->busy || m->chunk->segment != r->segment || m->chunk->attempt != r->attempt ||
+            protocol_chunk_from_parts(&chunk, m->chunk, payloads, payload_count) < 0)
+            break;
+        chunk_list_put(&r->input, &chunk);
+        work_on(r, 10000);
+        break;
+    case WIRE__MESSAGE__BODY_CREDIT:
+        r->credit += m->credit->chunks;
+        work_on(r, 10000);
+        break;
+    case WIRE__MESSAGE__BODY_REFUSE:
+    case WIRE__MESSAGE__BODY_BYE:
+        end_process(r, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+static void deliver_to_renderer(void *data)
+{
+    struct parcel *parcel = data;
+    struct renderer_process *r = by_identity(parcel->identity);
+    const char *why;
+    Wire__Message *m;
+
+    if (r && r->alive && !r->hung) {
+        m = protocol_unpack(zmq_msg_data(&parcel->parts[0]), zmq_msg_size(&parcel->parts[0]), &why);
+        if (m) {
+            hear(r, m, parcel->parts + 1, parcel->count - 1);
+            wire__message__free_unpacked(m, NULL);
+        }
+    }
+    forget_parcel(parcel);
+}
+
+static void say_hello(void *data)
+{
+    struct renderer_process *r = data;
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    if (!r->alive || r->dying)
+        return;
+    if (world_chance(world.faults.start_fails)) {
+        end_process(r, SIGABRT);
+        return;
+    }
+    hello.protocol = PROTOCOL_VERSION;
+    hello.libraries = (char *)(uintptr_t)avx_libraries();
+    hello.pid = r->pid;
+    hello.threads = 1;
+    hello.slot = r->slot;
+    message.body_case = WIRE__MESSAGE__BODY_HELLO;
+    message.hello = &hello;
+    say(r, &message);
+}
+
+// ---- common/zsock.h ----
+
+int zsock_open(struct zsock **zsock, uv_loop_t *loop, void *context, int type, const char *identity, zsock_on_message on_message, void *data)
+{
+    (void)loop;
+    (void)context;
+    (void)type;
+    (void)identity;
+    *zsock = mem_zalloc(sizeof(**zsock));
+    **zsock = (struct zsock){on_message, data};
+    hub_socket = *zsock;
+    return 0;
+}
+
+int zsock_bind(struct zsock *zsock, const char *endpoint)
+{
+    (void)zsock;
+    (void)endpoint;
+    return 0;
+}
+
+int zsock_send(struct zsock *zsock, zmq_msg_t *parts, size_t count)
+{
+    struct parcel *parcel = mem_zalloc(sizeof(*parcel));
+    struct renderer_process *r;
+
+    (void)zsock;
+    memcpy(parcel->identity, zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]));
+    zmq_msg_close(&parts[0]);
+    memcpy(parcel->parts, parts + 1, (count - 1) * sizeof(*parts));
+    parcel->count = count - 1;
+    r = by_identity(parcel->identity);
+    if (!r || !r->alive) {
+        forget_parcel(parcel);
+        return -EHOSTUNREACH;
+    }
+    send_parcel(parcel, &r->nearest_in_ns, deliver_to_renderer);
+    return 0;
+}
+
+void zsock_close(struct zsock **zsock, int linger_ms)
+{
+    (void)linger_ms;
+    free(*zsock);
+    *zsock = hub_socket = NULL;
+}
+
+// ---- coordinator/spawner.h ----
+
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, spawner_on_exit on_exit, void *data)
+{
+    (void)loop;
+    (void)program;
+    (void)frames_fd;
+    the_spawner = mem_zalloc(sizeof(*the_spawner));
+    *the_spawner = (struct spawner){.on_exit = on_exit, .data = data};
+    return the_spawner;
+}
+
+int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid)
+{
+    struct renderer_process *r = mem_zalloc(sizeof(*r));
+
+    (void)arguments;
+    spawner->running++;
+    r->slot = slot;
+    *pid = r->pid = ++next_pid;
+    snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", slot, r->pid);
+    r->alive = true;
+    r->slowness = world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4);
+    r->next = processes;
+    processes = r;
+    world_say("renderer %u starts (process %u)", slot, r->pid);
+    world_after(20000000 + world_random(50000000), say_hello, NULL, r);
+    return 0;
+}
+
+void spawner_kill(struct spawner *spawner, int signal)
+{
+    (void)spawner;
+    for (struct renderer_process *r = processes; r; r = r->next)
+        end_process(r, signal);
+}
+
+void spawner_kill_one(struct spawner *spawner, uint32_t slot, int signal)
+{
+    (void)spawner;
+    for (struct renderer_process *r = processes; r; r = r->next)
+        if (r->slot == slot)
+            end_process(r, signal);
+}
+
+int spawner_running(const struct spawner *spawner)
+{
+    return spawner->running;
+}
+
+void spawner_free(struct spawner **spawner)
+{
+    free(*spawner);
+    *spawner = the_spawner = NULL;
+}
+
+char *spawner_find_renderer(void)
+{
+    return mem_dup("made up");
+}
+
+// ---- coordinator/private_folder.h ----
+
+int private_folder_make(struct private_folder *folder)
+{
+    *folder = (struct private_folder){.lock_fd = -1};
+    return 0;
+}
+
+void private_folder_remove(struct private_folder *folder, const char *file)
+{
+    (void)folder;
+    (void)file;
+}
+
+// ---- For the world ----
+
+void renderers_check_none_left(void)
+{
+    while (processes) {
+        struct renderer_process *r = processes;
+
+        if (r->alive)
+            world_violated("renderer %u (process %u) is left running", r->slot, r->pid);
+        take_out(r);
+        free(r->frames);
+        free(r);
+    }
+}
+
+void renderers_kill_random(void)
+{
+    unsigned alive = 0, wanted;
+
+    for (struct renderer_process *r = processes; r; r = r->next)
+        alive += r->alive;
+    wanted = alive ? (unsigned)world_random(alive) : 0;
+    for (struct renderer_process *r = processes; r; r = r->next)
+        if (r->alive && wanted-- == 0) {
+            world.counts.crashes++;
+            end_process(r, SIGKILL);
+            return;
+        }
+}
