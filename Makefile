@@ -5,6 +5,7 @@
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
 #   make check-suite     frames and times of many odd files against ffmpeg (../shared/clips/suite, or FOLDER with scripts/check-suite)
+#   make soak            SOAK=1000000 simulated jobs with new seeds (an hour on two cores); SEED=N for known ones
 #   make check-damaged   renders COUNT=1000 damaged clips: the coordinator must not crash, hang, talk too much or leave anything (scripts/check-damaged)
 #   make fuzz            hostile bytes for all that reads what a peer or a user wrote: clang's libFuzzer, FUZZ_SECONDS=60 for each target (tests/fuzz)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
@@ -22,6 +23,8 @@ V ?=
 WERROR ?=
 TESTS ?=
 COUNT ?= 1000
+SOAK ?= 1000000
+SEED ?=
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 B ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
@@ -129,6 +132,11 @@ check:
 	$(Q)scripts/install-deps --tests
 	$(Q)$(MAKE) --no-print-directory $(JOBS) tests
 	$(Q)BUILD=$(B) tests/run $(TESTS)
+	$(if $(TESTS),,$(Q)$(SIMULATE) --jobs=10000 --processes=$(shell nproc))
+
+# In worlds that are made up, and that nobody has seen before.
+soak: all $(SIMULATE)
+	$(Q)$(SIMULATE) --jobs=$(SOAK) --seed=$(or $(SEED),$(shell date +%s)000000) --processes=$(shell nproc)
 
 demo:
 	$(Q)scripts/install-deps
@@ -168,5 +176,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests plugins check demo fuzz fuzz-programs bench filter-classes check-damaged check-suite install uninstall format clean
+.PHONY: all tests plugins check soak demo fuzz fuzz-programs bench filter-classes check-damaged check-suite install uninstall format clean
 .SECONDARY:

@@ -58,7 +58,8 @@ static void skip_poison(struct farm *f)
         struct stage *stage = poison->stage < f->stage_count ? &f->stages[poison->stage] : NULL;
         const struct shelf_segment *segment = stage ? shelf_find(&stage->shelf, poison->segment) : NULL;
 
-        if (poison->way == POISON_SKIP && segment && segment->complete && scheduler_is_waiting(stage->scheduler, poison->segment))
+        if (poison->way == POISON_SKIP && segment && segment->complete && !segment->held_back &&
+            scheduler_is_waiting(stage->scheduler, poison->segment))
             stage_skip(stage, poison->segment);
     }
 }

@@ -149,6 +149,8 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
     // Counted at both ends, because a frame that gets lost would not be missed by anybody.
     if (to->frames != from->given)
         farm_fail(f, 1, "%" PRIu64 " frames were handed on between stages, and %" PRIu64 " arrived; please report this", from->given, to->frames);
+    else if (to->frames == 0)
+        farm_fail(f, 1, "%s: no frame of the video is left to go on with", f->options->input);
     else
         stage_feed_end(to);
 }

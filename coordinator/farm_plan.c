@@ -41,9 +41,16 @@ static int staff_stages(struct farm *f)
     for (size_t i = 0; i < f->stage_count; i++)
         for (int j = 0; j < (f->plan.stages[i].parallel ? f->options->workers : 1); j++)
             f->crew.roster.renderers[slot++].stage = (uint32_t)i;
-    for (size_t i = 0; i < f->crew.roster.count && err >= 0; i++)
-        if (f->crew.roster.renderers[i].state == RENDERER_GONE)
-            err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
+    // Who was one too many before may be the only one of a stage now.
+    for (size_t i = 0; i < f->crew.roster.count && err >= 0; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        renderer->dismissed = !farm_may_work(f, renderer);
+        if (renderer->dismissed && renderer->state != RENDERER_GONE)
+            crew_dismiss(&f->crew, renderer);
+        else if (!renderer->dismissed && renderer->state == RENDERER_GONE)
+            err = crew_start(&f->crew, renderer);
+    }
     return err;
 }
 

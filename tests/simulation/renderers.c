@@ -275,7 +275,6 @@ static void learn_job(struct renderer_process *r, const Wire__Job *job)
         }
         at += length + (at[length] == ',');
     }
-    memset(r->states, 0, sizeof(r->states));
 }
 
 static struct frame *add_frame(struct renderer_process *r)

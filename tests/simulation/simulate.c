@@ -136,9 +136,10 @@ static void say_state(const struct farm *f)
                   r->all_sent ? "has all" : "lacks input", (double)(world.now_ns - r->heard_ns) / 1e9);
     }
     for (size_t i = 0; i < f->stage_count; i++)
-        world_say("stage %zu: %u segments, %u written, %zu waiting, next %u, head %u, %s; slots %u free of %u", i, scheduler_total(f->stages[i].scheduler),
-                  scheduler_first(f->stages[i].scheduler), scheduler_waiting(f->stages[i].scheduler), scheduler_next(f->stages[i].scheduler),
-                  assembler_head(f->stages[i].assembler), f->stages[i].input_ended ? "input ended" : "more to come",
+        world_say("stage %zu: %u segments, %u written, %zu waiting, next %u, head %u, %s; slots %u free of %u", i,
+                  scheduler_total(f->stages[i].scheduler), scheduler_first(f->stages[i].scheduler), scheduler_waiting(f->stages[i].scheduler),
+                  scheduler_next(f->stages[i].scheduler), assembler_head(f->stages[i].assembler),
+                  f->stages[i].input_ended ? "input ended" : "more to come",
                   f->arena ? arena_free_count(f->arena, f->stages[i].slots.first, f->stages[i].slots.count) : 0, f->stages[i].slots.count);
 }
 
