@@ -235,7 +235,7 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     report_init(&f->report, options);
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
     f->memory_kills = memory_kills();
-    watch_init(&f->watch, options->stall_s * pow(4, (double)pass->retries));
+    watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
     intake_init(&f->intake, &f->loop, options->input, farm_on_intake, f);
     init_job(f);
 }

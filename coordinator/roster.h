@@ -23,6 +23,7 @@ struct renderer {
     // While busy.
     bool probing;
     uint32_t segment, attempt;
+    uint32_t faults;      // of the segment's earlier attempts
     uint32_t credit;      // chunks that it can still be sent
     uint64_t received;    // packets or frames that it sent
     uint32_t owed;        // chunks that it sent and was not given new credit for

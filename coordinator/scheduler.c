@@ -197,6 +197,13 @@ void scheduler_on_written(struct scheduler *s, uint32_t number)
         s->entries[i] = s->entries[i + gone];
 }
 
+uint32_t scheduler_faults(const struct scheduler *s, uint32_t number)
+{
+    const struct entry *entry = find(s, number);
+
+    return entry ? entry->faults : 0;
+}
+
 bool scheduler_is_waiting(const struct scheduler *s, uint32_t number)
 {
     const struct entry *entry = find(s, number);

@@ -50,6 +50,8 @@ void scheduler_on_settled(struct scheduler *s, uint32_t number);
 // Its turn has come and it is in the output. It is forgotten.
 void scheduler_on_written(struct scheduler *s, uint32_t number);
 
+// Attempts that ended by a fault of its own, as far as they count still.
+uint32_t scheduler_faults(const struct scheduler *s, uint32_t number);
 // Is this the attempt that runs?
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
 bool scheduler_is_waiting(const struct scheduler *s, uint32_t number);

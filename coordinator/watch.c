@@ -41,7 +41,7 @@ static bool waits_for_us(const struct renderer *renderer)
 // What was given up before may just be slow.
 static uint64_t patience_ns(const struct watch *watch, const struct renderer *renderer)
 {
-    uint32_t before = renderer->state == RENDERER_BUSY && renderer->attempt > 1 ? renderer->attempt - 1 : 0;
+    uint32_t before = renderer->state == RENDERER_BUSY ? renderer->faults : 0;
 
     return (watch->timeout_ns + watch->longest_ns) << 2 * (before < MOST_FOURFOLDS ? before : MOST_FOURFOLDS);
 }
