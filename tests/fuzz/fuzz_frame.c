@@ -26,16 +26,16 @@ static struct arena *arena(void)
     return a;
 }
 
-static void load(const Wire__Frame *description, bool copy)
+static void load(const Wire__Frame *description, enum frames_way way)
 {
     AVFrame *frame = av_frame_alloc(), *second = av_frame_alloc();
     uint32_t slot;
 
-    if (!frame || !second || arena_try(arena(), 0, SLOTS, &slot) < 0 || slot != 0)
+    if (!frame || !second || arena_try(arena(), 0, SLOTS, 0, &slot) < 0 || slot != 0)
         abort();
     if (description->slot > 0 && description->slot < SLOTS)
         arena_hold(arena(), description->slot);
-    if (frames_load(arena(), description, copy, frame) >= 0) {
+    if (frames_load(arena(), description, way, frame) >= 0) {
         const struct frames_link link = {.time_base = {1, 25}, .frame_rate = {25, 1}};
         AVPacket *packet = NULL;
 
@@ -49,6 +49,8 @@ static void load(const Wire__Frame *description, bool copy)
     }
     av_frame_free(&frame);
     av_frame_free(&second);
+    if (way == FRAMES_LOOK && description->slot < SLOTS)
+        arena_release(arena(), description->slot);
     if (description->slot != 0)
         arena_release(arena(), slot);
     if (arena_free_count(arena(), 0, SLOTS) != SLOTS)
@@ -62,8 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!description)
         return 0;
-    load(description, false);
-    load(description, true);
+    load(description, FRAMES_BORROW);
+    load(description, FRAMES_COPY);
+    load(description, FRAMES_LOOK);
     wire__frame__free_unpacked(description, NULL);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "common/packets.h"
 #include "common/protocol.h"
 #include "coordinator/bitstream.h"
+#include "coordinator/cache_entry.h"
 
 #include <libavformat/avformat.h>
 
@@ -238,6 +239,64 @@ static void write_clip(const char *path)
     avformat_close_input(&input);
 }
 
+static AVPacket *some_packet(int number)
+{
+    AVPacket *packet = av_packet_alloc();
+    uint8_t *side;
+
+    if (!packet || av_new_packet(packet, 20 * number) < 0)
+        exit(1);
+    memset(packet->data, number, (size_t)packet->size);
+    packet->pts = packet->dts = number;
+    side = number % 2 ? av_packet_new_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, 5) : NULL;
+    if (side)
+        memset(side, 7, 5);
+    return packet;
+}
+
+// As it is written, and as records whose checksums the target makes.
+static void write_entry(void)
+{
+    FILE *file = open_seed("cache_entry", "file"), *records = open_seed("cache_entry", "records");
+    struct cache_key key = {{0}};
+    struct cache_entry_writer writer;
+    struct chunk *chunk = chunk_new(0);
+    Wire__Chunk wire = WIRE__CHUNK__INIT;
+    Wire__Packet *packets[3];
+    Wire__Done done = WIRE__DONE__INIT;
+    uint8_t message[1000], payload[1000];
+    size_t payload_bytes = 0;
+
+    for (int i = 0; i < 3; i++) {
+        AVPacket *packet = some_packet(i);
+
+        packets[i] = packets_packet_to_wire(packet);
+        memcpy(payload + payload_bytes, packet->data, (size_t)packet->size);
+        payload_bytes += (size_t)packet->size;
+        chunk_take(chunk, &packet);
+    }
+    wire.packets = packets;
+    wire.n_packets = 3;
+    wire.last = chunk->last = true;
+    done.packets = 3;
+    fputc(0, file);
+    cache_entry_write_open(&writer, file, &key);
+    cache_entry_write_chunk(&writer, chunk);
+    cache_entry_write_done(&writer, &done);
+    fputc(1, records);
+    fputc(1, records);
+    put_part(records, message, wire__chunk__pack(&wire, message));
+    put_part(records, payload, payload_bytes);
+    fputc(2, records);
+    put_part(records, message, wire__done__pack(&done, message));
+    put_part(records, payload, 0);
+    for (int i = 0; i < 3; i++)
+        wire__packet__free_unpacked(packets[i], NULL);
+    chunk_free(&chunk);
+    fclose(file);
+    fclose(records);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -248,6 +307,7 @@ int main(int argc, char **argv)
     mkdir(folder, 0777);
     write_messages();
     write_frame();
+    write_entry();
     for (int i = 2; i < argc; i++)
         write_clip(argv[i]);
     return 0;
