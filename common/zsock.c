@@ -1,5 +1,6 @@
 #include "zsock.h"
 
+#include "clock.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ struct zsock {
     uv_idle_t idle;
     int open_handles;
     bool closing, draining;
+    struct zsock_traffic traffic;
 };
 
 // Receives one whole multipart. Parts beyond the limit are read and thrown away; the message then counts as empty and is skipped.
@@ -65,9 +67,15 @@ static void drain(struct zsock *z)
     z->draining = true;
     for (int i = 0; i < MESSAGES_PER_TURN && !z->closing; i++) {
         struct zsock_message message = {.parts = parts};
+        uint64_t start_ns = clock_now_ns();
+        int err = receive(z, parts, &message.count);
 
-        if (receive(z, parts, &message.count) < 0)
+        z->traffic.busy_ns += clock_now_ns() - start_ns;
+        if (err < 0)
             break;
+        z->traffic.received_messages++;
+        for (size_t k = 0; k < message.count; k++)
+            z->traffic.received_bytes += zmq_msg_size(&parts[k]);
         if (message.count > 0)
             z->on_message(z->data, &message);
         for (size_t k = 0; k < message.count; k++)
@@ -167,15 +175,27 @@ int zsock_connect(struct zsock *z, const char *endpoint)
 
 int zsock_send(struct zsock *z, zmq_msg_t *parts, size_t count)
 {
+    uint64_t start_ns = clock_now_ns(), bytes = 0;
     int err = 0;
 
     for (size_t i = 0; i < count; i++) {
+        bytes += zmq_msg_size(&parts[i]);
         if (!err && zmq_msg_send(&parts[i], z->socket, ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
             err = -errno;
         if (err)
             zmq_msg_close(&parts[i]);
     }
+    z->traffic.busy_ns += clock_now_ns() - start_ns;
+    if (!err) {
+        z->traffic.sent_messages++;
+        z->traffic.sent_bytes += bytes;
+    }
     return err;
+}
+
+struct zsock_traffic zsock_traffic(const struct zsock *z)
+{
+    return z->traffic;
 }
 
 void zsock_close(struct zsock **zsock, int linger_ms)

@@ -9,6 +9,7 @@
 #include <zmq.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { ZSOCK_MAX_PARTS = 600 };
 
@@ -30,6 +31,15 @@ int zsock_connect(struct zsock *zsock, const char *endpoint);
 // Sends all parts as one message without waiting and leaves them closed, also on failure. -EAGAIN: the peer's queue is full; -EHOSTUNREACH: no such
 // peer.
 int zsock_send(struct zsock *zsock, zmq_msg_t *parts, size_t count);
+
+// What went through so far, payloads and all, without ZeroMQ's own framing.
+struct zsock_traffic {
+    uint64_t sent_messages, sent_bytes;
+    uint64_t received_messages, received_bytes;
+    uint64_t busy_ns; // that the loop spent in ZeroMQ's calls
+};
+
+struct zsock_traffic zsock_traffic(const struct zsock *zsock);
 
 // Closes at once what was not sent after linger_ms. The memory is gone in a later turn of the loop; *zsock is NULL at once.
 void zsock_close(struct zsock **zsock, int linger_ms);

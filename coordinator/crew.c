@@ -158,6 +158,8 @@ int crew_running(const struct crew *c)
 
 void crew_close(struct crew *c)
 {
+    if (c->hub)
+        c->traffic = hub_traffic(c->hub);
     hub_close(&c->hub);
 }
 

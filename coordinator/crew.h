@@ -18,7 +18,8 @@ struct crew {
     struct private_folder folder;
     char endpoint[96];
     int threads, verbosity;
-    int frames_fd; // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it
+    struct zsock_traffic traffic; // known once the crew is closed
+    int frames_fd;                // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it
 };
 
 // Makes the folder and the socket. On failure one line was logged; crew_clear is due in any case.

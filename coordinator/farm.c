@@ -49,6 +49,7 @@ void farm_fail(struct farm *f, int status, const char *format, ...)
 void farm_start_over(struct farm *f, enum again again)
 {
     f->pass->again = again;
+    f->pass->lost_frames += f->report.frames_done - f->report.frames_found;
     farm_start_ending(f, 1);
 }
 

@@ -15,6 +15,7 @@ enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
 struct pass {
     enum again again;      // in: how to go about it; out: whether it was in vain
     uint64_t retries;      // passes before this one that were
+    uint64_t lost_frames;  // that had come back in these
     int faults;            // renderers whose state was lost with them, by what they worked on
     struct poison poison;  // segments that no renderer survives
     struct verify *verify; // NULL without --verify

@@ -47,6 +47,7 @@ static void deal_task(struct farm *f, struct renderer *renderer)
         return;
     attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
     log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
+    report_first_task(&f->report);
     renderer->faults = scheduler_faults(stage->scheduler, number);
     farm_send_task(f, renderer, shelf_find(&stage->shelf, number), attempt);
 }

@@ -93,6 +93,13 @@ static void tell_end(struct farm *f)
     if (f->options->explain || f->pass->second)
         return;
     f->report.stats.retries = f->pass->retries;
+    f->report.stats.lost_frames += f->pass->lost_frames;
+    f->report.stats.ipc = (struct stats_ipc){
+        .messages = f->crew.traffic.sent_messages + f->crew.traffic.received_messages,
+        .sent_bytes = f->crew.traffic.sent_bytes,
+        .received_bytes = f->crew.traffic.received_bytes,
+        .busy_ns = f->crew.traffic.busy_ns,
+    };
     for (size_t i = 0; i < f->stage_count; i++) {
         f->report.stats.retries += scheduler_retries(f->stages[i].scheduler);
         if (f->pass->verify && i + 1 < f->stage_count && scheduler_total(f->stages[i].scheduler) > 1)

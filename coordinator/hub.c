@@ -4,7 +4,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
-#include "common/zsock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -275,6 +274,11 @@ void hub_forget(struct hub *h, uint32_t number)
             return;
         }
     }
+}
+
+struct zsock_traffic hub_traffic(const struct hub *h)
+{
+    return zsock_traffic(h->zsock);
 }
 
 void hub_close(struct hub **hub)

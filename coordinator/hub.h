@@ -5,6 +5,7 @@
 
 #include "common/chunk.h"
 #include "common/protocol.pb-c.h"
+#include "common/zsock.h"
 
 #include <uv.h>
 
@@ -37,6 +38,7 @@ int hub_send_cancel(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t a
 int hub_send_bye(struct hub *hub, uint32_t peer);
 void hub_forget(struct hub *hub, uint32_t peer); // it is gone; what it still says is ignored
 
+struct zsock_traffic hub_traffic(const struct hub *hub); // with all renderers so far
 void hub_close(struct hub **hub);
 
 #endif

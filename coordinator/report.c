@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 void report_init(struct report *r, const struct options *options)
@@ -52,6 +51,12 @@ void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
     }
     r->last_turn_ns = now_ns;
     r->last_idle_ns = idle_ns;
+}
+
+void report_first_task(struct report *r)
+{
+    if (!r->stats.first_task_ns)
+        r->stats.first_task_ns = clock_now_ns();
 }
 
 // And what its decoder found.
@@ -114,17 +119,6 @@ void report_show(struct report *r, const struct source_facts *facts, uint64_t se
     progress_show(r->progress, &state, now_ns);
 }
 
-// CPU time of all children that have ended: the renderers, and converters of other streams.
-static uint64_t children_cpu_ns(void)
-{
-    struct rusage usage;
-
-    if (getrusage(RUSAGE_CHILDREN, &usage) < 0)
-        return 0;
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
-}
-
 void report_finish(struct report *r, const struct options *options, const struct source_facts *facts)
 {
     struct stats *s = &r->stats;
@@ -132,7 +126,7 @@ void report_finish(struct report *r, const struct options *options, const struct
 
     s->end_ns = clock_now_ns();
     s->video_s = facts->duration_s;
-    s->renderers_cpu_ns = children_cpu_ns();
+    stats_children(s);
     stats_self(s);
     state.frames = state.frames_total = s->frames;
     state.frames_found = r->frames_found;

@@ -23,6 +23,8 @@ void report_grow(struct report *report, size_t renderers); // to that many rende
 // At the end of each turn of the loop: the time now, and the time that the loop has ever spent waiting. What lies between and was not waited is the
 // turn.
 void report_turn(struct report *report, uint64_t now_ns, uint64_t idle_ns);
+// A segment goes to a renderer; only the first one is of interest.
+void report_first_task(struct report *report);
 // written: it is a segment of the output, not a step on the way to one.
 void report_done(struct report *report, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s);
 // A segment of the output that was there already.

@@ -27,6 +27,17 @@ double stats_efficiency(const struct stats *s)
     return efficiency > 1 ? 1 : efficiency; // --threads may use more than one core a worker
 }
 
+static uint64_t cpu_ns(const struct rusage *usage)
+{
+    return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000u +
+           (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000u;
+}
+
+static struct stats_switches switches(const struct rusage *usage)
+{
+    return (struct stats_switches){.voluntary = (uint64_t)usage->ru_nvcsw, .involuntary = (uint64_t)usage->ru_nivcsw};
+}
+
 void stats_self(struct stats *s)
 {
     struct rusage usage;
@@ -34,8 +45,18 @@ void stats_self(struct stats *s)
     if (getrusage(RUSAGE_SELF, &usage) < 0)
         return;
     s->coordinator_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    s->coordinator_cpu_ns =
-        (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
+    s->coordinator_cpu_ns = cpu_ns(&usage);
+    s->coordinator_switches = switches(&usage);
+}
+
+void stats_children(struct stats *s)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_CHILDREN, &usage) < 0)
+        return;
+    s->renderers_cpu_ns = cpu_ns(&usage);
+    s->renderers_switches = switches(&usage);
 }
 
 static void add_number(struct json_object *object, const char *key, double value)
@@ -56,6 +77,30 @@ static void add_text(struct json_object *object, const char *key, const char *va
     json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);
 }
 
+static void add_switches(struct json_object *object, const char *key, const struct stats_switches *switches)
+{
+    struct json_object *one = json_object_new_object();
+
+    add_count(one, "voluntary", switches->voluntary);
+    add_count(one, "involuntary", switches->involuntary);
+    json_object_object_add(object, key, one);
+}
+
+static void add_traffic(struct json_object *top, const struct stats *s)
+{
+    struct json_object *switches = json_object_new_object(), *ipc = json_object_new_object();
+
+    add_switches(switches, "coordinator", &s->coordinator_switches);
+    add_switches(switches, "renderers", &s->renderers_switches);
+    json_object_object_add(top, "context_switches", switches);
+
+    add_count(ipc, "messages", s->ipc.messages);
+    add_count(ipc, "sent_bytes", s->ipc.sent_bytes);
+    add_count(ipc, "received_bytes", s->ipc.received_bytes);
+    add_number(ipc, "loop_ms", s_of(s->ipc.busy_ns) * 1000);
+    json_object_object_add(top, "ipc", ipc);
+}
+
 static struct json_object *to_json(const struct stats *s)
 {
     struct json_object *top = json_object_new_object(), *cpu = json_object_new_object(), *memory = json_object_new_object();
@@ -65,6 +110,7 @@ static struct json_object *to_json(const struct stats *s)
     add_text(top, "output", s->output);
     add_text(top, "codec", s->codec);
     add_number(top, "wall_s", wall_s(s));
+    add_number(top, "first_task_s", s->first_task_ns > s->start_ns ? s_of(s->first_task_ns - s->start_ns) : 0);
     add_number(top, "video_s", s->video_s);
     add_count(top, "frames", s->frames);
     add_number(top, "fps", wall_s(s) > 0 ? (double)s->frames / wall_s(s) : 0);
@@ -73,6 +119,7 @@ static struct json_object *to_json(const struct stats *s)
     add_count(top, "workers", (uint64_t)s->workers);
     add_count(top, "threads", (uint64_t)s->threads);
     add_count(top, "retries", s->retries);
+    add_count(top, "lost_frames", s->lost_frames);
     add_count(top, "decode_errors", s->decode_errors);
     add_count(top, "output_bytes", s->output_bytes);
     add_text(top, "serial_reason", s->serial_reason);
@@ -104,6 +151,7 @@ static struct json_object *to_json(const struct stats *s)
     json_object_object_add(memory, "renderers", peaks);
     json_object_object_add(top, "peak_memory_bytes", memory);
     json_object_object_add(top, "renderers", renderers);
+    add_traffic(top, s);
     return top;
 }
 

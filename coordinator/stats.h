@@ -12,16 +12,31 @@ struct stats_renderer {
     uint64_t peak_memory_bytes;
 };
 
+// How often a process was put aside: because it waited, because others had their turn.
+struct stats_switches {
+    uint64_t voluntary, involuntary;
+};
+
+// Messages between the coordinator and its renderers, payloads included.
+struct stats_ipc {
+    uint64_t messages, sent_bytes, received_bytes;
+    uint64_t busy_ns; // that the coordinator's loop spent on sending and receiving them
+};
+
 struct stats {
     uint64_t start_ns, end_ns; // monotonic
+    uint64_t first_task_ns;    // when the first segment was given to a renderer; 0: never
     uint64_t frames, segments, retries, decode_errors;
     uint64_t segments_found; // of the segments, from the cache
+    uint64_t lost_frames; // that had come back from a renderer when it was lost, and were rendered again
     uint64_t output_bytes;
     int workers, threads;
     uint64_t decode_cpu_ns, filter_cpu_ns, encode_cpu_ns;
     uint64_t loop_max_ns;
     uint64_t coordinator_peak_bytes, coordinator_cpu_ns;
     uint64_t renderers_cpu_ns; // whole processes, as the system counts them
+    struct stats_switches coordinator_switches, renderers_switches;
+    struct stats_ipc ipc;
     const char *input, *output, *codec;
     double video_s;            // length of the video
     const char *serial_reason; // NULL when parallel
@@ -31,10 +46,13 @@ struct stats {
 
 // CPU time of useful work over workers x wall, 0..1.
 double stats_efficiency(const struct stats *stats);
-// Writes the JSON object (keys wall_s, frames, segments, workers, threads, retries, cpu_s{decode,filter,encode,total}, renderers[], efficiency,
-// loop_max_ms, peak_memory_bytes{coordinator,renderers[]}, ...). Returns 0 or -errno.
+// Writes the JSON object (keys wall_s, first_task_s, frames, segments, workers, threads, retries, lost_frames, cpu_s{decode,filter,encode,total},
+// renderers[], efficiency, loop_max_ms, peak_memory_bytes{coordinator,renderers[]}, context_switches{coordinator,renderers}, ipc, ...). Returns 0 or
+// -errno.
 int stats_write(const struct stats *stats, const char *path);
-// Peak resident memory and CPU time of this process.
+// What the system counted for this process: peak resident memory, CPU time, context switches.
 void stats_self(struct stats *stats);
+// For its children that have ended: CPU time and context switches. Nearly all of them are renderers; converters of other streams count along.
+void stats_children(struct stats *stats);
 
 #endif

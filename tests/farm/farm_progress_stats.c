@@ -77,7 +77,7 @@ static void without_a_terminal_nothing_is_drawn(void **state)
 static void stats_hold_sane_figures(void **state)
 {
     const char *path = trial_path("stats.json");
-    struct json_object *top, *cpu, *renderers, *memory;
+    struct json_object *top, *cpu, *renderers, *memory, *ipc, *switches;
     double wall_s, work_s, busy_s = 0, segments = 0;
 
     (void)state;
@@ -94,6 +94,14 @@ static void stats_hold_sane_figures(void **state)
     assert_true(number(top, "segments") > 1);
     assert_true(number(top, "efficiency") > 0 && number(top, "efficiency") <= 1);
     assert_true(number(top, "loop_max_ms") > 0);
+    assert_true(number(top, "first_task_s") > 0 && number(top, "first_task_s") < wall_s);
+    assert_int_equal((int)number(top, "lost_frames"), 0);
+    ipc = get(top, "ipc");
+    assert_true(number(ipc, "messages") > 0 && number(ipc, "sent_bytes") > 0 && number(ipc, "loop_ms") > 0);
+    assert_true(number(ipc, "received_bytes") > number(top, "output_bytes") / 2); // all of the video came that way
+    switches = get(top, "context_switches");
+    assert_true(number(get(switches, "coordinator"), "voluntary") > 0);
+    assert_true(number(get(switches, "renderers"), "voluntary") > 0);
     cpu = get(top, "cpu_s");
     assert_true(number(cpu, "decode") > 0);
     assert_true(number(cpu, "filter") > 0);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -33,6 +34,11 @@ static struct stats some(void)
                           .frames = 500,
                           .segments = 5,
                           .retries = 1,
+                          .lost_frames = 77,
+                          .first_task_ns = 100 * S + S / 4,
+                          .coordinator_switches = {.voluntary = 11, .involuntary = 12},
+                          .renderers_switches = {.voluntary = 13, .involuntary = 14},
+                          .ipc = {.messages = 21, .sent_bytes = 22, .received_bytes = 23, .busy_ns = S / 500},
                           .output_bytes = 4096,
                           .workers = 2,
                           .threads = 1,
@@ -121,6 +127,16 @@ static void every_figure_is_written(void **state)
     assert_near(number(object, "cpu_s/total"), 19.5, 1e-6);
     assert_near(number(object, "efficiency"), 0.9, 1e-6);
     assert_near(number(object, "loop_max_ms"), 2.5, 1e-6);
+    assert_near(number(object, "first_task_s"), 0.25, 1e-6);
+    assert_near(number(object, "lost_frames"), 77, 0);
+    assert_near(number(object, "context_switches/coordinator/voluntary"), 11, 0);
+    assert_near(number(object, "context_switches/coordinator/involuntary"), 12, 0);
+    assert_near(number(object, "context_switches/renderers/voluntary"), 13, 0);
+    assert_near(number(object, "context_switches/renderers/involuntary"), 14, 0);
+    assert_near(number(object, "ipc/messages"), 21, 0);
+    assert_near(number(object, "ipc/sent_bytes"), 22, 0);
+    assert_near(number(object, "ipc/received_bytes"), 23, 0);
+    assert_near(number(object, "ipc/loop_ms"), 2, 1e-6);
     assert_near(number(object, "peak_memory_bytes/coordinator"), 5000, 0);
     assert_near(number(object, "peak_memory_bytes/renderers/1"), 2000, 0);
     assert_near(number(object, "renderers/0/busy_s"), 9, 1e-6);
@@ -168,6 +184,7 @@ static void without_renderers_there_are_empty_lists(void **state)
     (void)state;
     assert_int_equal(json_object_array_length(at(object, "renderers")), 0);
     assert_near(number(object, "fps"), 0, 0);
+    assert_near(number(object, "first_task_s"), 0, 0);
     json_object_put(object);
 }
 
@@ -190,6 +207,23 @@ static void this_process_has_used_memory_and_time(void **state)
     assert_true(stats.coordinator_peak_bytes % 1024 == 0);
 }
 
+static void children_that_ended_are_counted(void **state)
+{
+    struct stats stats = {0};
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0) {
+        for (volatile unsigned i = 0; i < 20000000; i++)
+            ;
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    stats_children(&stats);
+    assert_true(stats.renderers_cpu_ns > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +235,7 @@ int main(void)
         cmocka_unit_test(without_renderers_there_are_empty_lists),
         cmocka_unit_test(a_path_that_cannot_be_written_is_an_error),
         cmocka_unit_test(this_process_has_used_memory_and_time),
+        cmocka_unit_test(children_that_ended_are_counted),
     };
 
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
