@@ -161,12 +161,17 @@ check-damaged: all $(B)/tests/damaged/damage
 check-suite: all
 	$(Q)BUILD=$(B) scripts/check-suite
 
+MEASURE := $(DESTDIR)$(PREFIX)/share/renderfarm/measure
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(MEASURE)
 	install -m 755 $(B)/renderfarm $(B)/renderfarm-renderer $(DESTDIR)$(PREFIX)/bin
+	install -m 755 scripts/speedup $(DESTDIR)$(PREFIX)/bin/renderfarm-speedup
+	install -m 644 scripts/measure/* $(MEASURE)
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/renderfarm $(DESTDIR)$(PREFIX)/bin/renderfarm-renderer
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,renderfarm renderfarm-renderer renderfarm-speedup) $(addprefix $(MEASURE)/,$(notdir $(wildcard scripts/measure/*)))
+	-rmdir $(MEASURE) $(DESTDIR)$(PREFIX)/share/renderfarm 2>/dev/null
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
