@@ -50,6 +50,10 @@ void farm_start_over(struct farm *f, enum again again)
 {
     f->pass->again = again;
     f->pass->lost_frames += f->report.frames_done - f->report.frames_found;
+    f->pass->lost_ns += report_busy_ns(&f->report);
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        if (f->crew.roster.renderers[i].state == RENDERER_BUSY)
+            f->pass->lost_ns += clock_now_ns() - f->crew.roster.renderers[i].since_ns;
     farm_start_ending(f, 1);
 }
 

@@ -13,9 +13,10 @@ enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
 
 // One run through the job, from start to end.
 struct pass {
-    enum again again;      // in: how to go about it; out: whether it was in vain
-    uint64_t retries;      // passes before this one that were
-    uint64_t lost_frames;  // that had come back in these
+    enum again again;     // in: how to go about it; out: whether it was in vain
+    uint64_t retries;     // passes before this one that were
+    uint64_t lost_frames; // what these had done in vain, as in stats.h
+    uint64_t lost_ns;
     int faults;            // renderers whose state was lost with them, by what they worked on
     struct poison poison;  // segments that no renderer survives
     struct verify *verify; // NULL without --verify

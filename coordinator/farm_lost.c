@@ -138,8 +138,8 @@ static void lose_segment(struct farm *f, const struct renderer *was, bool fault,
 
     farm_segment_span(f, stage, was->segment, &from_s, &to_s);
     stage_on_lost(stage, was->segment, was->slot);
-    if (stage == farm_last_stage(f))
-        f->report.stats.lost_frames += was->received;
+    f->report.stats.lost_frames += was->received;
+    f->report.stats.lost_ns += clock_now_ns() - was->since_ns;
     farm_lose_kept(f, stage, was->segment);
     if (scheduler_on_lost(stage->scheduler, was->segment, was->attempt, was->slot, fault, was->received))
         return;

@@ -94,6 +94,7 @@ static void tell_end(struct farm *f)
         return;
     f->report.stats.retries = f->pass->retries;
     f->report.stats.lost_frames += f->pass->lost_frames;
+    f->report.stats.lost_ns += f->pass->lost_ns;
     f->report.stats.ipc = (struct stats_ipc){
         .messages = f->crew.traffic.sent_messages + f->crew.traffic.received_messages,
         .sent_bytes = f->crew.traffic.sent_bytes,

@@ -53,6 +53,15 @@ void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
     r->last_idle_ns = idle_ns;
 }
 
+uint64_t report_busy_ns(const struct report *r)
+{
+    uint64_t busy_ns = 0;
+
+    for (size_t i = 0; i < r->stats.renderer_count; i++)
+        busy_ns += r->stats.renderers[i].busy_ns;
+    return busy_ns;
+}
+
 void report_first_task(struct report *r)
 {
     if (!r->stats.first_task_ns)

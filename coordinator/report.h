@@ -33,6 +33,7 @@ void report_found(struct report *report, const Wire__Done *done, double first_er
 void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total,
                  int busy);
 // After a job that went well.
+uint64_t report_busy_ns(const struct report *report); // of all renderers
 void report_finish(struct report *report, const struct options *options, const struct source_facts *facts);
 void report_clear(struct report *report);
 

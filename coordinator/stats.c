@@ -120,6 +120,7 @@ static struct json_object *to_json(const struct stats *s)
     add_count(top, "threads", (uint64_t)s->threads);
     add_count(top, "retries", s->retries);
     add_count(top, "lost_frames", s->lost_frames);
+    add_number(top, "lost_s", s_of(s->lost_ns));
     add_count(top, "decode_errors", s->decode_errors);
     add_count(top, "output_bytes", s->output_bytes);
     add_text(top, "serial_reason", s->serial_reason);

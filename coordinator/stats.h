@@ -28,7 +28,8 @@ struct stats {
     uint64_t first_task_ns;    // when the first segment was given to a renderer; 0: never
     uint64_t frames, segments, retries, decode_errors;
     uint64_t segments_found; // of the segments, from the cache
-    uint64_t lost_frames; // that had come back from a renderer when it was lost, and were rendered again
+    // What renderers that were lost had done in vain: frames that had come back, and how long they had worked on these and on what was in the making.
+    uint64_t lost_frames, lost_ns;
     uint64_t output_bytes;
     int workers, threads;
     uint64_t decode_cpu_ns, filter_cpu_ns, encode_cpu_ns;
@@ -46,9 +47,9 @@ struct stats {
 
 // CPU time of useful work over workers x wall, 0..1.
 double stats_efficiency(const struct stats *stats);
-// Writes the JSON object (keys wall_s, first_task_s, frames, segments, workers, threads, retries, lost_frames, cpu_s{decode,filter,encode,total},
-// renderers[], efficiency, loop_max_ms, peak_memory_bytes{coordinator,renderers[]}, context_switches{coordinator,renderers}, ipc, ...). Returns 0 or
-// -errno.
+// Writes the JSON object (keys wall_s, first_task_s, frames, segments, workers, threads, retries, lost_frames, lost_s,
+// cpu_s{decode,filter,encode,total}, renderers[], efficiency, loop_max_ms, peak_memory_bytes{coordinator,renderers[]},
+// context_switches{coordinator,renderers}, ipc, ...). Returns 0 or -errno.
 int stats_write(const struct stats *stats, const char *path);
 // What the system counted for this process: peak resident memory, CPU time, context switches.
 void stats_self(struct stats *stats);

@@ -181,3 +181,105 @@ ffmpeg_run() {
         match($0, /frame= *[0-9]+/) { f = substr($0, RSTART + 6, RLENGTH - 6) }
         END { printf "%.3f %.0f %d\n", u + s, m * 1024, f }')
 }
+
+# ---- Options that are passed on ----
+
+# take_arguments 'OWN OPTION...' ARGUMENT...: prints the usage if asked, else $arguments, in which every option is one --name=value. OWN: those of the
+# script with a value.
+take_arguments() {
+    local own=$1 argument
+    shift
+    arguments=()
+    for argument; do
+        case $argument in -h | --help) print_usage; exit 0 ;; esac
+    done
+    while [ $# -gt 0 ]; do
+        argument=$1
+        shift
+        case $argument in -j) argument=--workers ;; -t) argument=--threads ;; -f) argument=--filter ;; -c) argument=--codec ;; esac
+        case " $own --workers --threads --filter --vf --codec --crf --preset --bitrate --encoder-options --pix-fmt --segment --encode --parallel-safe --stall-timeout " in
+            *" $argument "*)
+                [ $# -gt 0 ] || stop 2 "$argument needs a value (--help lists the options)"
+                arguments+=("$argument=$1")
+                shift
+                continue
+                ;;
+        esac
+        case $argument in
+            --)
+                for argument; do
+                    [[ $argument = /* ]] || argument=./$argument # a name that begins with a dash is no option
+                    arguments+=("$argument")
+                done
+                return
+                ;;
+            -j?*) arguments+=("--workers=${argument#-j}") ;;
+            -t?*) arguments+=("--threads=${argument#-t}") ;;
+            -f?*) arguments+=("--filter=${argument#-f}") ;;
+            -c?*) arguments+=("--codec=${argument#-c}") ;;
+            -y | -v | -q) ;; # the script's own business
+            *) arguments+=("$argument") ;;
+        esac
+    done
+}
+
+# The options of renderfarm that are passed on, and the same in ffmpeg's words; what ffmpeg need not know is only renderfarm's.
+farm_options=() before_input=() ffmpeg_options=() audio=1 untranslated=''
+
+take_encoder_options() {
+    local pair
+    # Quoted values, and lists in a value, are more than cutting at colons can do.
+    if [[ $1 = *[\\\']* ]]; then
+        untranslated="--encoder-options=$1"
+        return
+    fi
+    local IFS=:
+    for pair in $1; do ffmpeg_options+=("-${pair%%=*}:v" "${pair#*=}"); done
+}
+
+# take_farm_option --NAME[=VALUE]
+take_farm_option() {
+    local name=${1%%=*} value=${1#*=}
+    case $1 in
+        --filter=* | --vf=*) [ -z "$value" ] || ffmpeg_options+=(-vf "$value") ;;
+        --codec=*) ffmpeg_options+=(-c:v "$value") ;;
+        --crf=* | --preset=*) ffmpeg_options+=("-${name#--}" "$value") ;;
+        --bitrate=*) ffmpeg_options+=(-b:v "$value") ;;
+        --pix-fmt=*) ffmpeg_options+=(-pix_fmt "$value") ;;
+        --encoder-options=*) take_encoder_options "$value" ;;
+        --no-audio) audio='' ;;
+        --no-autorotate) before_input+=(-noautorotate) ;;
+        --explain | --verify | --stats | --stats=* | --progress | --progress=*) stop 2 "$name is not for measuring (--help says what is)" ;;
+        --version) exec "$renderfarm" --version ;;
+        --overwrite | --quiet | --verbose) return ;; # the script's own business
+    esac
+    farm_options+=("$1")
+}
+
+# container_for INPUT: the extension of its renders
+container_for() {
+    local extension=${1##*.}
+    case ${extension,,} in mp4 | m4v | mov | mkv | webm) echo "${extension,,}" ;; *) echo mkv ;; esac
+}
+
+# explain INPUT OUTPUT: $limit, what --explain says limits the speed-up; and whether all options are right, before minutes have gone by
+explain() {
+    local status=0
+    timed "$renderfarm" --explain --quiet "${farm_options[@]}" -- "$1" "$2" || status=$?
+    [ "$status" -eq 0 ] || pass_on "$status"
+    limit=$(sed -n 's/^limit: //p' "$scratch/out" | head -n 1)
+}
+
+# plain_ffmpeg INPUT OUTPUT: the same work by ffmpeg as people run it; 1, and a note, when it cannot be done
+plain_ffmpeg() {
+    local streams=(-map 0:v:0)
+    if [ -n "$untranslated" ]; then
+        note "plain ffmpeg is left out: $untranslated cannot be put into its words"
+        return 1
+    fi
+    [ -z "$audio" ] || streams+=(-map '0:a?' -c:a copy)
+    if ! ffmpeg_run "${before_input[@]}" -i "file:$1" "${streams[@]}" "${ffmpeg_options[@]}" -fps_mode passthrough "$2"; then
+        note "plain ffmpeg is left out, it failed: $(tr '\r' '\n' <"$scratch/said" | grep -v '^bench: ' | tail -n 1)"
+        return 1
+    fi
+}

@@ -3,6 +3,8 @@
 
 #include "tests/support/command.h"
 
+#include <json-c/json.h>
+
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,6 +22,18 @@ static pid_t process_of(const struct command *command, unsigned slot)
     return (pid_t)strtol(found + strlen(text), NULL, 10);
 }
 
+// The work that was done in vain is told.
+static void assert_lost(const char *stats)
+{
+    struct json_object *top = json_object_from_file(stats), *lost, *retries;
+
+    assert_non_null(top);
+    assert_true(json_object_object_get_ex(top, "lost_s", &lost) && json_object_object_get_ex(top, "retries", &retries));
+    assert_true(json_object_get_double(lost) > 0);
+    assert_true(json_object_get_int(retries) > 0);
+    json_object_put(top);
+}
+
 // Renders with two workers, sends the signal to one of the renderers when so many have work, and compares with a render that nobody disturbed.
 static const char *disturb(const char *filter, const char *busy, unsigned slot, int signal_number)
 {
@@ -30,14 +44,15 @@ static const char *disturb(const char *filter, const char *busy, unsigned slot, 
     trial_ffmpeg("-stream_loop", "3", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
     trial_render(input, out, "--workers=2", "--segment=1", chain, "--preset=ultrafast", NULL);
     calm = trial_sha256(out);
-    command = trial_start(
-        ARGUMENTS("-y", "-v", "--workers=2", "--segment=1", chain, "--preset=ultrafast", "--stall-timeout=1", "--progress=json", input, out));
+    command = trial_start(ARGUMENTS("-y", "-v", "--workers=2", "--segment=1", chain, "--preset=ultrafast", "--stall-timeout=1", "--progress=json",
+                                    trial_format("--stats=%s", trial_path("stats.json")), input, out));
     assert_true(command_wait_for(command, busy, 60));
     kill(process_of(command, slot), signal_number);
     command_wait(command, 120);
     if (command->status != 0)
         fail_msg("status %d: %s", command->status, command->err);
     assert_string_equal(trial_sha256(out), calm);
+    assert_lost(trial_path("stats.json"));
     return command->err;
 }
 
