@@ -181,6 +181,11 @@ bool cache_ready(const struct cache *c)
     return c->ready;
 }
 
+struct lane *cache_lane(struct cache *c)
+{
+    return &c->lane;
+}
+
 bool cache_busy(const struct cache *c)
 {
     return lane_busy(&c->lane);

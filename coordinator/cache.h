@@ -33,6 +33,7 @@ struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes,
 void cache_start(struct cache *cache, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan, Wire__FilterFacts *const *filters,
                  size_t filter_count);
 bool cache_ready(const struct cache *cache); // segments can be asked for
+struct lane *cache_lane(struct cache *cache);
 bool cache_busy(const struct cache *cache);
 
 // Whether it is there. by_content: all of the segment's packets are on the shelf, and stay there as they are until the answer.

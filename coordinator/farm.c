@@ -4,6 +4,7 @@
 
 #include "common/avx.h"
 #include "common/clock.h"
+#include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -128,7 +129,7 @@ static void end_when_quiet(struct farm *f)
         farm_hurry(f);
         return;
     }
-    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || (f->cache && cache_busy(f->cache)))
+    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || (f->cache && cache_busy(f->cache)) || trace_busy(f->trace))
         return;
     farm_close(f);
 }
@@ -183,6 +184,17 @@ static void replace_hanging(struct farm *f)
     crew_condemn(&f->crew, renderer);
 }
 
+static void trace_now(struct farm *f)
+{
+    uint64_t shelf_bytes = 0, assembly_bytes = 0;
+
+    for (size_t i = 0; i < f->stage_count; i++) {
+        shelf_bytes += f->stages[i].shelf.size_bytes;
+        assembly_bytes += assembler_held_bytes(f->stages[i].assembler);
+    }
+    trace_counters(f->trace, clock_now_ns(), shelf_bytes, assembly_bytes, (unsigned)roster_count(&f->crew.roster, RENDERER_BUSY));
+}
+
 void farm_tick(struct farm *f)
 {
     if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
@@ -195,6 +207,8 @@ void farm_tick(struct farm *f)
     }
     replace_hanging(f);
     farm_start_due(f);
+    if (f->trace)
+        trace_now(f);
     // The slots of frames are given back in silence.
     if (f->arena)
         farm_pump(f);
@@ -245,6 +259,22 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     init_job(f);
 }
 
+// A pass that is repeated writes its trace over that of the one before.
+static int open_trace(struct farm *f)
+{
+    int err = trace_open(&f->trace, &f->loop, f->options->trace_path, f->report.stats.start_ns);
+
+    if (err < 0) {
+        log_error("%s: the trace cannot be written: %s", f->options->trace_path, err_text(err));
+        return err;
+    }
+    trace_lane(f->trace, &f->intake.lane, "reading");
+    trace_lane(f->trace, &f->outlet.lane, "writing");
+    if (f->cache)
+        trace_lane(f->trace, cache_lane(f->cache), "cache");
+    return 0;
+}
+
 int farm_start(struct farm *f)
 {
     const struct options *o = f->options;
@@ -267,6 +297,8 @@ int farm_start(struct farm *f)
 
     outlet_init(&f->outlet, &f->loop, &setup, farm_on_outlet, f);
     farm_open_cache(f);
+    if (o->trace_path && !f->pass->second && open_trace(f) < 0)
+        return -EIO;
     intake_open(&f->intake);
     for (size_t i = 0; i < f->crew.roster.count && !err; i++)
         err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
@@ -275,6 +307,12 @@ int farm_start(struct farm *f)
 
 void farm_clear(struct farm *f)
 {
+    if (f->trace) {
+        int err = trace_close(&f->trace);
+
+        if (err < 0)
+            log_warn("%s: the trace is not whole: %s", f->options->trace_path, err_text(err));
+    }
     report_clear(&f->report);
     cache_free(&f->cache);
     outlet_clear(&f->outlet);

@@ -39,6 +39,7 @@ static void deal_task(struct farm *f, struct renderer *renderer)
 {
     struct stage *stage = &f->stages[renderer->stage];
     uint32_t number = scheduler_next(stage->scheduler), attempt;
+    const struct shelf_segment *segment;
     const struct poison_entry *poison = number == SCHEDULER_NONE ? NULL : poison_find(&f->pass->poison, renderer->stage, number);
 
     if (poison && poison->way == POISON_SKIP)
@@ -49,7 +50,10 @@ static void deal_task(struct farm *f, struct renderer *renderer)
     log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
     report_first_task(&f->report);
     renderer->faults = scheduler_faults(stage->scheduler, number);
-    farm_send_task(f, renderer, shelf_find(&stage->shelf, number), attempt);
+    segment = shelf_find(&stage->shelf, number);
+    farm_send_task(f, renderer, segment, attempt);
+    if (stage->plan->decode)
+        trace_dealt(f->trace, number, segment->read_ns, renderer->since_ns);
 }
 
 // Segments to be left out, once all that belongs to them is here.

@@ -174,6 +174,9 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len);
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
+    trace_task(f->trace, renderer->slot, renderer->stage, done->segment, done->attempt, clock_now_ns() - busy_ns, clock_now_ns(), done);
+    if (stage == farm_last_stage(f))
+        trace_finished(f->trace, done->segment, clock_now_ns());
     farm_keep_done(f, stage, done);
     stage->given += done->packets;
     stage_on_done(stage, done->segment);

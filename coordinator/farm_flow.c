@@ -1,5 +1,6 @@
 #include "farm_state.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 
@@ -49,6 +50,7 @@ static void shelve_run(struct farm *f)
         if (run->first) {
             scheduler_on_segment(stage->scheduler, run->segment);
             segment = shelf_add(&stage->shelf, run->segment);
+            segment->read_ns = clock_now_ns();
             segment->keep_from = run->keep_from;
             segment->keep_to = run->keep_to;
             segment->held_back = stage->holds_back;
@@ -176,6 +178,7 @@ void farm_write_next(struct farm *f)
     // First, because the segment behind a finished one may have chunks that nothing else will ask for.
     while (assembler_finished(stage->assembler, &number)) {
         scheduler_on_written(stage->scheduler, number);
+        trace_written(f->trace, number, clock_now_ns());
         log_debug("segment %u is written", number);
     }
     if (outlet_busy(&f->outlet))

@@ -232,6 +232,8 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
     f->memory_kills = memory_kills_now;
     if (was->state != RENDERER_BUSY)
         return;
+    if (!was->probing)
+        trace_task(f->trace, was->slot, was->stage, was->segment, was->attempt, was->since_ns, clock_now_ns(), NULL);
     if (was->probing) {
         if (f->probe_attempt >= SCHEDULER_MAX_FAULTS)
             farm_fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);

@@ -109,6 +109,23 @@ int farm_make_plan(struct farm *f)
     return staff_stages(f);
 }
 
+static void name_tracks(struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count && f->trace; i++) {
+        const struct renderer *renderer = &f->crew.roster.renderers[i];
+        const struct plan_stage *stage = renderer->stage < f->stage_count ? &f->plan.stages[renderer->stage] : NULL;
+        char *filters = stage ? plan_filter_names(&f->plan, stage) : NULL;
+        char *what = stage ? mem_format("%s%s%s%s", stage->decode ? "decode " : "", filters, *filters && stage->encode ? " " : "",
+                                        stage->encode ? "encode" : "")
+                           : NULL;
+
+        if (what)
+            trace_renderer(f->trace, renderer->slot, renderer->stage, what);
+        free(filters);
+        free(what);
+    }
+}
+
 void farm_say_plan(struct farm *f)
 {
     char *text = plan_describe(&f->plan);
@@ -122,5 +139,6 @@ void farm_say_plan(struct farm *f)
     log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
              f->plan.stages[f->stage_count - 1].parallel ? "in segments" : "in one segment");
     f->report.stats.serial_reason = f->plan.reason;
+    name_tracks(f);
     free(text);
 }

@@ -65,7 +65,9 @@ static void on_turn_end(uv_prepare_t *handle)
 {
     struct farm *f = handle->data;
 
-    report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(&f->loop));
+    uint64_t turn_ns = report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(&f->loop));
+
+    trace_turn(f->trace, uv_hrtime() - turn_ns, uv_hrtime());
 }
 
 static void init_loop(struct farm *f)

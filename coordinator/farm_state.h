@@ -13,6 +13,7 @@
 #include "plan.h"
 #include "report.h"
 #include "stage.h"
+#include "trace.h"
 #include "watch.h"
 
 #include <uv.h>
@@ -70,6 +71,7 @@ struct farm {
 
     // What is told.
     struct report report;
+    struct trace *trace; // NULL: none
     struct explain_cuts cuts;
 };
 

@@ -1,5 +1,6 @@
 #include "lane.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@ struct lane_job {
     struct lane_job *next;
     lane_call work, done;
     void *data;
+    uint64_t from_ns, to_ns;
 };
 
 static void start_next(struct lane *lane);
@@ -16,7 +18,9 @@ static void in_pool(uv_work_t *request)
 {
     struct lane *lane = request->data;
 
+    lane->first->from_ns = clock_now_ns();
     lane->first->work(lane->first->data);
+    lane->first->to_ns = clock_now_ns();
 }
 
 static void on_loop(uv_work_t *request, int status)
@@ -26,6 +30,8 @@ static void on_loop(uv_work_t *request, int status)
     lane_call done = job->done;
     void *data = job->data;
 
+    if (lane->on_call)
+        lane->on_call(lane->on_call_data, job->from_ns, job->to_ns);
     (void)status; // work that has started is never cancelled
     lane->first = job->next;
     if (!lane->first)
@@ -61,6 +67,12 @@ void lane_run(struct lane *lane, lane_call work, lane_call done, void *data)
         lane->first = job;
     lane->last = job;
     start_next(lane);
+}
+
+void lane_watch(struct lane *lane, void (*on_call)(void *data, uint64_t from_ns, uint64_t to_ns), void *data)
+{
+    lane->on_call = on_call;
+    lane->on_call_data = data;
 }
 
 bool lane_busy(const struct lane *lane)

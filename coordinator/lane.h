@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef void (*lane_call)(void *data);
 
@@ -14,11 +15,15 @@ struct lane {
     uv_work_t request;
     bool busy;
     struct lane_job *first, *last;
+    void (*on_call)(void *data, uint64_t from_ns, uint64_t to_ns);
+    void *on_call_data;
 };
 
 void lane_init(struct lane *lane, uv_loop_t *loop);
 // work(data) runs in the pool, then done(data) on the loop. data belongs to the caller until done returns.
 void lane_run(struct lane *lane, lane_call work, lane_call done, void *data);
+// From now on each call's beginning and end are told (clock_now_ns), on the loop, before its done(data).
+void lane_watch(struct lane *lane, void (*on_call)(void *data, uint64_t from_ns, uint64_t to_ns), void *data);
 bool lane_busy(const struct lane *lane);
 
 #endif

@@ -31,6 +31,7 @@ enum {
     LONG_NO_AUTOROTATE,
     LONG_PROGRESS,
     LONG_STATS,
+    LONG_TRACE,
     LONG_VERIFY,
     LONG_ON_POISON,
     LONG_MEMORY,
@@ -70,6 +71,7 @@ static const struct option long_options[] = {
     {"overwrite", no_argument, NULL, 'y'},
     {"progress", required_argument, NULL, LONG_PROGRESS},
     {"stats", required_argument, NULL, LONG_STATS},
+    {"trace", required_argument, NULL, LONG_TRACE},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -137,6 +139,7 @@ static void print_help(int cores)
            "      --progress=MODE        auto, bar, json (one object a line on standard output)\n"
            "                             or off (default: auto)\n"
            "      --stats=FILE           write figures of the run to FILE, as JSON\n"
+           "      --trace=FILE           write what was done when to FILE, for Perfetto or chrome://tracing\n"
            "  -v, --verbose              say more; twice: say it for every segment\n"
            "  -q, --quiet                say nothing but errors\n"
            "  -h, --help                 this text\n"
@@ -437,6 +440,9 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     case LONG_STATS:
         replace(&o->stats_path, optarg);
         break;
+    case LONG_TRACE:
+        replace(&o->trace_path, optarg);
+        break;
     case 'v':
         o->verbosity = o->verbosity <= 0 ? 1 : 2;
         break;
@@ -546,6 +552,7 @@ void options_clear(struct options *o)
     free(o->codec);
     free(o->pixel_format);
     free(o->stats_path);
+    free(o->trace_path);
     free(o->cache_path);
     *o = (struct options){0};
 }

@@ -41,16 +41,20 @@ void report_grow(struct report *r, size_t renderers)
         r->stats.renderers[r->stats.renderer_count] = (struct stats_renderer){.slot = (uint32_t)r->stats.renderer_count};
 }
 
-void report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
+uint64_t report_turn(struct report *r, uint64_t now_ns, uint64_t idle_ns)
 {
+    uint64_t turn_ns = 0;
+
     if (r->last_turn_ns) {
         uint64_t wall_ns = now_ns - r->last_turn_ns, waited_ns = idle_ns - r->last_idle_ns;
 
-        if (wall_ns > waited_ns && wall_ns - waited_ns > r->stats.loop_max_ns)
-            r->stats.loop_max_ns = wall_ns - waited_ns;
+        turn_ns = wall_ns > waited_ns ? wall_ns - waited_ns : 0;
+        if (turn_ns > r->stats.loop_max_ns)
+            r->stats.loop_max_ns = turn_ns;
     }
     r->last_turn_ns = now_ns;
     r->last_idle_ns = idle_ns;
+    return turn_ns;
 }
 
 uint64_t report_busy_ns(const struct report *r)

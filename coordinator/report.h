@@ -21,8 +21,8 @@ struct report {
 void report_init(struct report *report, const struct options *options);
 void report_grow(struct report *report, size_t renderers); // to that many renderers
 // At the end of each turn of the loop: the time now, and the time that the loop has ever spent waiting. What lies between and was not waited is the
-// turn.
-void report_turn(struct report *report, uint64_t now_ns, uint64_t idle_ns);
+// turn, which is returned.
+uint64_t report_turn(struct report *report, uint64_t now_ns, uint64_t idle_ns);
 // A segment goes to a renderer; only the first one is of interest.
 void report_first_task(struct report *report);
 // written: it is a segment of the output, not a step on the way to one.

@@ -25,6 +25,7 @@ struct shelf_segment {
     bool asked;             // and has asked the cache
     bool settled;           // it has not: what still comes of it is let go
     bool repeatable;        // nothing was let go
+    uint64_t read_ns;       // when it was begun to be read; 0: unknown
     int64_t first_pts;      // of the stage's own frames; INT64_MIN where it is told by keep_from
     int64_t last_pts;       // input time base
 };

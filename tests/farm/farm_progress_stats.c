@@ -122,6 +122,57 @@ static void stats_hold_sane_figures(void **state)
     json_object_put(top);
 }
 
+static size_t count_slices(struct json_object *events, const char *begin, const char *key)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_object_array_length(events); i++) {
+        struct json_object *event = json_object_array_get_idx(events, i), *name, *arguments, *value;
+
+        if (!json_object_object_get_ex(event, "name", &name) || strncmp(json_object_get_string(name), begin, strlen(begin)) != 0)
+            continue;
+        count += !key || (json_object_object_get_ex(event, "args", &arguments) && json_object_object_get_ex(arguments, key, &value));
+    }
+    return count;
+}
+
+static void trace_has_every_segment(void **state)
+{
+    static const char *const chains[] = {"--filter=hflip", "--filter=hflip,hqdn3d,tmix=frames=3"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
+        const char *trace = trial_path("trace.json"), *stats = trial_path("stats.json");
+        struct json_object *events, *figures;
+        double segments;
+
+        trial_render(trial_sample("plain.mp4"), trial_path("out.mp4"), "-y", "--segment=0.5", chains[i], trial_format("--trace=%s", trace),
+                     trial_format("--stats=%s", stats), trial_workers(), NULL);
+        events = json_object_from_file(trace);
+        figures = json_object_from_file(stats);
+        assert_non_null(events);
+        assert_non_null(figures);
+        assert_true(json_object_is_type(events, json_type_array));
+        segments = number(figures, "segments");
+        assert_true((double)count_slices(events, "segment ", "encode_ms") >= segments);
+        assert_true((double)count_slices(events, "waits for its turn", "segment") >= segments - 1); // none when it was written at once
+        assert_true(count_slices(events, "reading", NULL) > 0 && count_slices(events, "writing", NULL) > 0);
+        assert_true(count_slices(events, "thread_name", "name") >= 4);
+        json_object_put(events);
+        json_object_put(figures);
+    }
+}
+
+static void trace_that_cannot_be_written_is_an_error(void **state)
+{
+    const struct command *command = trial_run(trial_sample("plain.mp4"), trial_path("out.mp4"), "--trace=/nonexistent/trace.json", NULL);
+
+    (void)state;
+    assert_int_equal(command->status, 1);
+    assert_string_equal(command->err, "renderfarm: /nonexistent/trace.json: the trace cannot be written: No such file or directory\n");
+    trial_assert_only(trial_path("."), "tmp", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +180,8 @@ int main(void)
         TRIAL(progress_that_is_off_says_nothing),
         TRIAL(without_a_terminal_nothing_is_drawn),
         TRIAL(stats_hold_sane_figures),
+        TRIAL(trace_has_every_segment),
+        TRIAL(trace_that_cannot_be_written_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,12 @@ void lane_run(struct lane *lane, lane_call work, lane_call done, void *data)
     start_next(lane);
 }
 
+void lane_watch(struct lane *lane, void (*on_call)(void *data, uint64_t from_ns, uint64_t to_ns), void *data)
+{
+    lane->on_call = on_call;
+    lane->on_call_data = data;
+}
+
 bool lane_busy(const struct lane *lane)
 {
     return lane->first != NULL;
