@@ -3,12 +3,14 @@
 #include "common/err.h"
 #include "common/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,17 +80,53 @@ static char *temporary_name(const struct output_file *f)
     return mem_format("%s/.%.200s.renderfarm-%ld.part", f->folder, base_name(f->target), (long)getpid());
 }
 
+// ".NAME.renderfarm-123.part" of the same NAME.
+static bool is_temporary(const struct output_file *f, const char *name)
+{
+    char *prefix = mem_format(".%.200s.renderfarm-", base_name(f->target));
+    size_t length = strlen(prefix), digits;
+    bool yes = strncmp(name, prefix, length) == 0;
+
+    free(prefix);
+    digits = yes ? strspn(name + length, "0123456789") : 0;
+    return digits > 0 && strcmp(name + length + digits, ".part") == 0;
+}
+
+// Whoever writes one keeps it locked; a killed process does not any more.
+static void remove_left_overs(const struct output_file *f)
+{
+    DIR *dir = opendir(f->folder);
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        int fd = is_temporary(f, entry->d_name) ? openat(dirfd(dir), entry->d_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+
+        if (fd < 0)
+            continue;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+        close(fd);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 int output_file_create(struct output_file *f, char **why)
 {
     int err;
 
+    remove_left_overs(f);
     f->fd = open(f->folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
-    if (f->fd >= 0)
+    if (f->fd >= 0) {
+        flock(f->fd, LOCK_EX | LOCK_NB); // for the moment in which it may have a temporary name
         return 0;
+    }
     f->temporary = temporary_name(f);
     f->fd = open(f->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (f->fd >= 0)
+    if (f->fd >= 0) {
+        flock(f->fd, LOCK_EX | LOCK_NB);
         return 0;
+    }
     err = -errno;
     free(f->temporary);
     f->temporary = NULL;

@@ -17,7 +17,7 @@ struct output_file {
 // Zeroes the struct first, writes nothing. -EEXIST if it is there and overwrite is not set, -EINVAL if it is the input, or another code; *why is one
 // sentence.
 int output_file_check(struct output_file *file, const char *path, const char *input, bool overwrite, char **why);
-// Creates it. fd is open for reading and writing.
+// Creates it, and removes what killed processes left of the same file. fd is open for reading and writing.
 int output_file_create(struct output_file *file, char **why);
 // Syncs, gives it its name and syncs the folder. On failure the file is gone.
 int output_file_publish(struct output_file *file, char **why);
