@@ -524,6 +524,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("one input and one output, please: '%s' is too many", argv[optind + 2]);
         else if (o->no_cache && o->cache_path)
             outcome = usage_error("--cache and --no-cache exclude each other");
+        else if (o->trace_path && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
+            outcome = usage_error("--trace must not be the input or the output");
         else if (!*argv[optind] || !*argv[optind + 1])
             outcome = usage_error("a file name is empty");
     }

@@ -326,6 +326,18 @@ static void values_that_are_missing_or_empty_are_asked_for(void **state)
     REFUSES("--encoder-options needs a value", "--encoder-options=", "a", "b");
 }
 
+static void options_that_do_not_go_together_are_refused(void **state)
+{
+    (void)state;
+    REFUSES("--cache and --no-cache exclude each other", "--cache=x", "--no-cache", "a", "b");
+    REFUSES("--trace must not be the input or the output", "--trace=a", "a", "b");
+    REFUSES("--trace must not be the input or the output", "--trace=b", "a", "b");
+    assert_int_equal(PARSE("--trace=c", "--cache=d", "--cache-limit=2G", "a", "b"), OPTIONS_RUN);
+    assert_string_equal(options.trace_path, "c");
+    assert_string_equal(options.cache_path, "d");
+    assert_int_equal(options.cache_limit, UINT64_C(2) << 30);
+}
+
 static void unknown_options_are_named(void **state)
 {
     (void)state;
@@ -443,6 +455,7 @@ int main(void)
         cmocka_unit_test_teardown(a_refusal_stays_on_one_line, clear),
         cmocka_unit_test_teardown(an_endless_value_is_cut_short, clear),
         cmocka_unit_test_teardown(filters_to_vouch_for_are_gathered, clear),
+        cmocka_unit_test_teardown(options_that_do_not_go_together_are_refused, clear),
         cmocka_unit_test_teardown(sizes_are_numbers_with_a_letter_or_shares, clear),
         cmocka_unit_test_teardown(help_names_every_option_and_goes_to_stdout, clear),
         cmocka_unit_test_teardown(help_and_version_need_no_names, clear),
