@@ -393,6 +393,7 @@ int main(int argc, char **argv)
         add(&sum, &part);
     for (int status; wait(&status) > 0;)
         failed |= status;
+    printf("seeds %llu to %llu\n", (unsigned long long)first, (unsigned long long)(first + jobs - 1));
     tell(&sum);
     return failed ? 1 : 0;
 }
