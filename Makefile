@@ -1,6 +1,6 @@
 # renderfarm: every core renders one video.
 #
-#   make                 build/renderfarm and build/renderfarm-renderer
+#   make                 build/renderfarm, build/renderfarm-renderer and build/renderfarm-keygen
 #   make check           install what the tests need, build, run every test
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
@@ -58,11 +58,14 @@ RENDERER := $(filter-out $(B)/renderer/main.o,$(call objects,$(call sources,rend
 SUPPORT := $(call objects,$(call sources,tests/support))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/farm/farm_*.c))
 
-all: $(B)/renderfarm $(B)/renderfarm-renderer
+PROGRAMS := $(B)/renderfarm $(B)/renderfarm-renderer $(B)/renderfarm-keygen
+
+all: $(PROGRAMS)
 
 $(B)/renderfarm: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
 $(B)/renderfarm-renderer: $(B)/renderer/main.o $(B)/renderer.a $(B)/common.a
-$(B)/renderfarm $(B)/renderfarm-renderer:
+$(B)/renderfarm-keygen: $(B)/keygen/main.o $(B)/common.a
+$(PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -165,12 +168,13 @@ MEASURE := $(DESTDIR)$(PREFIX)/share/renderfarm/measure
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(MEASURE)
-	install -m 755 $(B)/renderfarm $(B)/renderfarm-renderer $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 755 scripts/speedup $(DESTDIR)$(PREFIX)/bin/renderfarm-speedup
 	install -m 644 scripts/measure/* $(MEASURE)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,renderfarm renderfarm-renderer renderfarm-speedup) $(addprefix $(MEASURE)/,$(notdir $(wildcard scripts/measure/*)))
+	rm -f $(patsubst $(B)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin/renderfarm-speedup
+	rm -f $(addprefix $(MEASURE)/,$(notdir $(wildcard scripts/measure/*)))
 	-rmdir $(MEASURE) $(DESTDIR)$(PREFIX)/share/renderfarm 2>/dev/null
 
 format:

@@ -4,6 +4,7 @@
 #include "mem.h"
 
 #include <libavfilter/avfilter.h>
+#include <libavutil/cpu.h>
 #include <libavutil/intreadwrite.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/pixdesc.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #define SIDE_DATA_IN_PARAMETERS (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 0))
 #define SUPPORTED_CONFIG (LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 19, 0))
@@ -37,6 +39,16 @@ const char *avx_libraries(void)
                                AV_VERSION_MICRO(v[i]));
         snprintf(text + length, sizeof(text) - (size_t)length, "%s %s", av_version_info(), avcodec_configuration());
     }
+    return text;
+}
+
+const char *avx_cpu(void)
+{
+    static char text[96];
+    struct utsname machine;
+
+    if (!text[0])
+        snprintf(text, sizeof(text), "%.32s %#x", uname(&machine) == 0 ? machine.machine : "unknown", (unsigned)av_get_cpu_flags());
     return text;
 }
 

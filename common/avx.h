@@ -11,6 +11,10 @@
 // Versions and build configuration of the FFmpeg libraries that this process runs with, one line; equal lines mean equal bits. Static storage.
 const char *avx_libraries(void);
 
+// What this machine's processor can do, for code in assembler; one short line. Equal lines mean equal bits, also of floating-point code. Static
+// storage; once, before other threads ask.
+const char *avx_cpu(void);
+
 // What the ffmpeg program of 6.1 does otherwise than that of 5.1; everything that asks is exact for the version it is built against.
 // 5.1: packets without a decode timestamp get an estimated one; the filters are rebuilt for a new size or pixel format.
 // 6.1: frames without a timestamp get an estimated one; the encoder takes the filters' time base when there is no frame rate, and durations with the

@@ -5,6 +5,7 @@
 #include <libavutil/buffer.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,18 @@ enum { MAX_MESSAGE_BYTES = 64 << 20 };
 static const char *rational_problem(const Wire__Rational *r)
 {
     return r && r->den == 0 && r->num == 0 ? "a time base of 0/0" : NULL;
+}
+
+// NULL, or short and fit to be printed.
+static bool is_line(const char *text, size_t most)
+{
+    if (!text)
+        return true;
+    if (strlen(text) > most)
+        return false;
+    while (*text >= ' ' && *text <= '~')
+        text++;
+    return !*text;
 }
 
 // What each message must be in itself; whether it fits the conversation is for the hub and the uplink to see.
@@ -24,6 +37,8 @@ static const char *problem(const Wire__Message *m)
     case WIRE__MESSAGE__BODY_HELLO:
         if (m->hello->threads < 1 || m->hello->threads > 1024)
             return "a thread count out of range";
+        if (!is_line(m->hello->host, 64) || !is_line(m->hello->ended, 200) || !is_line(m->hello->cpu, 200))
+            return "a name that is none";
         return NULL;
     case WIRE__MESSAGE__BODY_JOB:
         if (m->job->slices < 1 || m->job->slices > 1024)

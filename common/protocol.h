@@ -8,10 +8,14 @@
 #include <zmq.h>
 
 enum {
-    PROTOCOL_VERSION = 1,
+    PROTOCOL_VERSION = 2,
     // Chunks that either side may send before it must wait for a Credit, per attempt.
     PROTOCOL_FIRST_CREDIT = 4,
 };
+
+// Between hosts: how often the coordinator asks for a sign of life, and when either end takes the other for lost.
+#define PROTOCOL_PING_NS UINT64_C(4000000000)
+#define PROTOCOL_LOST_NS UINT64_C(15000000000)
 
 // Unpacks one message. NULL, and *why names what is wrong, for bytes that are no message or one that makes no sense in itself.
 // Freed with wire__message__free_unpacked(message, NULL).

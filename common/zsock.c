@@ -173,6 +173,16 @@ int zsock_connect(struct zsock *z, const char *endpoint)
     return zmq_connect(z->socket, endpoint) < 0 ? -errno : 0;
 }
 
+int zsock_set(struct zsock *z, int option, const void *value, size_t size)
+{
+    return zmq_setsockopt(z->socket, option, value, size) < 0 ? -errno : 0;
+}
+
+int zsock_watch(struct zsock *z, const char *endpoint, int events)
+{
+    return zmq_socket_monitor(z->socket, endpoint, events) < 0 ? -errno : 0;
+}
+
 int zsock_send(struct zsock *z, zmq_msg_t *parts, size_t count)
 {
     uint64_t start_ns = clock_now_ns(), bytes = 0;

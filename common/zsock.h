@@ -23,10 +23,14 @@ struct zsock_message {
 
 typedef void (*zsock_on_message)(void *data, struct zsock_message *message);
 
-// type is ZMQ_ROUTER or ZMQ_DEALER. identity may be NULL. Returns 0 or a negative code.
+// type is ZMQ_ROUTER or ZMQ_DEALER, or what answers and watches for them: ZMQ_REP, ZMQ_PAIR. identity may be NULL. Returns 0 or a negative code.
 int zsock_open(struct zsock **zsock, uv_loop_t *loop, void *context, int type, const char *identity, zsock_on_message on_message, void *data);
 int zsock_bind(struct zsock *zsock, const char *endpoint);
 int zsock_connect(struct zsock *zsock, const char *endpoint);
+// An option of zmq_setsockopt's, before the call that it is for.
+int zsock_set(struct zsock *zsock, int option, const void *value, size_t size);
+// What happens to its connections (a set of ZMQ_EVENT_...) is told at an inproc endpoint, to be connected to by a ZMQ_PAIR.
+int zsock_watch(struct zsock *zsock, const char *endpoint, int events);
 
 // Sends all parts as one message without waiting and leaves them closed, also on failure. -EAGAIN: the peer's queue is full; -EHOSTUNREACH: no such
 // peer.

@@ -105,7 +105,7 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct ch
             return;
         if (hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
             // It is gone or as good as gone; its exit is what the rest follows from.
-            crew_condemn(c, renderer);
+            crew_condemn(c, renderer, "it cannot be reached");
             return;
         }
         renderer->credit--;
@@ -114,9 +114,13 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct ch
     }
 }
 
-void crew_condemn(struct crew *c, struct renderer *renderer)
+void crew_condemn(struct crew *c, struct renderer *renderer, const char *why)
 {
     renderer->condemned = true;
+    if (renderer->remote) {
+        hub_send_away(c->hub, renderer->peer, why, true);
+        return;
+    }
     spawner_kill_one(c->spawner, renderer->slot, SIGKILL);
 }
 

@@ -1,5 +1,6 @@
-// The renderers of this host and the way to them: the socket in its private folder, the processes, the roster. Starts and replaces renderers, gives
-// them tasks and chunks within their credit. Which task and what follows from a loss is the farm's to decide. Loop thread only.
+// The renderers and the way to them: for those of this host the socket in its private folder and the processes, for others the door; and the roster
+// of both. Starts and replaces local renderers, gives all of them tasks and chunks within their credit. Which task and what follows from a loss is
+// the farm's to decide. Loop thread only.
 #ifndef RENDERFARM_CREW_H
 #define RENDERFARM_CREW_H
 
@@ -35,8 +36,9 @@ void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Jo
 void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list);
 // New credit for all that it is owed.
 void crew_pay(struct crew *crew, struct renderer *renderer);
-// Ends a renderer that hangs or does what it must not; the rest follows from its exit.
-void crew_condemn(struct crew *crew, struct renderer *renderer);
+// Ends a renderer that hangs or does what it must not; the rest follows from its exit. One on another host is sent away and marked: whoever looks
+// after those has to count it as lost.
+void crew_condemn(struct crew *crew, struct renderer *renderer, const char *why);
 // Lets a renderer go that is not needed any more: at once if it is READY, else it is to be called again when it is.
 void crew_dismiss(struct crew *crew, struct renderer *renderer);
 void crew_say_bye(struct crew *crew);

@@ -61,6 +61,13 @@ void explain_plan(FILE *out, const struct plan *plan, const char *input, const s
     print_limit(out, plan);
 }
 
+void explain_remote(FILE *out, const struct plan *plan)
+{
+    fputs(plan->stage_count == 1 ? "other hosts: their renderers take segments as packets\n"
+                                 : "other hosts: nothing to do, because between stages frames go through this host's memory\n",
+          out);
+}
+
 static void note_length(struct explain_cuts *cuts, double end_s)
 {
     if (end_s - cuts->begin_s > cuts->longest_s)

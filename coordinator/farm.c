@@ -29,6 +29,9 @@ void farm_start_ending(struct farm *f, int status)
     if (status == 0) {
         crew_say_bye(&f->crew);
     } else {
+        // Those on other hosts wait for the next pass, if there is one.
+        if (f->pass->remote && f->pass->again == AGAIN_NO && f->crew.hub)
+            crew_say_bye(&f->crew);
         crew_kill(&f->crew);
     }
 }
@@ -181,7 +184,7 @@ static void replace_hanging(struct farm *f)
         return;
     log_warn("renderer %u hangs: no sign of life for %.0f s (see --stall-timeout)", renderer->slot, (double)(now_ns - renderer->heard_ns) / 1e9);
     renderer->heard_ns = now_ns;
-    crew_condemn(&f->crew, renderer);
+    crew_condemn(&f->crew, renderer, "it hangs");
 }
 
 static void trace_now(struct farm *f)
@@ -200,15 +203,17 @@ void farm_tick(struct farm *f)
     if (f->state == FARM_RUNNING || f->state == FARM_FINISHING) {
         const struct scheduler *scheduler = farm_last_stage(f)->scheduler;
         int busy = (int)roster_count(&f->crew.roster, RENDERER_BUSY); // of a plan with stages more than there are cores
+        int workers = f->local_workers + (int)roster_remote(&f->crew.roster);
         bool all_known = f->stage_count == 1 ? f->input_ended : farm_last_stage(f)->input_ended;
 
         report_show(&f->report, &f->intake.facts, scheduler_done_count(scheduler), all_known ? scheduler_total(scheduler) : 0,
-                    f->input_ended ? f->frames_read : 0, busy < f->options->workers ? busy : f->options->workers);
+                    f->input_ended ? f->frames_read : 0, busy < workers ? busy : workers, workers);
     }
     replace_hanging(f);
     farm_start_due(f);
     if (f->trace)
         trace_now(f);
+    farm_tick_remote(f);
     // The slots of frames are given back in silence.
     if (f->arena)
         farm_pump(f);
@@ -251,6 +256,7 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     f->pass = pass;
     f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
     pass->again = AGAIN_NO;
+    f->local_workers = options->workers > 0 ? options->workers : pass->remote ? 0 : 1;
     report_init(&f->report, options);
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
     f->memory_kills = memory_kills();
@@ -280,7 +286,11 @@ int farm_start(struct farm *f)
     const struct options *o = f->options;
     int err;
 
-    err = crew_init(&f->crew, &f->loop, o->workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
+    err = crew_init(&f->crew, &f->loop, f->local_workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
+    if (!err && f->pass->remote)
+        err = hub_listen(f->crew.hub, &f->loop, &f->pass->remote->door);
+    if (!err && f->pass->remote)
+        err = remote_launch(f->pass->remote, o, f->crew.program);
     if (err < 0)
         return err;
     struct sink_setup setup = {

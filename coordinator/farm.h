@@ -4,6 +4,7 @@
 
 #include "options.h"
 #include "poison.h"
+#include "remote.h"
 #include "verify.h"
 
 #include <stdint.h>
@@ -20,6 +21,7 @@ struct pass {
     int faults;            // renderers whose state was lost with them, by what they worked on
     struct poison poison;  // segments that no renderer survives
     struct verify *verify; // NULL without --verify
+    struct remote *remote; // NULL without renderers on other hosts
     bool second;           // nothing is written: the frames are compared with those of the first pass
 };
 

@@ -18,7 +18,11 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     struct farm *f = data;
     struct renderer *renderer = hello->slot < f->crew.roster.count ? &f->crew.roster.renderers[hello->slot] : NULL;
 
-    if (!renderer || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
+    if (hub_is_remote(f->crew.hub, peer)) {
+        farm_on_remote_hello(f, peer, hello);
+        return;
+    }
+    if (!renderer || renderer->remote || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
         log_warn("somebody who is none of our renderers said hello; ignored");
         hub_forget(f->crew.hub, peer);
         return;
@@ -36,7 +40,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
 static void send_away(struct farm *f, struct renderer *renderer, const char *why)
 {
     log_warn("renderer %u was sent away: %s", renderer->slot, why);
-    crew_condemn(&f->crew, renderer);
+    crew_condemn(&f->crew, renderer, why);
 }
 
 static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
@@ -105,10 +109,13 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
         farm_pump(f);
         return;
     }
+    farm_plan_remote(f);
     source_start(f->intake.source, f->plan.stages[0].parallel, f->plan.segment_s);
     if (f->options->explain) {
         f->state = FARM_EXPLAINING;
         explain_plan(stdout, &f->plan, f->options->input, &f->intake.facts);
+        if (f->options->listen || f->options->launch)
+            explain_remote(stdout, &f->plan);
         farm_pump(f);
         return;
     }
@@ -181,7 +188,8 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     stage->given += done->packets;
     stage_on_done(stage, done->segment);
     renderer->losses = 0;
-    farm_limit_by_memory(f, done->peak_memory_bytes);
+    if (!renderer->remote)
+        farm_limit_by_memory(f, done->peak_memory_bytes);
     farm_pump(f);
 }
 
@@ -248,12 +256,25 @@ static void on_credit(void *data, uint32_t peer, uint32_t chunks)
     farm_pump(f);
 }
 
-static void on_dropped(void *data, uint32_t peer, const char *why)
+static void on_bye(void *data, uint32_t peer)
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
 
     if (renderer)
+        farm_on_remote_bye(f, renderer);
+    else
+        hub_forget(f->crew.hub, peer);
+}
+
+static void on_dropped(void *data, uint32_t peer, const char *why)
+{
+    struct farm *f = data;
+    struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
+
+    if (renderer && renderer->remote)
+        farm_lose_remote(f, renderer, why, false);
+    else if (renderer)
         send_away(f, renderer, why);
     else
         log_warn("a renderer was sent away: %s", why);
@@ -266,5 +287,6 @@ const struct hub_events farm_hub_events = {
     .on_done = on_done,
     .on_failed = on_failed,
     .on_credit = on_credit,
+    .on_bye = on_bye,
     .on_dropped = on_dropped,
 };

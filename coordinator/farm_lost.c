@@ -24,13 +24,13 @@ static unsigned ordinal(const struct farm *f, const struct renderer *renderer)
     unsigned before = 0;
 
     for (uint32_t slot = 0; slot < renderer->slot; slot++)
-        before += f->crew.roster.renderers[slot].stage == renderer->stage;
+        before += !f->crew.roster.renderers[slot].remote && f->crew.roster.renderers[slot].stage == renderer->stage;
     return before;
 }
 
 bool farm_may_work(const struct farm *f, const struct renderer *renderer)
 {
-    return f->most_at_once == 0 || ordinal(f, renderer) < f->most_at_once;
+    return f->most_at_once == 0 || renderer->remote || ordinal(f, renderer) < f->most_at_once;
 }
 
 static void dismiss_surplus(struct farm *f)
@@ -46,12 +46,12 @@ static void dismiss_surplus(struct farm *f)
 // Never more again than once did not fit.
 static void limit(struct farm *f, unsigned most, const char *why)
 {
-    unsigned now = f->most_at_once ? f->most_at_once : (unsigned)f->options->workers;
+    unsigned now = f->most_at_once ? f->most_at_once : (unsigned)f->local_workers;
 
     if (most >= now)
         return;
     f->most_at_once = most;
-    log_warn("%s; %u of %d renderers work at once", why, most, f->options->workers);
+    log_warn("%s; %u of %d renderers work at once", why, most, f->local_workers);
     dismiss_surplus(f);
 }
 
@@ -64,7 +64,7 @@ void farm_limit_by_memory(struct farm *f, uint64_t peak_bytes)
     f->peak_bytes = peak_bytes;
     snprintf(why, sizeof(why), "a renderer takes %" PRIu64 " MB, and there are %" PRIu64 " MB for all (see --memory)", peak_bytes >> 20,
              f->options->memory_bytes >> 20);
-    limit(f, memory_fits(f->options->memory_bytes, COORDINATOR_BYTES, peak_bytes, (unsigned)f->options->workers), why);
+    limit(f, memory_fits(f->options->memory_bytes, COORDINATOR_BYTES, peak_bytes, (unsigned)f->local_workers), why);
 }
 
 // ---- Segments ----
@@ -188,7 +188,8 @@ void farm_start_due(struct farm *f)
     for (size_t i = 0; i < f->crew.roster.count && f->state != FARM_ENDING; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->state == RENDERER_GONE && !renderer->dismissed && now_ns >= renderer->start_at_ns && crew_start(&f->crew, renderer) < 0)
+        if (renderer->state == RENDERER_GONE && !renderer->remote && !renderer->dismissed && now_ns >= renderer->start_at_ns &&
+            crew_start(&f->crew, renderer) < 0)
             farm_start_ending(f, 1);
     }
 }
@@ -230,6 +231,11 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
         limit(f, busy > 0 ? busy : 1, "memory ran out");
     }
     f->memory_kills = memory_kills_now;
+    farm_lose_work(f, was, fault, how, fact->last_words);
+}
+
+void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words)
+{
     if (was->state != RENDERER_BUSY)
         return;
     if (!was->probing)
@@ -240,9 +246,9 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
         else if (f->state == FARM_PROBING)
             f->state = FARM_OPENING; // probe again
     } else if (stage_can_repeat(&f->stages[was->stage], was->segment)) {
-        lose_segment(f, was, fault, how, fact->last_words);
+        lose_segment(f, was, fault, how, words);
     } else {
-        lose_state(f, fault, how, fact->last_words);
+        lose_state(f, fault, how, words);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "farm_state.h"
 
 #include "classes.h"
+#include "common/cores.h"
 #include "hops.h"
 
 #include "common/frames.h"
@@ -32,15 +33,28 @@ static int staff_stages(struct farm *f)
     size_t needed = 0, slot = 0;
     int err = 0;
 
+    // Launched ones cannot do the work of stages.
+    if (f->stage_count > 1 && f->local_workers == 0 && f->options->launch)
+        f->local_workers = f->options->launch_workers < cores_usable() ? f->options->launch_workers : cores_usable();
+    if (f->stage_count > 1 && f->local_workers == 0) {
+        log_error("--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot help; "
+                  "give --workers=N (--explain tells more)");
+        return -EINVAL;
+    }
+
     for (size_t i = 0; i < f->stage_count; i++)
-        needed += f->plan.stages[i].parallel ? (size_t)f->options->workers : 1;
+        needed += f->plan.stages[i].parallel ? (size_t)f->local_workers : 1;
     for (size_t i = 0; i < f->crew.roster.count; i++)
         f->crew.roster.renderers[i].stage = UINT32_MAX;
+    needed += roster_guests(&f->crew.roster);
     crew_grow(&f->crew, needed);
     report_grow(&f->report, f->crew.roster.count);
     for (size_t i = 0; i < f->stage_count; i++)
-        for (int j = 0; j < (f->plan.stages[i].parallel ? f->options->workers : 1); j++)
+        for (int j = 0; j < (f->plan.stages[i].parallel ? f->local_workers : 1); j++) {
+            while (f->crew.roster.renderers[slot].remote)
+                slot++;
             f->crew.roster.renderers[slot++].stage = (uint32_t)i;
+        }
     // Who was one too many before may be the only one of a stage now.
     for (size_t i = 0; i < f->crew.roster.count && err >= 0; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
@@ -48,7 +62,7 @@ static int staff_stages(struct farm *f)
         renderer->dismissed = !farm_may_work(f, renderer);
         if (renderer->dismissed && renderer->state != RENDERER_GONE)
             crew_dismiss(&f->crew, renderer);
-        else if (!renderer->dismissed && renderer->state == RENDERER_GONE)
+        else if (!renderer->dismissed && renderer->state == RENDERER_GONE && !renderer->remote)
             err = crew_start(&f->crew, renderer);
     }
     return err;

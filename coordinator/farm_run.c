@@ -109,6 +109,7 @@ static void tell_end(struct farm *f)
             verify_on_hidden_seams(f->pass->verify, scheduler_total(f->stages[i].scheduler) - 1);
     }
     f->report.stats.codec = f->job.encoder;
+    farm_tell_remote(f);
     report_finish(&f->report, f->options, &f->intake.facts);
     if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
         log_info("%s", source_cut_note(f->intake.source));

@@ -1,6 +1,7 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
 // farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c
-// is what renderers say, farm_lost.c their ends, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
+// is what renderers say, farm_lost.c their ends, farm_remote.c those on other hosts, farm_cache.c what the disk keeps. Nobody else includes this.
+// Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
@@ -40,6 +41,8 @@ struct farm {
     enum farm_state state;
     int exit_status;
     bool one_segment; // by the user's wish or because stages did not work out
+
+    int local_workers; // renderers of a parallel stage on this host
 
     // Events come from these.
     struct crew crew;
@@ -133,8 +136,18 @@ void farm_keep_done(struct farm *f, const struct stage *stage, const Wire__Done 
 void farm_lose_kept(struct farm *f, const struct stage *stage, uint32_t number);
 void farm_tell_kept(const struct farm *f); // after a job that came to no end
 
+// farm_remote.c
+void farm_plan_remote(struct farm *f); // the plan is made
+void farm_tick_remote(struct farm *f);
+void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hello);
+void farm_on_remote_bye(struct farm *f, struct renderer *renderer);
+void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault); // how: "lost its connection"
+void farm_tell_remote(struct farm *f);                                                         // after a job that went well
+
 // farm_lost.c
 void farm_on_renderer_exit(void *farm, const struct spawner_exit *fact);
+// What a renderer that is gone was working on goes to another, or has to be given up. how: a clause; words: the last that it said.
+void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words);
 // No renderer will bring the segment to its end: poison. cause: a clause ("the filter says ...").
 void farm_give_up_segment(struct farm *f, struct stage *stage, uint32_t number, const char *cause);
 void farm_start_due(struct farm *f); // renderers whose back-off is over

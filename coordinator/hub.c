@@ -1,18 +1,35 @@
 #include "hub.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IDENTITY_BYTES = 64 };
+enum {
+    MAX_IDENTITY_BYTES = 64,
+    MOST_PEERS = 1 << 14, // even a renderer with a good key cannot make us remember more names
+    LINGER_MS = 200,
+    LINGER_FAR_MS = 1000,
+};
+
+// A socket, and so one of the two kinds of peers.
+struct port {
+    struct hub *hub;
+    struct zsock *zsock;
+    bool remote;
+};
 
 struct peer {
     struct peer *next;
+    const struct port *port;
+    char address[64];
+    uint64_t heard_ns, pinged_ns; // remote ones
     uint32_t number;
     size_t identity_bytes;
     char identity[MAX_IDENTITY_BYTES];
@@ -21,23 +38,26 @@ struct peer {
 
 struct hub {
     void *context;
-    struct zsock *zsock;
+    struct port local, remote;
+    struct door *door; // NULL without remote renderers
     const struct hub_events *events;
     void *data;
     char *libraries;
     struct peer *peers;
+    size_t peer_count;
     uint32_t next_number;
+    uint64_t ticked_ns;
 };
 
-static struct peer *by_identity(struct hub *h, const void *identity, size_t size)
+static struct peer *by_identity(const struct port *port, const void *identity, size_t size)
 {
-    for (struct peer *peer = h->peers; peer; peer = peer->next)
-        if (peer->identity_bytes == size && memcmp(peer->identity, identity, size) == 0)
+    for (struct peer *peer = port->hub->peers; peer; peer = peer->next)
+        if (peer->port == port && peer->identity_bytes == size && memcmp(peer->identity, identity, size) == 0)
             return peer;
     return NULL;
 }
 
-static struct peer *by_number(struct hub *h, uint32_t number)
+static struct peer *by_number(const struct hub *h, uint32_t number)
 {
     for (struct peer *peer = h->peers; peer; peer = peer->next)
         if (peer->number == number)
@@ -45,21 +65,21 @@ static struct peer *by_number(struct hub *h, uint32_t number)
     return NULL;
 }
 
-static int send_parts(struct hub *h, const struct peer *peer, zmq_msg_t *parts, size_t count)
+static int send_parts(const struct peer *peer, zmq_msg_t *parts, size_t count)
 {
     zmq_msg_init_size(&parts[0], peer->identity_bytes);
     memcpy(zmq_msg_data(&parts[0]), peer->identity, peer->identity_bytes);
-    return zsock_send(h->zsock, parts, count);
+    return zsock_send(peer->port->zsock, parts, count);
 }
 
-static int send_message(struct hub *h, const struct peer *peer, const Wire__Message *message)
+static int send_message(const struct peer *peer, const Wire__Message *message)
 {
     zmq_msg_t parts[2];
 
     if (!peer)
         return -EHOSTUNREACH;
     protocol_pack(&parts[1], message);
-    return send_parts(h, peer, parts, 2);
+    return send_parts(peer, parts, 2);
 }
 
 static void drop(struct hub *h, struct peer *peer, const char *why)
@@ -70,15 +90,21 @@ static void drop(struct hub *h, struct peer *peer, const char *why)
     h->events->on_dropped(h->data, peer->number, why);
 }
 
-static void refuse(struct hub *h, struct peer *peer, const char *reason)
+static int send_refuse(const struct peer *peer, const char *reason, bool again)
 {
     Wire__Refuse body = WIRE__REFUSE__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
 
     body.reason = (char *)(uintptr_t)reason; // packing only reads
+    body.has_again = body.again = again;
     message.body_case = WIRE__MESSAGE__BODY_REFUSE;
     message.refuse = &body;
-    send_message(h, peer, &message);
+    return send_message(peer, &message);
+}
+
+static void refuse(struct hub *h, struct peer *peer, const char *reason)
+{
+    send_refuse(peer, reason, false);
     drop(h, peer, reason);
 }
 
@@ -98,7 +124,7 @@ static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
     }
     message.body_case = WIRE__MESSAGE__BODY_WELCOME;
     message.welcome = &body;
-    send_message(h, peer, &message);
+    send_message(peer, &message);
     h->events->on_hello(h->data, peer->number, hello);
 }
 
@@ -114,12 +140,30 @@ static void on_chunk(struct hub *h, struct peer *peer, const Wire__Chunk *messag
     chunk_free(&chunk);
 }
 
+static struct peer *add_peer(const struct port *port, const void *identity, size_t identity_bytes, zmq_msg_t *part)
+{
+    struct hub *h = port->hub;
+    struct peer *peer = mem_zalloc(sizeof(*peer));
+    const char *address = port->remote ? zmq_msg_gets(part, "Peer-Address") : NULL;
+
+    peer->port = port;
+    peer->number = h->next_number++;
+    peer->identity_bytes = identity_bytes;
+    memcpy(peer->identity, identity, identity_bytes);
+    snprintf(peer->address, sizeof(peer->address), "%s", address ? address : "");
+    peer->next = h->peers;
+    h->peers = peer;
+    h->peer_count++;
+    return peer;
+}
+
 static void on_message(void *data, struct zsock_message *in)
 {
-    struct hub *h = data;
+    const struct port *port = data;
+    struct hub *h = port->hub;
     const void *identity = zmq_msg_data(&in->parts[0]);
     size_t identity_bytes = zmq_msg_size(&in->parts[0]);
-    struct peer *peer = by_identity(h, identity, identity_bytes);
+    struct peer *peer = by_identity(port, identity, identity_bytes);
     Wire__Message *m;
     const char *why;
 
@@ -128,14 +172,12 @@ static void on_message(void *data, struct zsock_message *in)
     m = protocol_unpack(zmq_msg_data(&in->parts[1]), zmq_msg_size(&in->parts[1]), &why);
     if (!peer) {
         // Whoever does not begin with a hello is not one of ours.
-        if (!m || m->body_case != WIRE__MESSAGE__BODY_HELLO)
+        if (port->remote && !door_admitted(&in->parts[1]))
             goto done;
-        peer = mem_zalloc(sizeof(*peer));
-        peer->number = h->next_number++;
-        peer->identity_bytes = identity_bytes;
-        memcpy(peer->identity, identity, identity_bytes);
-        peer->next = h->peers;
-        h->peers = peer;
+        if (!m || m->body_case != WIRE__MESSAGE__BODY_HELLO || h->peer_count >= MOST_PEERS)
+            goto done;
+        peer = add_peer(port, identity, identity_bytes, &in->parts[1]);
+        peer->heard_ns = peer->pinged_ns = port->remote ? clock_now_ns() : 0;
         on_hello(h, peer, m->hello);
         goto done;
     }
@@ -143,6 +185,8 @@ static void on_message(void *data, struct zsock_message *in)
         drop(h, peer, why);
         return;
     }
+    if (port->remote)
+        peer->heard_ns = clock_now_ns();
     switch (m->body_case) {
     case WIRE__MESSAGE__BODY_CHUNK:
         on_chunk(h, peer, m->chunk, in->parts + 2, in->count - 2);
@@ -160,6 +204,13 @@ static void on_message(void *data, struct zsock_message *in)
         h->events->on_credit(h->data, peer->number, m->credit->chunks);
         break;
     case WIRE__MESSAGE__BODY_PONG:
+        break;
+    case WIRE__MESSAGE__BODY_BYE:
+        if (port->remote) {
+            h->events->on_bye(h->data, peer->number);
+            break;
+        }
+        drop(h, peer, "it sent what only a coordinator sends");
         break;
     default:
         drop(h, peer, "it sent what only a coordinator sends");
@@ -185,9 +236,11 @@ int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const c
         err = -errno;
         goto fail;
     }
-    err = zsock_open(&h->zsock, loop, h->context, ZMQ_ROUTER, NULL, on_message, h);
+    h->local.hub = h->remote.hub = h;
+    h->remote.remote = true;
+    err = zsock_open(&h->local.zsock, loop, h->context, ZMQ_ROUTER, NULL, on_message, &h->local);
     if (!err)
-        err = zsock_bind(h->zsock, endpoint);
+        err = zsock_bind(h->local.zsock, endpoint);
     if (err < 0)
         goto fail;
     *result = h;
@@ -198,13 +251,93 @@ fail:
     return err;
 }
 
+int hub_listen(struct hub *h, uv_loop_t *loop, struct door_setup *setup)
+{
+    int err = door_open(&h->door, loop, setup, on_message, &h->remote);
+
+    if (!err)
+        h->remote.zsock = door_socket(h->door);
+    return err;
+}
+
+static void ping(struct peer *peer, uint64_t now_ns)
+{
+    Wire__Empty body = WIRE__EMPTY__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    if (peer->refused || now_ns - peer->pinged_ns < PROTOCOL_PING_NS)
+        return;
+    peer->pinged_ns = now_ns;
+    message.body_case = WIRE__MESSAGE__BODY_PING;
+    message.ping = &body;
+    send_message(peer, &message);
+}
+
+// NULL: all have been heard of, or were dropped.
+static struct peer *find_silent(struct hub *h, uint64_t now_ns)
+{
+    for (struct peer *peer = h->peers; peer; peer = peer->next)
+        if (peer->port->remote && now_ns - peer->heard_ns > PROTOCOL_LOST_NS)
+            return peer;
+    return NULL;
+}
+
+void hub_tick(struct hub *h, uint64_t now_ns)
+{
+    // This process was stopped, and what peers said since then is still to be read.
+    uint64_t asleep_ns = h->ticked_ns && now_ns - h->ticked_ns > PROTOCOL_PING_NS ? now_ns - h->ticked_ns : 0;
+    struct peer *silent;
+
+    h->ticked_ns = now_ns;
+    if (!h->door)
+        return;
+    for (struct peer *peer = h->peers; peer; peer = peer->next) {
+        if (!peer->port->remote)
+            continue;
+        peer->heard_ns += asleep_ns;
+        ping(peer, now_ns);
+    }
+    while ((silent = find_silent(h, now_ns))) {
+        uint32_t number = silent->number;
+
+        drop(h, silent, "it gave no sign of life");
+        hub_forget(h, number);
+    }
+}
+
+bool hub_is_remote(const struct hub *h, uint32_t number)
+{
+    const struct peer *peer = by_number(h, number);
+
+    return peer && peer->port->remote;
+}
+
+const char *hub_address(const struct hub *h, uint32_t number)
+{
+    const struct peer *peer = by_number(h, number);
+
+    return peer ? peer->address : "";
+}
+
+int hub_send_away(struct hub *h, uint32_t number, const char *reason, bool again)
+{
+    struct peer *peer = by_number(h, number);
+    int err;
+
+    if (!peer)
+        return -EHOSTUNREACH;
+    err = send_refuse(peer, reason, again);
+    peer->refused = true;
+    return err;
+}
+
 int hub_send_job(struct hub *h, uint32_t peer, const Wire__Job *job)
 {
     Wire__Message message = WIRE__MESSAGE__INIT;
 
     message.body_case = WIRE__MESSAGE__BODY_JOB;
     message.job = (Wire__Job *)(uintptr_t)job; // packing only reads
-    return send_message(h, by_number(h, peer), &message);
+    return send_message(by_number(h, peer), &message);
 }
 
 int hub_send_task(struct hub *h, uint32_t peer, const Wire__Task *task)
@@ -213,7 +346,7 @@ int hub_send_task(struct hub *h, uint32_t peer, const Wire__Task *task)
 
     message.body_case = WIRE__MESSAGE__BODY_TASK;
     message.task = (Wire__Task *)(uintptr_t)task;
-    return send_message(h, by_number(h, peer), &message);
+    return send_message(by_number(h, peer), &message);
 }
 
 int hub_send_chunk(struct hub *h, uint32_t peer, uint32_t segment, uint32_t attempt, const struct chunk *chunk)
@@ -227,7 +360,7 @@ int hub_send_chunk(struct hub *h, uint32_t peer, uint32_t segment, uint32_t atte
     count = protocol_chunk_to_parts(parts + 1, chunk, segment, attempt);
     if (count < 0)
         return count;
-    return send_parts(h, to, parts, (size_t)count + 1);
+    return send_parts(to, parts, (size_t)count + 1);
 }
 
 int hub_send_credit(struct hub *h, uint32_t peer, uint32_t chunks)
@@ -238,7 +371,7 @@ int hub_send_credit(struct hub *h, uint32_t peer, uint32_t chunks)
     body.chunks = chunks;
     message.body_case = WIRE__MESSAGE__BODY_CREDIT;
     message.credit = &body;
-    return send_message(h, by_number(h, peer), &message);
+    return send_message(by_number(h, peer), &message);
 }
 
 int hub_send_cancel(struct hub *h, uint32_t peer, uint32_t segment, uint32_t attempt)
@@ -250,7 +383,7 @@ int hub_send_cancel(struct hub *h, uint32_t peer, uint32_t segment, uint32_t att
     body.attempt = attempt;
     message.body_case = WIRE__MESSAGE__BODY_CANCEL;
     message.cancel = &body;
-    return send_message(h, by_number(h, peer), &message);
+    return send_message(by_number(h, peer), &message);
 }
 
 int hub_send_bye(struct hub *h, uint32_t peer)
@@ -260,7 +393,7 @@ int hub_send_bye(struct hub *h, uint32_t peer)
 
     message.body_case = WIRE__MESSAGE__BODY_BYE;
     message.bye = &body;
-    return send_message(h, by_number(h, peer), &message);
+    return send_message(by_number(h, peer), &message);
 }
 
 void hub_forget(struct hub *h, uint32_t number)
@@ -271,6 +404,7 @@ void hub_forget(struct hub *h, uint32_t number)
         if (peer->number == number) {
             *at = peer->next;
             free(peer);
+            h->peer_count--;
             return;
         }
     }
@@ -288,7 +422,8 @@ void hub_close(struct hub **hub)
     if (!h)
         return;
     *hub = NULL;
-    zsock_close(&h->zsock, 200);
+    door_close(&h->door, LINGER_FAR_MS);
+    zsock_close(&h->local.zsock, LINGER_MS);
     if (h->context)
         zmq_ctx_term(h->context);
     while (h->peers) {

@@ -1,7 +1,10 @@
-// The socket of all renderers: bytes to facts, facts to bytes. Knows who is connected, checks what they say and when they may say it, and drops a
-// peer that breaks the protocol; what a fact means for the job is the farm's business. Loop thread only.
+// The sockets of all renderers, those of this host and those of others: bytes to facts, facts to bytes. Knows who is connected, checks what they say
+// and when they may say it, and drops a peer that breaks the protocol or, on another host, gives no sign of life; what a fact means for the job is
+// the farm's business. Loop thread only.
 #ifndef RENDERFARM_HUB_H
 #define RENDERFARM_HUB_H
+
+#include "door.h"
 
 #include "common/chunk.h"
 #include "common/protocol.pb-c.h"
@@ -23,11 +26,19 @@ struct hub_events {
     void (*on_done)(void *data, uint32_t peer, const Wire__Done *done);
     void (*on_failed)(void *data, uint32_t peer, const Wire__Failed *failed);
     void (*on_credit)(void *data, uint32_t peer, uint32_t chunks);
+    void (*on_bye)(void *data, uint32_t peer);                      // it leaves by itself; from other hosts only
     void (*on_dropped)(void *data, uint32_t peer, const char *why); // the peer broke the rules, or cannot be reached
 };
 
 // Binds endpoint ("ipc://..."). Renderers whose libraries differ from ours are refused.
 int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data);
+// Opens the door for other hosts, too. setup lives as long as the hub. One line is logged on failure.
+int hub_listen(struct hub *hub, uv_loop_t *loop, struct door_setup *setup);
+// A few times a second: asks peers on other hosts for a sign of life, and drops those that were silent for PROTOCOL_LOST_NS.
+void hub_tick(struct hub *hub, uint64_t now_ns);
+
+bool hub_is_remote(const struct hub *hub, uint32_t peer);      // on another host
+const char *hub_address(const struct hub *hub, uint32_t peer); // of that host; "" if it is not known. Until the peer is forgotten
 
 // Each returns 0 or a negative code; a peer that cannot be sent to is dropped in the next turn by whoever asked.
 int hub_send_job(struct hub *hub, uint32_t peer, const Wire__Job *job);
@@ -36,6 +47,8 @@ int hub_send_chunk(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t at
 int hub_send_credit(struct hub *hub, uint32_t peer, uint32_t chunks);
 int hub_send_cancel(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt);
 int hub_send_bye(struct hub *hub, uint32_t peer);
+// Tells it to go, and why, and hears it no more. again: another process in its place is welcome.
+int hub_send_away(struct hub *hub, uint32_t peer, const char *reason, bool again);
 void hub_forget(struct hub *hub, uint32_t peer); // it is gone; what it still says is ignored
 
 struct zsock_traffic hub_traffic(const struct hub *hub); // with all renderers so far

@@ -1,6 +1,8 @@
 #include "options.h"
 
-#include "cores.h"
+#include "common/cores.h"
+#include "door.h"
+#include "launcher.h"
 #include "memory.h"
 
 #include "common/mem.h"
@@ -38,6 +40,11 @@ enum {
     LONG_CACHE,
     LONG_CACHE_LIMIT,
     LONG_NO_CACHE,
+    LONG_LISTEN,
+    LONG_KEY,
+    LONG_AUTHORISED_KEYS,
+    LONG_LAUNCH,
+    LONG_MIXED_CPUS,
 };
 
 enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
@@ -65,6 +72,11 @@ static const struct option long_options[] = {
     {"cache", required_argument, NULL, LONG_CACHE},
     {"cache-limit", required_argument, NULL, LONG_CACHE_LIMIT},
     {"no-cache", no_argument, NULL, LONG_NO_CACHE},
+    {"listen", required_argument, NULL, LONG_LISTEN},
+    {"key", required_argument, NULL, LONG_KEY},
+    {"authorised-keys", required_argument, NULL, LONG_AUTHORISED_KEYS},
+    {"launch", required_argument, NULL, LONG_LAUNCH},
+    {"mixed-cpus", no_argument, NULL, LONG_MIXED_CPUS},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -115,6 +127,23 @@ static void print_help(int cores)
            "                             cut, and what limits the speed-up; render nothing\n"
            "      --verify               afterwards, filter it all again in one piece and compare\n"
            "                             every frame that was encoded: \"N of N seams identical\"\n"
+           "\n"
+           "Other hosts\n"
+           "      --listen=tcp://ADDRESS:PORT\n"
+           "                             let renderers on other hosts join and leave at any time:\n"
+           "                             renderfarm-renderer --connect=tcp://HOST:PORT --key=FILE;\n"
+           "                             ADDRESS * is all of this host's, PORT 0 any that is free.\n"
+           "                             With it --workers=0 leaves all work to them\n"
+           "      --key=FILE             this coordinator's key, of renderfarm-keygen's (or from\n"
+           "                             RENDERFARM_KEY)\n"
+           "      --authorised-keys=FILE public keys of the renderers that may join (default: the\n"
+           "                             key's file with .authorised)\n"
+           "      --launch=COMMAND       start renderers elsewhere, and none here, such as\n"
+           "                             'srun -n {workers} {renderer} --connect={endpoint} -j 1';\n"
+           "                             {port} is replaced too. They get a key of this job's in\n"
+           "                             RENDERFARM_KEY, and on standard input (for --key=-)\n"
+           "      --mixed-cpus           renderers may have other processors than this host; few\n"
+           "                             filters give other pixels there\n"
            "\n"
            "Picture\n"
            "  -f, --filter=CHAIN         libavfilter chain, as for ffmpeg's -vf (also --vf)\n"
@@ -338,7 +367,7 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         return usage_error("%s needs a value", name);
     switch (option) {
     case 'j':
-        if (!parse_count(optarg, 1, MOST_WORKERS, &o->workers))
+        if (!parse_count(optarg, 0, MOST_WORKERS, &o->workers))
             return usage_error("--workers must be a number from 1 to %d, not '%s'", MOST_WORKERS, optarg);
         break;
     case 't':
@@ -421,6 +450,25 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     case LONG_NO_CACHE:
         o->no_cache = true;
         break;
+    case LONG_LISTEN:
+        if (!door_endpoint_is_valid(optarg))
+            return usage_error("--listen must be tcp://ADDRESS:PORT, not '%s'", optarg);
+        replace(&o->listen, optarg);
+        break;
+    case LONG_KEY:
+        replace(&o->key_path, optarg);
+        break;
+    case LONG_AUTHORISED_KEYS:
+        replace(&o->authorised_path, optarg);
+        break;
+    case LONG_LAUNCH:
+        if (launcher_problem(optarg))
+            return usage_error("--launch: %s, not '%s'", launcher_problem(optarg), optarg);
+        replace(&o->launch, optarg);
+        break;
+    case LONG_MIXED_CPUS:
+        o->mixed_cpus = true;
+        break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
         break;
@@ -482,6 +530,28 @@ static enum options_outcome refuse(int letter, const char *argument)
     return usage_error("there is no option -\\x%02x", (unsigned)letter & 0xff);
 }
 
+// Who renders: this host, others, or both.
+static enum options_outcome check_hosts(struct options *o, int cores)
+{
+    if (o->workers == 0 && o->launch)
+        return usage_error("--workers is how many renderers --launch is to start, so at least 1");
+    if (o->workers == 0 && !o->listen)
+        return usage_error("--workers must be a number from 1 to %d, not '0'", MOST_WORKERS);
+    if ((o->key_path || o->authorised_path) && !o->listen && !o->launch)
+        return usage_error("--key and --authorised-keys are for --listen");
+    if (o->listen && !o->launch && !o->key_path && !getenv("RENDERFARM_KEY"))
+        return usage_error("--listen needs --key=FILE; renderfarm-keygen makes one");
+    if (o->listen && !o->launch && !o->key_path && !o->authorised_path)
+        return usage_error("--listen needs --authorised-keys=FILE when the key comes from the environment");
+    if (o->workers < 0)
+        o->workers = cores;
+    if (o->launch) {
+        o->launch_workers = o->workers;
+        o->workers = 0;
+    }
+    return OPTIONS_RUN;
+}
+
 enum options_outcome options_parse(struct options *o, int argc, char **argv)
 {
     enum options_outcome outcome = OPTIONS_RUN;
@@ -490,7 +560,7 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
     if (cores > MOST_WORKERS)
         cores = MOST_WORKERS;
     *o = (struct options){.memory_bytes = memory_of_machine() / 5 * 4,
-                          .workers = cores,
+                          .workers = -1,
                           .threads = 1,
                           .stall_s = usual_stall_s,
                           .filter = mem_dup(""),
@@ -526,7 +596,9 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("--cache and --no-cache exclude each other");
         else if (o->trace_path && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
             outcome = usage_error("--trace must not be the input or the output");
-        else if (!*argv[optind] || !*argv[optind + 1])
+        else
+            outcome = check_hosts(o, cores);
+        if (outcome == OPTIONS_RUN && (!*argv[optind] || !*argv[optind + 1]))
             outcome = usage_error("a file name is empty");
     }
     if (outcome != OPTIONS_RUN) {
@@ -556,5 +628,9 @@ void options_clear(struct options *o)
     free(o->stats_path);
     free(o->trace_path);
     free(o->cache_path);
+    free(o->listen);
+    free(o->key_path);
+    free(o->authorised_path);
+    free(o->launch);
     *o = (struct options){0};
 }

@@ -16,7 +16,7 @@ struct option_pair {
 
 struct options {
     char *input, *output;
-    int workers;                         // 1..1024; the default is the cores that this process may use
+    int workers;                         // on this host, 0..1024; the default is the cores that this process may use, or 0 with launch
     int threads;                         // per renderer, 1..64
     char *filter;                        // "" for none
     char *codec;                         // NULL: the container's default
@@ -36,6 +36,12 @@ struct options {
     bool no_cache;
     char **vouched; // --parallel-safe: names of filters
     size_t vouched_count;
+    char *listen;          // tcp://ADDRESS:PORT for renderers on other hosts; NULL: none, or any port with launch
+    char *key_path;        // --key; NULL: from the environment, or made for this job
+    char *authorised_path; // --authorised-keys; NULL: beside the key
+    char *launch;          // a command that starts renderers elsewhere; NULL: none
+    int launch_workers;    // that it is to start: --workers
+    bool mixed_cpus;
     bool verify; // compare with a render in one piece afterwards
     bool no_audio, no_subtitles, no_autorotate, overwrite;
     enum progress_mode progress;

@@ -73,7 +73,11 @@ static int run_second_pass(const struct options *options, struct verify *verify)
 int passes_run(const struct options *options)
 {
     struct pass first = {.again = AGAIN_NO};
-    int status = run_until_done(options, &first);
+    int status = (options->listen || options->launch) && !options->explain ? remote_open(&first.remote, options) : 0;
+
+    if (status == 0)
+        status = run_until_done(options, &first);
+    remote_close(&first.remote);
 
     if (status == 0 && first.poison.count > 0)
         status = tell_poison(options, &first.poison);

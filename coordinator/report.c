@@ -108,7 +108,8 @@ void report_found(struct report *r, const Wire__Done *done, double first_error_s
     count_frames(r, done, first_error_s);
 }
 
-void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy)
+void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy,
+                 int workers)
 {
     double per_second = facts->frames > 0 && facts->duration_s > 0 ? (double)facts->frames / facts->duration_s : 0;
     uint64_t now_ns = clock_now_ns();
@@ -122,7 +123,7 @@ void report_show(struct report *r, const struct source_facts *facts, uint64_t se
         .segments_done = segments_done,
         .segments_total = segments_total,
         .busy = busy,
-        .workers = r->stats.workers,
+        .workers = workers,
         .elapsed_ns = now_ns - r->stats.start_ns,
         .output_bytes = r->stats.output_bytes,
     };

@@ -31,7 +31,7 @@ void report_done(struct report *report, uint32_t slot, const Wire__Done *done, b
 void report_found(struct report *report, const Wire__Done *done, double first_error_s);
 // frames_total: known for certain, 0 while it is not.
 void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total,
-                 int busy);
+                 int busy, int workers);
 // After a job that went well.
 uint64_t report_busy_ns(const struct report *report); // of all renderers
 void report_finish(struct report *report, const struct options *options, const struct source_facts *facts);

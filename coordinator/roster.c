@@ -80,6 +80,45 @@ struct renderer *roster_by_segment(struct roster *roster, uint32_t segment)
     return NULL;
 }
 
+struct renderer *roster_by_place(struct roster *roster, uint64_t place)
+{
+    for (size_t i = 0; i < roster->count; i++) {
+        struct renderer *renderer = &roster->renderers[i];
+
+        if (renderer->remote && renderer->state != RENDERER_GONE && renderer->place == place)
+            return renderer;
+    }
+    return NULL;
+}
+
+struct renderer *roster_guest(struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        if (roster->renderers[i].remote && roster->renderers[i].state == RENDERER_GONE)
+            return &roster->renderers[i];
+    roster_grow(roster, roster->count + 1);
+    roster->renderers[roster->count - 1].remote = true;
+    return &roster->renderers[roster->count - 1];
+}
+
+size_t roster_guests(const struct roster *roster)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < roster->count; i++)
+        count += roster->renderers[i].remote;
+    return count;
+}
+
+size_t roster_remote(const struct roster *roster)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < roster->count; i++)
+        count += roster->renderers[i].remote && roster->renderers[i].state != RENDERER_GONE;
+    return count;
+}
+
 struct renderer *roster_idle(struct roster *roster)
 {
     for (size_t i = 0; i < roster->count; i++)

@@ -11,6 +11,7 @@ const char *renderer_state_name(enum renderer_state state);
 
 struct renderer {
     uint32_t slot; // 0, 1, 2...; a replacement takes over the slot
+    bool remote;   // on another host: it comes and goes by itself, and another one may get the slot
     uint32_t peer; // the hub's number; 0 while starting
     uint32_t pid;
     uint32_t stage;            // of the plan, that it works for
@@ -20,6 +21,10 @@ struct renderer {
     bool dismissed;            // told to leave, and not to be replaced
     uint64_t start_at_ns;      // while gone: when its replacement is due
     uint32_t losses;           // in this slot since the last one that got something done
+    // While a remote one is there.
+    char host[72];
+    uint64_t place, entered_ns; // see Hello
+    uint64_t joined_ns;
     // While busy.
     bool probing;
     uint32_t segment, attempt;
@@ -45,6 +50,10 @@ void roster_clear(struct roster *roster);
 void roster_set_state(struct renderer *renderer, enum renderer_state state);
 struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);       // NULL: unknown
 struct renderer *roster_by_segment(struct roster *roster, uint32_t segment); // that renders it now, or NULL
+struct renderer *roster_by_place(struct roster *roster, uint64_t place);     // a remote one that is there; NULL: none
+struct renderer *roster_guest(struct roster *roster);                        // a slot for a remote one, GONE; pointers to renderers change
+size_t roster_guests(const struct roster *roster);                           // slots for remote ones
+size_t roster_remote(const struct roster *roster);                           // remote ones that are there
 struct renderer *roster_idle(struct roster *roster);                         // a ready one, or NULL
 size_t roster_count(const struct roster *roster, enum renderer_state state);
 

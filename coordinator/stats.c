@@ -19,7 +19,7 @@ static double wall_s(const struct stats *s)
 
 double stats_efficiency(const struct stats *s)
 {
-    double room = s->workers * wall_s(s), efficiency;
+    double room = s->workers * wall_s(s) + s_of(s->remote_ns), efficiency;
 
     if (room <= 0)
         return 0;
@@ -142,6 +142,8 @@ static struct json_object *to_json(const struct stats *s)
         struct json_object *one = json_object_new_object();
 
         add_count(one, "slot", r->slot);
+        if (r->host[0])
+            add_text(one, "host", r->host);
         add_number(one, "busy_s", s_of(r->busy_ns));
         add_count(one, "segments", r->segments);
         add_count(one, "frames", r->frames);

@@ -10,6 +10,7 @@ struct stats_renderer {
     uint64_t busy_ns; // between a task's sending and its result
     uint64_t segments, frames;
     uint64_t peak_memory_bytes;
+    char host[72]; // "": this one
 };
 
 // How often a process was put aside: because it waited, because others had their turn.
@@ -32,6 +33,7 @@ struct stats {
     uint64_t lost_frames, lost_ns;
     uint64_t output_bytes;
     int workers, threads;
+    uint64_t remote_ns; // that renderers on other hosts were there, all together
     uint64_t decode_cpu_ns, filter_cpu_ns, encode_cpu_ns;
     uint64_t loop_max_ns;
     uint64_t coordinator_peak_bytes, coordinator_cpu_ns;

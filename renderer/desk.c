@@ -146,14 +146,16 @@ static Wire__Message *work(struct render *render, const Wire__Task *task, const 
 // Behind the checks of the first job, for they open what is opened only once (and fontconfig writes its caches), and before the first packet.
 static void enter_jail(struct jail *jail, const struct jail *need, bool network)
 {
+    static const char *const networks[] = {[JAIL_NETWORK_NONE] = "no", [JAIL_NETWORK_CALL] = "calling", [JAIL_NETWORK_ALL] = "yes"};
     static const char *const files[] = {[JAIL_FILES_SYSTEM] = "the system's", [JAIL_FILES_READ] = "all, to read", [JAIL_FILES_ALL] = "all"};
     struct jail_report report;
 
     *jail = *need;
-    jail->network = need->network || network;
+    if (network && need->network == JAIL_NETWORK_NONE)
+        jail->network = JAIL_NETWORK_CALL;
     report = jail_enter(jail);
     log_debug("jail: files: %s%s; network: %s; system calls: %s", files[jail->files],
-              report.files || jail->files == JAIL_FILES_ALL ? "" : " (not held back: this kernel has no Landlock)", jail->network ? "yes" : "no",
+              report.files || jail->files == JAIL_FILES_ALL ? "" : " (not held back: this kernel has no Landlock)", networks[jail->network],
               report.system_calls ? "filtered" : "not filtered: this kernel has no seccomp");
 }
 
@@ -284,6 +286,26 @@ void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt)
         pthread_cond_broadcast(&desk->changed);
     }
     pthread_mutex_unlock(&desk->lock);
+}
+
+bool desk_clear(struct desk *desk)
+{
+    bool clear;
+
+    pthread_mutex_lock(&desk->lock);
+    if (desk->result) {
+        wire__message__free_unpacked(desk->result, NULL);
+        wire__message__free_unpacked(desk->task, NULL);
+        desk->result = desk->task = NULL;
+        chunk_list_clear(&desk->out);
+    } else if (desk->task) {
+        desk->cancelled = true;
+        pthread_cond_broadcast(&desk->changed);
+    }
+    desk->consumed = 0;
+    clear = !desk->task;
+    pthread_mutex_unlock(&desk->lock);
+    return clear;
 }
 
 uint32_t desk_take_consumed(struct desk *desk)

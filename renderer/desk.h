@@ -19,6 +19,8 @@ struct desk *desk_new(int threads, bool network, void (*on_change)(void *data), 
 void desk_put_job(struct desk *desk, Wire__Message *job);
 bool desk_put_task(struct desk *desk, Wire__Message *task); // false, and not taken: one is still being worked on
 bool desk_put_chunk(struct desk *desk, uint32_t segment, uint32_t attempt, struct chunk **chunk); // false, and not taken: not of the running attempt
+// Gives up whatever runs, and what came of it. True: nothing runs any more, so another task may come; else it is to be called again after on_change.
+bool desk_clear(struct desk *desk);
 void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt);
 
 // Loop thread: what has happened since.

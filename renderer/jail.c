@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -345,17 +346,37 @@ static void deny_writing(scmp_filter_ctx filter)
     }
 }
 
+// A local socket is a way out too: behind some of them are services that start programs for whoever asks. The resolver asks the kernel for the
+// addresses of this host, and gets along without local services.
+static void deny_other_sockets(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t allowed[] = {AF_INET, AF_INET6, AF_NETLINK};
+
+    for (scmp_datum_t family = 0; family <= AF_MAX; family++) {
+        bool one_of_them = false;
+
+        for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
+            one_of_them |= family == allowed[i];
+        if (!one_of_them)
+            seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, family, 0));
+    }
+}
+
 struct jail_report jail_enter(const struct jail *jail)
 {
-    // A local socket is a way out too: behind some of them are services that start programs for whoever asks.
     static const char *const network[] = {"socket", "connect", "bind", "listen", "accept", "accept4", "socketcall", NULL};
+    static const char *const serving[] = {"listen", "accept", "accept4", NULL};
     struct jail_report report = jail_close_files(jail->files);
     scmp_filter_ctx filter = new_filter();
 
     if (!filter)
         return report;
-    if (!jail->network)
+    if (jail->network == JAIL_NETWORK_NONE)
         deny(filter, EPERM, network);
+    if (jail->network == JAIL_NETWORK_CALL) {
+        deny_other_sockets(filter);
+        deny(filter, EPERM, serving);
+    }
     if (jail->files != JAIL_FILES_ALL)
         deny_writing(filter);
     report.system_calls = load(&filter, true);

@@ -15,9 +15,15 @@ enum jail_files {
     JAIL_FILES_ALL,    // as before
 };
 
+enum jail_network {
+    JAIL_NETWORK_NONE,
+    JAIL_NETWORK_CALL, // sockets of the Internet's kinds may be made and connected, for a coordinator on another host; none is listened at
+    JAIL_NETWORK_ALL,  // as before
+};
+
 struct jail {
     enum jail_files files;
-    bool network; // sockets may be made and connected
+    enum jail_network network;
 };
 
 // What came of it, for a line in the log.

@@ -1,13 +1,18 @@
-// renderfarm-renderer: one process that decodes, filters and encodes what a coordinator deals to it. Not meant to be started by hand.
+// renderfarm-renderer: decodes, filters and encodes what a coordinator deals to it. Started by the coordinator on its own host, and by hand, or by
+// whatever starts programs elsewhere, on others.
 #include "convert.h"
 #include "jail.h"
+#include "keeper.h"
 #include "uplink.h"
 
+#include "common/cores.h"
+#include "common/curve.h"
 #include "common/err.h"
 #include "common/log.h"
 
 #include <libavutil/log.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -18,9 +23,25 @@
 
 static void usage(FILE *out)
 {
-    fputs("Usage: renderfarm-renderer --connect=ENDPOINT [--slot=N] [--threads=T] [--verbosity=N]\n"
-          "       renderfarm-renderer --convert INPUT STREAM:CODEC[,STREAM:CODEC...]\n"
-          "Started by renderfarm; see renderfarm --help.\n",
+    fputs("Usage: renderfarm-renderer --connect=tcp://HOST:PORT --key=FILE [OPTION]...\n"
+          "\n"
+          "Works for a coordinator on another host (renderfarm --listen) with this host's cores.\n"
+          "It may come and go at any time, also in the middle of a job: SIGTERM lets it leave.\n"
+          "On its own host renderfarm starts its renderers itself.\n"
+          "\n"
+          "      --connect=tcp://HOST:PORT\n"
+          "                       where the coordinator listens\n"
+          "      --key=FILE       this renderer's key, of renderfarm-keygen --for; - reads it from\n"
+          "                       standard input (default: the environment's RENDERFARM_KEY)\n"
+          "  -j, --workers=N      renderer processes (default: the cores that this process may use)\n"
+          "  -t, --threads=N      threads of each for the slices of a filtered frame (default: 1)\n"
+          "      --wait=SECONDS   leave when there was no coordinator for so long, at first or after\n"
+          "                       its connection was lost (default: 60)\n"
+          "  -v, --verbose        say more\n"
+          "  -h, --help           this text\n"
+          "  -V, --version        the version\n"
+          "\n"
+          "Exit status: 0 it was told to leave, 1 refused, or no coordinator, 2 wrong use.\n",
           out);
 }
 
@@ -63,35 +84,115 @@ static void keep_memory(void)
 #endif
 }
 
+static int usage_error(const char *text)
+{
+    fprintf(stderr, "renderfarm-renderer: %s (try renderfarm-renderer --help)\n", text);
+    return 2;
+}
+
+static int count(const char *text, int least, int most)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    return end == text || *end || value < least || value > most ? -1 : (int)value;
+}
+
+// From the environment it is taken out: what runs here reads strangers' bytes.
+static int read_key(struct curve_key *key, const char *path)
+{
+    char *text = getenv("RENDERFARM_KEY"), *why = NULL;
+    int err;
+
+    if (path)
+        err = curve_read(key, path, &why);
+    else if (!text)
+        return usage_error("--key=FILE is needed, or RENDERFARM_KEY in the environment");
+    else
+        err = curve_parse(key, text) < 0 ? err_why(&why, -EINVAL, "RENDERFARM_KEY holds no key of renderfarm-keygen's") : 0;
+    if (!err && !key->renderer)
+        err = err_why(&why, -EINVAL, "%s: this is a coordinator's key; renderfarm-keygen --for=IT makes one for a renderer",
+                      path ? path : "RENDERFARM_KEY");
+    if (text)
+        explicit_bzero(text, strlen(text));
+    unsetenv("RENDERFARM_KEY");
+    if (err < 0)
+        log_error("%s", why);
+    free(why);
+    return err < 0 ? 2 : 0;
+}
+
+static int work(struct uplink_setup *setup)
+{
+    struct uplink *uplink;
+    int err;
+
+    av_log_set_level(AV_LOG_QUIET);
+    keep_memory();
+    signal(SIGPIPE, SIG_IGN);
+    if (!jail_begin().system_calls)
+        log_info("this kernel does not filter system calls: damaged input could do more than spoil its pictures");
+    if (!uplink_is_remote(setup->endpoint))
+        watch_parent(uv_default_loop());
+    err = uplink_open(&uplink, uv_default_loop(), setup);
+    if (err < 0) {
+        log_error("%s: %s", setup->endpoint, err_text(err));
+        return 1;
+    }
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    enum { CONNECT = 256, SLOT, THREADS, VERBOSITY };
+    enum { CONNECT = 256, SLOT, VERBOSITY, KEY, WAIT };
     static const struct option longs[] = {
         {"connect", required_argument, NULL, CONNECT},
+        {"key", required_argument, NULL, KEY},
+        {"workers", required_argument, NULL, 'j'},
+        {"threads", required_argument, NULL, 't'},
+        {"wait", required_argument, NULL, WAIT},
+        {"verbose", no_argument, NULL, 'v'},
+        // From the coordinator, for its own host.
         {"slot", required_argument, NULL, SLOT},
-        {"threads", required_argument, NULL, THREADS},
         {"verbosity", required_argument, NULL, VERBOSITY},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
-    const char *endpoint = NULL;
-    struct uplink *uplink;
-    uint32_t slot = 0;
-    int threads = 1, verbosity = 0, option, err;
+    struct uplink_setup setup = {.threads = 1, .wait_s = 60};
+    struct keeper_place place;
+    struct curve_key key;
+    const char *key_path = NULL;
+    int verbosity = 0, workers = cores_usable(), option, status;
+    char *end;
 
     if (argc > 1 && strcmp(argv[1], "--convert") == 0)
         return convert_main(argc, argv);
-    while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "j:t:vhV", longs, NULL)) != -1) {
         switch (option) {
         case CONNECT:
-            endpoint = optarg;
+            setup.endpoint = optarg;
+            break;
+        case KEY:
+            key_path = optarg;
+            break;
+        case 'j':
+            workers = count(optarg, 1, 1024);
+            break;
+        case 't':
+            setup.threads = count(optarg, 1, 1024);
+            break;
+        case WAIT:
+            setup.wait_s = strtod(optarg, &end);
+            if (end == optarg || *end || !(setup.wait_s >= 1 && setup.wait_s <= 1e9))
+                return usage_error("--wait must be a number of seconds, at least 1");
             break;
         case SLOT:
-            slot = (uint32_t)strtoul(optarg, NULL, 10);
+            setup.slot = (uint32_t)strtoul(optarg, NULL, 10);
             break;
-        case THREADS:
-            threads = atoi(optarg);
+        case 'v':
+            verbosity++;
             break;
         case VERBOSITY:
             verbosity = atoi(optarg);
@@ -103,27 +204,32 @@ int main(int argc, char **argv)
             puts("renderfarm-renderer " RENDERFARM_VERSION);
             return 0;
         default:
-            usage(stderr);
-            return 2;
+            return usage_error("wrong option");
         }
     }
-    if (!endpoint || threads < 1 || threads > 1024 || optind != argc) {
-        usage(stderr);
-        return 2;
-    }
+    if (workers < 1)
+        return usage_error("--workers must be a number from 1 to 1024");
+    if (setup.threads < 1)
+        return usage_error("--threads must be a number from 1 to 1024");
+    if (optind != argc)
+        return usage_error("there is nothing to be named beside the options");
+    if (!setup.endpoint)
+        return usage_error("--connect=tcp://HOST:PORT is needed");
     log_init("renderfarm-renderer", verbosity < 0 ? LOG_ERROR : verbosity == 0 ? LOG_WARN : verbosity == 1 ? LOG_INFO : LOG_DEBUG);
-    av_log_set_level(AV_LOG_QUIET);
-    keep_memory();
-    signal(SIGPIPE, SIG_IGN);
-    if (!jail_begin().system_calls)
-        log_info("this kernel does not filter system calls: damaged input could do more than spoil its pictures");
+    if (!uplink_is_remote(setup.endpoint))
+        return work(&setup);
 
-    watch_parent(uv_default_loop());
-    err = uplink_open(&uplink, uv_default_loop(), endpoint, slot, threads);
-    if (err < 0) {
-        log_error("%s: %s", endpoint, err_text(err));
-        return 1;
-    }
-    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
-    return 0;
+    if (strncmp(setup.endpoint, "tcp://", 6) != 0 || !strchr(setup.endpoint + 6, ':'))
+        return usage_error("--connect must be tcp://HOST:PORT");
+    status = read_key(&key, key_path);
+    if (status != 0)
+        return status;
+    if (!keeper_run(workers, &place, &status))
+        return status;
+    setup.key = &key;
+    setup.slot = place.slot;
+    setup.place = place.place;
+    setup.ended = place.ended;
+    setup.killed = place.killed;
+    return work(&setup);
 }

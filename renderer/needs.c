@@ -70,7 +70,7 @@ static void add_filter(struct jail *need, const AVFilter *filter, const char *ch
     if (writes(filter->name, chain) || drives_hardware(filter->name))
         need_files(need, JAIL_FILES_ALL);
     if (strcmp(filter->name, "zmq") == 0) // takes commands from a socket
-        need->network = true;
+        need->network = JAIL_NETWORK_ALL;
     // ass and the like have options of their library, avsynctest none at all.
     while (filter->priv_class && (option = av_opt_next(&filter->priv_class, option)))
         if (can_name_a_file(filter, option, chain))
@@ -98,7 +98,7 @@ static void add_chain(struct jail *need, const char *chain)
         at += length ? length : 1;
     }
     if (strstr(chain, "//")) // movie=http://..., with or without escapes
-        need->network = true;
+        need->network = JAIL_NETWORK_ALL;
 }
 
 // Options of encoders that write or read beside their packets: statistics of two passes, analyses, tables, and what has a path. Some are lists of the

@@ -2,8 +2,10 @@
 
 #include "desk.h"
 #include "jail.h"
+#include "keeper.h"
 
 #include "common/avx.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -11,16 +13,43 @@
 #include "common/zsock.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+enum {
+    TICK_MS = 500,
+    HANDSHAKE_MS = 5000,
+    CONNECT_MS = 5000,
+    RECONNECT_MS = 200,
+    RECONNECT_MOST_MS = 2000,
+    GOODBYE_MS = 500,
+};
+
+#define AGAIN_NS UINT64_C(1000000000) // from a connection that failed to the next
+
 struct uplink {
+    const struct uplink_setup *setup;
+    uv_loop_t *loop;
     void *context;
-    struct zsock *zsock;
+    struct zsock *zsock; // NULL while there is none
     uv_async_t wake;
     struct desk *desk;
     uint32_t credit; // chunks that may still be sent for the running attempt
+
+    // To another host.
+    bool remote, welcome, reached; // reached: the keys were right
+    struct zsock *monitor;
+    unsigned connections;
+    uint64_t heard_ns;   // or when the connection was begun
+    uint64_t alone_ns;   // since when nobody welcomes us
+    uint64_t connect_ns; // when the next connection is due, while there is none
+    uv_timer_t tick;
+    uv_signal_t signals[3];
 };
 
 // The process has nothing to save: what it worked on is dealt to another.
@@ -33,6 +62,8 @@ static int send_message(struct uplink *u, const Wire__Message *message)
 {
     zmq_msg_t part;
 
+    if (!u->zsock)
+        return -ENOTCONN;
     protocol_pack(&part, message);
     return zsock_send(u->zsock, &part, 1);
 }
@@ -55,17 +86,24 @@ static void send_chunk(struct uplink *u, struct chunk **chunk, uint32_t segment,
 
     if (count < 0 || zsock_send(u->zsock, parts, (size_t)count) < 0) {
         log_error("cannot send a result to the coordinator");
-        leave(1);
+        leave(KEEPER_AGAIN);
     }
     chunk_free(chunk);
 }
 
+static void connect_when_due(struct uplink *u);
+
 // Idempotent: sends whatever the desk has that may be sent.
 static void pump(struct uplink *u)
 {
-    uint32_t consumed = desk_take_consumed(u->desk), segment, attempt;
+    uint32_t consumed, segment, attempt;
     Wire__Message *result;
 
+    if (!u->zsock) {
+        connect_when_due(u);
+        return;
+    }
+    consumed = desk_take_consumed(u->desk);
     if (consumed > 0)
         send_credit(u, consumed);
     while (u->credit > 0) {
@@ -98,7 +136,30 @@ static void wake(void *data)
 static _Noreturn void nonsense(const char *what)
 {
     log_error("the coordinator sent %s; leaving", what);
-    leave(1);
+    leave(KEEPER_FAILED);
+}
+
+// What runs is dealt to another; we begin anew.
+static void lose(struct uplink *u, const char *why)
+{
+    if (!u->zsock)
+        return;
+    zsock_close(&u->monitor, 0);
+    zsock_close(&u->zsock, 0);
+    u->credit = 0;
+    u->connect_ns = clock_now_ns() + AGAIN_NS;
+    if (u->welcome) {
+        u->welcome = false;
+        u->alone_ns = clock_now_ns();
+        log_warn("%s: %s; calling again for %g s", u->setup->endpoint, why, u->setup->wait_s);
+    }
+    desk_clear(u->desk);
+}
+
+static _Noreturn void on_refuse(const Wire__Refuse *refuse)
+{
+    log_error("the coordinator refused this renderer: %s", refuse->reason);
+    leave(refuse->again ? KEEPER_AGAIN : KEEPER_FAILED);
 }
 
 static void on_message(void *data, struct zsock_message *in)
@@ -110,12 +171,14 @@ static void on_message(void *data, struct zsock_message *in)
 
     if (!m)
         nonsense(why);
+    u->heard_ns = u->remote ? clock_now_ns() : 0;
     switch (m->body_case) {
     case WIRE__MESSAGE__BODY_WELCOME:
+        u->welcome = true;
         break;
     case WIRE__MESSAGE__BODY_REFUSE:
-        log_error("the coordinator refused this renderer: %s", m->refuse->reason);
-        leave(1);
+        on_refuse(m->refuse);
+        break;
     case WIRE__MESSAGE__BODY_JOB:
         desk_put_job(u->desk, m);
         m = NULL;
@@ -148,7 +211,7 @@ static void on_message(void *data, struct zsock_message *in)
         break;
     }
     case WIRE__MESSAGE__BODY_BYE:
-        leave(0);
+        leave(KEEPER_LEFT);
     default:
         nonsense("what only a renderer sends");
     }
@@ -157,45 +220,208 @@ static void on_message(void *data, struct zsock_message *in)
     pump(u);
 }
 
-static int say_hello(struct uplink *u, uint32_t slot, int threads)
+// ---- To another host ----
+
+bool uplink_is_remote(const char *endpoint)
+{
+    return strncmp(endpoint, "ipc:", 4) != 0;
+}
+
+static void on_connection(void *data, struct zsock_message *in)
+{
+    struct uplink *u = data;
+    uint16_t event;
+
+    if (in->count < 1 || zmq_msg_size(&in->parts[0]) < sizeof(event))
+        return;
+    memcpy(&event, zmq_msg_data(&in->parts[0]), sizeof(event));
+    switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        u->reached = true;
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        log_error("%s: the coordinator does not let this key in; it has to be on its list of authorised keys", u->setup->endpoint);
+        leave(KEEPER_FAILED);
+    case ZMQ_EVENT_DISCONNECTED:
+        // Before that ZeroMQ itself tries again.
+        if (u->reached)
+            lose(u, "the connection was lost");
+        break;
+    default: // a handshake that failed, after which ZeroMQ may not try again
+        lose(u, "the connection failed");
+        break;
+    }
+}
+
+static int set_far(struct uplink *u)
+{
+    static const struct {
+        int option, value;
+    } numbers[] = {
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS},
+        {ZMQ_RECONNECT_IVL, RECONNECT_MS},
+        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MOST_MS},
+    };
+    int err = curve_call(u->zsock, u->setup->key), ipv6 = 1;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !err; i++)
+        err = zsock_set(u->zsock, numbers[i].option, &numbers[i].value, sizeof(numbers[i].value));
+    if (!err && strchr(u->setup->endpoint, '['))
+        err = zsock_set(u->zsock, ZMQ_IPV6, &ipv6, sizeof(ipv6));
+    return err;
+}
+
+static int watch_connection(struct uplink *u)
+{
+    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    char endpoint[64];
+    int err;
+
+    snprintf(endpoint, sizeof(endpoint), "inproc://connection-%u", u->connections);
+    err = zsock_watch(u->zsock, endpoint, events);
+    if (!err)
+        err = zsock_open(&u->monitor, u->loop, u->context, ZMQ_PAIR, NULL, on_connection, u);
+    return err ? err : zsock_connect(u->monitor, endpoint);
+}
+
+// ---- Connecting ----
+
+static int say_hello(struct uplink *u)
 {
     Wire__Hello body = WIRE__HELLO__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
+    char host[HOST_NAME_MAX + 1] = "";
 
     body.protocol = PROTOCOL_VERSION;
     body.libraries = (char *)(uintptr_t)avx_libraries(); // packing only reads
     body.pid = (uint32_t)getpid();
-    body.threads = (uint32_t)threads;
-    body.slot = slot;
+    body.threads = (uint32_t)u->setup->threads;
+    body.slot = u->setup->slot;
+    if (u->remote) {
+        gethostname(host, sizeof(host) - 1);
+        body.host = host;
+        body.cpu = (char *)(uintptr_t)avx_cpu();
+        body.has_place = body.has_since_ns = 1;
+        body.place = u->setup->place;
+        body.since_ns = clock_now_ns();
+        // The second connection of this process takes the place of its first.
+        body.ended = u->connections == 1 ? (char *)(uintptr_t)u->setup->ended : NULL;
+        body.has_killed = body.killed = u->setup->killed;
+    }
     message.body_case = WIRE__MESSAGE__BODY_HELLO;
     message.hello = &body;
     return send_message(u, &message);
 }
 
-int uplink_open(struct uplink **result, uv_loop_t *loop, const char *endpoint, uint32_t slot, int threads)
+static int call(struct uplink *u)
 {
-    struct uplink *u = mem_zalloc(sizeof(*u));
-    bool network = strncmp(endpoint, "ipc:", 4) != 0;
+    unsigned char random[16];
     char identity[64];
     int err;
 
-    snprintf(identity, sizeof(identity), "renderer-%u-%d", slot, (int)getpid());
+    u->connections++;
+    u->reached = false;
+    u->heard_ns = clock_now_ns();
+    // Across hosts numbers of processes say little, and nobody is to guess a name.
+    randombytes_buf(random, sizeof(random));
+    if (u->remote)
+        sodium_bin2hex(identity, sizeof(identity), random, sizeof(random));
+    else
+        snprintf(identity, sizeof(identity), "renderer-%u-%d", u->setup->slot, (int)getpid());
+    err = zsock_open(&u->zsock, u->loop, u->context, ZMQ_DEALER, identity, on_message, u);
+    if (!err && u->remote)
+        err = set_far(u);
+    if (!err && u->remote)
+        err = watch_connection(u);
+    if (!err)
+        err = zsock_connect(u->zsock, u->setup->endpoint);
+    return err ? err : say_hello(u);
+}
+
+static void connect_when_due(struct uplink *u)
+{
+    int err;
+
+    if (!desk_clear(u->desk) || clock_now_ns() < u->connect_ns)
+        return;
+    err = call(u);
+    if (err < 0) {
+        log_error("%s: %s", u->setup->endpoint, err_text(err));
+        leave(KEEPER_FAILED);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct uplink *u = timer->data;
+    uint64_t now_ns = clock_now_ns();
+
+    if (u->zsock && now_ns - u->heard_ns > PROTOCOL_LOST_NS)
+        lose(u, "nothing was heard of the coordinator");
+    if (!u->welcome && (double)(now_ns - u->alone_ns) / 1e9 > u->setup->wait_s) {
+        log_error("%s: no coordinator %s for %g s; leaving", u->setup->endpoint, u->reached ? "had a word for us" : "could be reached",
+                  u->setup->wait_s);
+        leave(KEEPER_FAILED);
+    }
+    if (!u->zsock)
+        connect_when_due(u);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct uplink *u = handle->data;
+    Wire__Empty body = WIRE__EMPTY__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    (void)number;
+    message.body_case = WIRE__MESSAGE__BODY_BYE;
+    message.bye = &body;
+    if (u->welcome && send_message(u, &message) == 0) {
+        zsock_close(&u->monitor, 0);
+        zsock_close(&u->zsock, GOODBYE_MS);
+        zmq_ctx_term(u->context);
+    }
+    leave(KEEPER_LEFT);
+}
+
+static void prepare_far(struct uplink *u)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+    u->alone_ns = clock_now_ns();
+    uv_timer_init(u->loop, &u->tick);
+    u->tick.data = u;
+    uv_timer_start(&u->tick, on_tick, TICK_MS, TICK_MS);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        uv_signal_init(u->loop, &u->signals[i]);
+        u->signals[i].data = u;
+        uv_signal_start(&u->signals[i], on_signal, numbers[i]);
+    }
+}
+
+int uplink_open(struct uplink **result, uv_loop_t *loop, const struct uplink_setup *setup)
+{
+    struct uplink *u = mem_zalloc(sizeof(*u));
+
+    u->setup = setup;
+    u->loop = loop;
+    u->remote = uplink_is_remote(setup->endpoint);
+    avx_cpu();
     uv_async_init(loop, &u->wake, on_wake);
     u->wake.data = u;
-    u->desk = desk_new(threads, network, wake, u);
+    u->desk = desk_new(setup->threads, u->remote, wake, u);
     if (!u->desk)
         return -EAGAIN;
+    if (u->remote)
+        prepare_far(u);
     // From here on the loop's thread needs no more files, nor do ZeroMQ's, which are still to come (but that a host's name is looked up in files).
     // What the render thread needs the job will tell.
-    jail_close_files(network ? JAIL_FILES_READ : JAIL_FILES_SYSTEM);
+    jail_close_files(u->remote ? JAIL_FILES_READ : JAIL_FILES_SYSTEM);
     u->context = zmq_ctx_new();
     if (!u->context)
         return -errno;
-    err = zsock_open(&u->zsock, loop, u->context, ZMQ_DEALER, identity, on_message, u);
-    if (!err)
-        err = zsock_connect(u->zsock, endpoint);
-    if (err < 0)
-        return err;
     *result = u;
-    return say_hello(u, slot, threads);
+    return call(u);
 }

@@ -1,4 +1,4 @@
-#include "coordinator/cores.h"
+#include "common/cores.h"
 
 #include <sched.h>
 #include <setjmp.h>

@@ -61,7 +61,7 @@ static void in_child(void (*test)(void *data), void *data)
     assert_int_equal(status, 0);
 }
 
-static void go_to_jail(enum jail_files files, bool network)
+static void go_to_jail(enum jail_files files, enum jail_network network)
 {
     jail_begin();
     jail_enter(&(struct jail){.files = files, .network = network});
@@ -111,7 +111,7 @@ static void try_files(void *data)
     int fd;
 
     snprintf(path, sizeof(path), "%s/new", writable);
-    go_to_jail(JAIL_FILES_SYSTEM, false);
+    go_to_jail(JAIL_FILES_SYSTEM, JAIL_NETWORK_NONE);
     expect_error("reading /etc/passwd", open("/etc/passwd", O_RDONLY), EACCES);
     expect_error("reading a file of the user's", open(writable, O_RDONLY), EACCES);
     expect_error("reading another process's environment", open("/proc/1/environ", O_RDONLY), EACCES);
@@ -139,7 +139,7 @@ static void try_reading(void *data)
     char path[200];
 
     snprintf(path, sizeof(path), "%s/there", (const char *)data);
-    go_to_jail(JAIL_FILES_READ, false);
+    go_to_jail(JAIL_FILES_READ, JAIL_NETWORK_NONE);
     expect("reading /etc/passwd", open("/etc/passwd", O_RDONLY) >= 0);
     expect("reading a file of the user's", open(path, O_RDONLY) >= 0);
     expect_error("writing to it", open(path, O_WRONLY), EACCES);
@@ -175,7 +175,7 @@ static void try_all_files(void *data)
     int fd;
 
     snprintf(path, sizeof(path), "%s/new", (const char *)data);
-    go_to_jail(JAIL_FILES_ALL, false);
+    go_to_jail(JAIL_FILES_ALL, JAIL_NETWORK_NONE);
     fd = open(path, O_WRONLY | O_CREAT, 0600);
     expect("creating a file", fd >= 0 && write(fd, "x", 1) == 1 && unlink(path) == 0);
 }
@@ -197,7 +197,7 @@ static void try_system_calls(void *data)
     static char *const nothing[] = {NULL};
 
     (void)data;
-    go_to_jail(JAIL_FILES_SYSTEM, false);
+    go_to_jail(JAIL_FILES_SYSTEM, JAIL_NETWORK_NONE);
     expect_error("a socket to the network", socket(AF_INET, SOCK_STREAM, 0), EPERM);
     expect_error("a socket to the network", socket(AF_INET6, SOCK_DGRAM, 0), EPERM);
     expect_error("a socket to this host's services", socket(AF_UNIX, SOCK_STREAM, 0), EPERM);
@@ -229,9 +229,29 @@ static void programs_sockets_and_other_processes_are_out_of_reach(void **state)
 static void try_network(void *data)
 {
     (void)data;
-    go_to_jail(JAIL_FILES_SYSTEM, true);
+    go_to_jail(JAIL_FILES_SYSTEM, JAIL_NETWORK_ALL);
     expect("a socket to the network", socket(AF_INET, SOCK_STREAM, 0) >= 0);
     expect("a socket to this host's services", socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+}
+
+static void try_calling(void *data)
+{
+    int fd;
+
+    (void)data;
+    go_to_jail(JAIL_FILES_SYSTEM, JAIL_NETWORK_CALL);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    expect("a socket to the network", fd >= 0);
+    expect("a socket to the network", socket(AF_INET6, SOCK_STREAM, 0) >= 0);
+    expect_error("listening", listen(fd, 1), EPERM);
+    expect_error("a socket to this host's services", socket(AF_UNIX, SOCK_STREAM, 0), EPERM);
+    expect_error("a raw socket", socket(AF_PACKET, SOCK_RAW, 0), EPERM);
+}
+
+static void calling_is_no_serving(void **state)
+{
+    (void)state;
+    in_child(try_calling, NULL);
 }
 
 static void network_can_stay(void **state)
@@ -257,7 +277,7 @@ static void try_work(void *data)
     int number = 0;
     void *memory = NULL, *mapped;
 
-    go_to_jail(JAIL_FILES_SYSTEM, false);
+    go_to_jail(JAIL_FILES_SYSTEM, JAIL_NETWORK_NONE);
     expect("reading what was opened before", read(in[0], bytes, 5) == 5 && strcmp(bytes, "bytes") == 0);
     expect("a thread", pthread_create(&thread, NULL, count, &number) == 0 && pthread_join(thread, &memory) == 0 && number == 1);
     free(memory);
@@ -329,6 +349,7 @@ int main(void)
         cmocka_unit_test(chains_that_write_can_write),
         cmocka_unit_test(programs_sockets_and_other_processes_are_out_of_reach),
         cmocka_unit_test(network_can_stay),
+        cmocka_unit_test(calling_is_no_serving),
         cmocka_unit_test(decoders_can_work),
         cmocka_unit_test(threads_that_ran_before_are_jailed_too),
     };

@@ -1,7 +1,7 @@
 #include "coordinator/memory.h"
 #include "coordinator/options.h"
 
-#include "coordinator/cores.h"
+#include "common/cores.h"
 
 #include <math.h>
 #include <setjmp.h>

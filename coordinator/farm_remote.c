@@ -1,0 +1,190 @@
+// Renderers on other hosts: who may join, what follows when one leaves or is lost, and what is said while nobody is here.
+#include "farm_state.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+// After the command of --launch has ended, for renderers that are still on their way.
+#define LONELY_NS UINT64_C(30000000000)
+
+// Refusals that are told of; the rest is counted.
+enum { MOST_TOLD = 20 };
+
+// A remote renderer takes packets and gives packets; that is all of a plan of one stage, and nothing of any other.
+static bool has_work_for_remote(const struct farm *f)
+{
+    return f->stage_count <= 1;
+}
+
+static void let_go(struct farm *f, struct renderer *renderer)
+{
+    hub_send_bye(f->crew.hub, renderer->peer);
+    hub_forget(f->crew.hub, renderer->peer);
+    f->report.stats.remote_ns += clock_now_ns() - renderer->joined_ns;
+    roster_set_state(renderer, RENDERER_GONE);
+}
+
+void farm_plan_remote(struct farm *f)
+{
+    if (!f->pass->remote)
+        return;
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->remote)
+            renderer->stage = has_work_for_remote(f) ? 0 : UINT32_MAX;
+        if (renderer->remote && renderer->state == RENDERER_READY && !has_work_for_remote(f))
+            let_go(f, renderer);
+    }
+    if (!has_work_for_remote(f))
+        log_warn("renderers on other hosts have nothing to do: between the stages of this plan frames go through this host's memory");
+}
+
+static void refuse(struct farm *f, uint32_t peer, const char *host, const char *reason)
+{
+    hub_send_away(f->crew.hub, peer, reason, false);
+    if (f->pass->remote->refused++ < MOST_TOLD)
+        log_warn("a renderer on %s was refused: %s", host, reason);
+}
+
+// Takes its place, with the work of whoever had it before.
+static void admit(struct farm *f, uint32_t peer, const Wire__Hello *hello, const char *host)
+{
+    struct renderer *renderer = roster_guest(&f->crew.roster);
+
+    report_grow(&f->report, f->crew.roster.count);
+    roster_set_state(renderer, RENDERER_STARTING);
+    roster_set_state(renderer, RENDERER_READY);
+    renderer->peer = peer;
+    renderer->pid = hello->pid;
+    renderer->stage = 0;
+    renderer->place = hello->place;
+    renderer->entered_ns = hello->since_ns;
+    renderer->joined_ns = renderer->heard_ns = clock_now_ns();
+    renderer->losses = 0;
+    snprintf(renderer->host, sizeof(renderer->host), "%s", host);
+    snprintf(f->report.stats.renderers[renderer->slot].host, sizeof(f->report.stats.renderers[0].host), "%s", host);
+    f->pass->remote->joined++;
+    f->pass->remote->waiting_told = false;
+    log_info("renderer %u is ready (process %u on %s)", renderer->slot, renderer->pid, host);
+}
+
+void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hello)
+{
+    struct remote *r = f->pass->remote;
+    struct renderer *former = roster_by_place(&f->crew.roster, hello->place);
+    const char *address = hub_address(f->crew.hub, peer), *cpu = hello->cpu ? hello->cpu : "";
+    char host[72];
+
+    snprintf(host, sizeof(host), "%s", hello->host && *hello->host ? hello->host : address);
+    if (f->state == FARM_ENDING || (former && former->entered_ns >= hello->since_ns)) {
+        hub_forget(f->crew.hub, peer); // the end closes its connection; or it is an old word that took its time
+        return;
+    }
+    if (former)
+        farm_lose_remote(f, former, hello->ended ? hello->ended : "lost its connection", hello->ended && !hello->killed);
+    if (f->state == FARM_ENDING)
+        return;
+    if (!*r->cpu)
+        snprintf(r->cpu, sizeof(r->cpu), "%s", cpu);
+    if (!has_work_for_remote(f)) {
+        hub_send_bye(f->crew.hub, peer);
+        hub_forget(f->crew.hub, peer);
+    } else if (strcmp(cpu, r->cpu) != 0 && !r->mixed_cpus) {
+        char reason[600];
+
+        snprintf(reason, sizeof(reason), "its processor (%s) is not like the others' (%s), so its pixels might differ; --mixed-cpus lets it join",
+                 cpu, r->cpu);
+        refuse(f, peer, host, reason);
+    } else {
+        admit(f, peer, hello, host);
+    }
+    farm_pump(f);
+}
+
+void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault)
+{
+    struct renderer was = *renderer;
+    const char *then = was.state != RENDERER_BUSY ? "" : "; its work goes to another";
+
+    roster_set_state(renderer, RENDERER_GONE);
+    hub_forget(f->crew.hub, was.peer);
+    f->report.stats.remote_ns += clock_now_ns() - was.joined_ns;
+    if (f->state == FARM_ENDING)
+        return;
+    f->pass->remote->lost++;
+    log_warn("renderer %u on %s %s%s", was.slot, was.host, how, then);
+    farm_lose_work(f, &was, fault, how, "");
+}
+
+void farm_on_remote_bye(struct farm *f, struct renderer *renderer)
+{
+    struct renderer was = *renderer;
+
+    roster_set_state(renderer, RENDERER_GONE);
+    hub_forget(f->crew.hub, was.peer);
+    f->report.stats.remote_ns += clock_now_ns() - was.joined_ns;
+    if (f->state == FARM_ENDING)
+        return;
+    f->pass->remote->left++;
+    log_info("renderer %u on %s leaves%s", was.slot, was.host, was.state == RENDERER_BUSY ? "; its work goes to another" : "");
+    farm_lose_work(f, &was, false, "left", "");
+    farm_pump(f);
+}
+
+// Nobody here works, and nobody there.
+static void wait_for_renderers(struct farm *f, uint64_t now_ns)
+{
+    struct remote *r = f->pass->remote;
+    const char *how = "";
+
+    if (f->local_workers > 0 || roster_remote(&f->crew.roster) > 0) {
+        r->alone_since_ns = 0;
+        return;
+    }
+    if (r->alone_since_ns == 0)
+        r->alone_since_ns = now_ns;
+    if (r->launcher && launcher_ended(r->launcher, &how) && now_ns - r->alone_since_ns > LONELY_NS)
+        farm_fail(f, 1, "the command of --launch %s, and no renderer has called for %.0f s", how, (double)(now_ns - r->alone_since_ns) / 1e9);
+    else if (!r->waiting_told && !r->launcher)
+        log_warn("waiting for renderers at %s", r->door.endpoint);
+    r->waiting_told = true;
+}
+
+void farm_tick_remote(struct farm *f)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (!f->pass->remote || f->state == FARM_ENDING)
+        return;
+    hub_tick(f->crew.hub, now_ns);
+    for (size_t i = 0; i < f->crew.roster.count && f->state != FARM_ENDING; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->remote && renderer->state != RENDERER_GONE && renderer->condemned)
+            farm_lose_remote(f, renderer, "was sent away", true);
+    }
+    if (f->state != FARM_ENDING)
+        wait_for_renderers(f, now_ns);
+    farm_pump(f);
+}
+
+void farm_tell_remote(struct farm *f)
+{
+    const struct remote *r = f->pass->remote;
+    const struct door_counts *c = r ? &r->door.counts : NULL;
+
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        if (f->crew.roster.renderers[i].remote && f->crew.roster.renderers[i].state != RENDERER_GONE)
+            f->report.stats.remote_ns += clock_now_ns() - f->crew.roster.renderers[i].joined_ns;
+    if (!r)
+        return;
+    log_info("other hosts: %" PRIu64 " renderers joined, %" PRIu64 " left, %" PRIu64 " were lost, %" PRIu64 " refused; %" PRIu64
+             " connections, of which %" PRIu64 " had no right key and %" PRIu64 " were none of ours",
+             r->joined, r->left, r->lost, r->refused, c->connections, c->unknown_keys,
+             c->strangers > c->unknown_keys ? c->strangers - c->unknown_keys : 0);
+}
