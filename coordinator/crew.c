@@ -105,7 +105,9 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct ch
             return;
         if (hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
             // It is gone or as good as gone; its exit is what the rest follows from.
-            crew_condemn(c, renderer, "it cannot be reached");
+            renderer->cut_off = renderer->remote;
+            if (!renderer->remote)
+                crew_condemn(c, renderer, "it cannot be reached");
             return;
         }
         renderer->credit--;

@@ -290,6 +290,8 @@ int farm_start(struct farm *f)
     if (!err && f->pass->remote)
         err = hub_listen(f->crew.hub, &f->loop, &f->pass->remote->door);
     if (!err && f->pass->remote)
+        log_info("listening at %s", f->pass->remote->door.endpoint);
+    if (!err && f->pass->remote)
         err = remote_launch(f->pass->remote, o, f->crew.program);
     if (err < 0)
         return err;

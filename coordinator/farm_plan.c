@@ -33,14 +33,6 @@ static int staff_stages(struct farm *f)
     size_t needed = 0, slot = 0;
     int err = 0;
 
-    // Launched ones cannot do the work of stages.
-    if (f->stage_count > 1 && f->local_workers == 0 && f->options->launch)
-        f->local_workers = f->options->launch_workers < cores_usable() ? f->options->launch_workers : cores_usable();
-    if (f->stage_count > 1 && f->local_workers == 0) {
-        log_error("--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot help; "
-                  "give --workers=N (--explain tells more)");
-        return -EINVAL;
-    }
 
     for (size_t i = 0; i < f->stage_count; i++)
         needed += f->plan.stages[i].parallel ? (size_t)f->local_workers : 1;
@@ -115,7 +107,15 @@ int farm_make_plan(struct farm *f)
         stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);
     if (f->stage_count == 1)
         return 0;
-    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, (unsigned)f->options->workers);
+    // Launched ones cannot do the work of stages.
+    if (f->local_workers == 0 && f->options->launch)
+        f->local_workers = f->options->launch_workers < cores_usable() ? f->options->launch_workers : cores_usable();
+    if (f->local_workers == 0) {
+        log_error("--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot help; "
+                  "give --workers=N (--explain tells more)");
+        return -EINVAL;
+    }
+    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, (unsigned)f->local_workers);
     if (!f->arena) {
         farm_fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
         return -ENOMEM;

@@ -165,7 +165,11 @@ void farm_tick_remote(struct farm *f)
     for (size_t i = 0; i < f->crew.roster.count && f->state != FARM_ENDING; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->remote && renderer->state != RENDERER_GONE && renderer->condemned)
+        if (!renderer->remote || renderer->state == RENDERER_GONE)
+            continue;
+        if (renderer->cut_off)
+            farm_lose_remote(f, renderer, "lost its connection", false);
+        else if (renderer->condemned)
             farm_lose_remote(f, renderer, "was sent away", true);
     }
     if (f->state != FARM_ENDING)

@@ -33,6 +33,7 @@ struct peer {
     uint32_t number;
     size_t identity_bytes;
     char identity[MAX_IDENTITY_BYTES];
+    bool unreachable;
     bool refused; // said something wrong; nothing more is heard
 };
 
@@ -100,6 +101,15 @@ static int send_refuse(const struct peer *peer, const char *reason, bool again)
     message.body_case = WIRE__MESSAGE__BODY_REFUSE;
     message.refuse = &body;
     return send_message(peer, &message);
+}
+
+// A peer that was silent for too long, and finds its way back to us.
+static void tell_forgotten(const struct port *port, const void *identity, size_t identity_bytes)
+{
+    struct peer peer = {.port = port, .identity_bytes = identity_bytes};
+
+    memcpy(peer.identity, identity, identity_bytes);
+    send_refuse(&peer, "the coordinator has given up this renderer", true);
 }
 
 static void refuse(struct hub *h, struct peer *peer, const char *reason)
@@ -171,9 +181,11 @@ static void on_message(void *data, struct zsock_message *in)
         return;
     m = protocol_unpack(zmq_msg_data(&in->parts[1]), zmq_msg_size(&in->parts[1]), &why);
     if (!peer) {
-        // Whoever does not begin with a hello is not one of ours.
+        // Whoever does not begin with a hello is not one of ours, or not any more.
         if (port->remote && !door_admitted(&in->parts[1]))
             goto done;
+        if (port->remote && m && m->body_case == WIRE__MESSAGE__BODY_PONG)
+            tell_forgotten(port, identity, identity_bytes);
         if (!m || m->body_case != WIRE__MESSAGE__BODY_HELLO || h->peer_count >= MOST_PEERS)
             goto done;
         peer = add_peer(port, identity, identity_bytes, &in->parts[1]);
@@ -260,6 +272,7 @@ int hub_listen(struct hub *h, uv_loop_t *loop, struct door_setup *setup)
     return err;
 }
 
+// A peer whose connection is closed cannot be sent to, and comes back as another one: so that is noticed at once.
 static void ping(struct peer *peer, uint64_t now_ns)
 {
     Wire__Empty body = WIRE__EMPTY__INIT;
@@ -270,14 +283,14 @@ static void ping(struct peer *peer, uint64_t now_ns)
     peer->pinged_ns = now_ns;
     message.body_case = WIRE__MESSAGE__BODY_PING;
     message.ping = &body;
-    send_message(peer, &message);
+    peer->unreachable = send_message(peer, &message) == -EHOSTUNREACH;
 }
 
 // NULL: all have been heard of, or were dropped.
 static struct peer *find_silent(struct hub *h, uint64_t now_ns)
 {
     for (struct peer *peer = h->peers; peer; peer = peer->next)
-        if (peer->port->remote && now_ns - peer->heard_ns > PROTOCOL_LOST_NS)
+        if (peer->port->remote && (peer->unreachable || now_ns - peer->heard_ns > PROTOCOL_LOST_NS))
             return peer;
     return NULL;
 }
@@ -300,7 +313,7 @@ void hub_tick(struct hub *h, uint64_t now_ns)
     while ((silent = find_silent(h, now_ns))) {
         uint32_t number = silent->number;
 
-        drop(h, silent, "it gave no sign of life");
+        drop(h, silent, silent->unreachable ? "lost its connection" : "gave no sign of life");
         hub_forget(h, number);
     }
 }

@@ -47,7 +47,7 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
     if (state == RENDERER_STARTING) {
         renderer->peer = 0;
         renderer->job = 0;
-        renderer->condemned = false;
+        renderer->condemned = renderer->cut_off = false;
     }
     if (state != RENDERER_BUSY) {
         renderer->probing = renderer->all_sent = false;

@@ -25,6 +25,7 @@ struct renderer {
     char host[72];
     uint64_t place, entered_ns; // see Hello
     uint64_t joined_ns;
+    bool cut_off; // its connection is gone
     // While busy.
     bool probing;
     uint32_t segment, attempt;

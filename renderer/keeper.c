@@ -73,7 +73,7 @@ static void on_end(struct child *child, int how, int *status)
             *status = WEXITSTATUS(how);
         return;
     }
-    child->killed = WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL;
+    child->killed = WIFSIGNALED(how) ? WTERMSIG(how) == SIGKILL : WEXITSTATUS(how) == KEEPER_AGAIN;
     if (WIFSIGNALED(how))
         snprintf(child->ended, sizeof(child->ended), "was ended by signal %d (%s)", WTERMSIG(how), strsignal(WTERMSIG(how)));
     else

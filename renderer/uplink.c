@@ -42,7 +42,8 @@ struct uplink {
     uint32_t credit; // chunks that may still be sent for the running attempt
 
     // To another host.
-    bool remote, welcome, reached; // reached: the keys were right
+    bool remote, welcome;
+    bool reached, broken; // of the connection: the keys were right; it ended, and the next tick takes note: a last word may be waiting to be read
     struct zsock *monitor;
     unsigned connections;
     uint64_t heard_ns;   // or when the connection was begun
@@ -140,24 +141,29 @@ static _Noreturn void nonsense(const char *what)
 }
 
 // What runs is dealt to another; we begin anew.
-static void lose(struct uplink *u, const char *why)
+static void lose(struct uplink *u, const char *why, uint64_t now_ns)
 {
     if (!u->zsock)
         return;
     zsock_close(&u->monitor, 0);
     zsock_close(&u->zsock, 0);
     u->credit = 0;
-    u->connect_ns = clock_now_ns() + AGAIN_NS;
+    u->connect_ns = now_ns + AGAIN_NS;
     if (u->welcome) {
         u->welcome = false;
-        u->alone_ns = clock_now_ns();
+        u->alone_ns = now_ns;
         log_warn("%s: %s; calling again for %g s", u->setup->endpoint, why, u->setup->wait_s);
     }
     desk_clear(u->desk);
 }
 
-static _Noreturn void on_refuse(const Wire__Refuse *refuse)
+static void on_refuse(struct uplink *u, const Wire__Refuse *refuse)
 {
+    // It gave us up, and we may call again; unless something hangs here, which only another process will cure.
+    if (u->remote && refuse->again && desk_clear(u->desk)) {
+        lose(u, refuse->reason, clock_now_ns());
+        return;
+    }
     log_error("the coordinator refused this renderer: %s", refuse->reason);
     leave(refuse->again ? KEEPER_AGAIN : KEEPER_FAILED);
 }
@@ -177,7 +183,7 @@ static void on_message(void *data, struct zsock_message *in)
         u->welcome = true;
         break;
     case WIRE__MESSAGE__BODY_REFUSE:
-        on_refuse(m->refuse);
+        on_refuse(u, m->refuse);
         break;
     case WIRE__MESSAGE__BODY_JOB:
         desk_put_job(u->desk, m);
@@ -244,11 +250,10 @@ static void on_connection(void *data, struct zsock_message *in)
         leave(KEEPER_FAILED);
     case ZMQ_EVENT_DISCONNECTED:
         // Before that ZeroMQ itself tries again.
-        if (u->reached)
-            lose(u, "the connection was lost");
+        u->broken |= u->reached;
         break;
     default: // a handshake that failed, after which ZeroMQ may not try again
-        lose(u, "the connection failed");
+        u->broken = true;
         break;
     }
 }
@@ -322,7 +327,7 @@ static int call(struct uplink *u)
     int err;
 
     u->connections++;
-    u->reached = false;
+    u->reached = u->broken = false;
     u->heard_ns = clock_now_ns();
     // Across hosts numbers of processes say little, and nobody is to guess a name.
     randombytes_buf(random, sizeof(random));
@@ -358,8 +363,10 @@ static void on_tick(uv_timer_t *timer)
     struct uplink *u = timer->data;
     uint64_t now_ns = clock_now_ns();
 
+    if (u->zsock && u->broken)
+        lose(u, "the connection was lost", now_ns);
     if (u->zsock && now_ns - u->heard_ns > PROTOCOL_LOST_NS)
-        lose(u, "nothing was heard of the coordinator");
+        lose(u, "nothing was heard of the coordinator", now_ns);
     if (!u->welcome && (double)(now_ns - u->alone_ns) / 1e9 > u->setup->wait_s) {
         log_error("%s: no coordinator %s for %g s; leaving", u->setup->endpoint, u->reached ? "had a word for us" : "could be reached",
                   u->setup->wait_s);

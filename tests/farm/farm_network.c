@@ -1,0 +1,363 @@
+// Renderers on other hosts, here over the loopback: they come, go, crash, hang and vanish, and the file is that of a job on one host.
+#include "tests/support/trial.h"
+
+#include "tests/support/command.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MOST_HOSTS = 4 };
+
+#define SLOW "nlmeans=r=15" // some 20 s of work for one core
+
+static struct command hosts[MOST_HOSTS];
+static const char *input, *calm;
+
+static const char *program(const char *name)
+{
+    const char *path = trial_program();
+
+    return trial_format("%.*s%s", (int)(strrchr(path, '/') + 1 - path), path, name);
+}
+
+static int setup(void **state)
+{
+    return trial_setup(state);
+}
+
+static int teardown(void **state)
+{
+    for (int i = 0; i < MOST_HOSTS; i++)
+        command_clear(&hosts[i]);
+    return trial_teardown(state);
+}
+
+#define NETWORK(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+static void assert_told(const char *said, const char *text)
+{
+    if (!strstr(said, text))
+        fail_msg("'%s' is not in: %s", text, said);
+}
+
+static void make_keys(void)
+{
+    trial_output(ARGUMENTS(program("renderfarm-keygen"), trial_path("farm.key")));
+    trial_output(ARGUMENTS(program("renderfarm-keygen"), trial_format("--for=%s", trial_path("farm.key")), trial_path("node.key")));
+}
+
+// A clip of eight seconds, keys, and what two local renderers make of it.
+static void prepare(const char *filter)
+{
+    input = trial_path("long.mp4");
+    trial_ffmpeg("-stream_loop", "3", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
+    trial_render(input, trial_path("calm.mp4"), "--workers=2", "--segment=1", trial_format("--filter=%s", filter), "--preset=ultrafast", NULL);
+    calm = trial_sha256(trial_path("calm.mp4"));
+    make_keys();
+}
+
+// Starts the job, at a port that is free; *port is told.
+static struct command *start_job(const char *filter, const char *workers, const char **port)
+{
+    struct command *job = trial_start(ARGUMENTS("-v", workers, "--segment=1", trial_format("--filter=%s", filter), "--preset=ultrafast",
+                                                "--listen=tcp://127.0.0.1:0", trial_format("--key=%s", trial_path("farm.key")), "--progress=json", input,
+                                                trial_path("out.mp4")));
+    const char *text = "listening at tcp://127.0.0.1:", *at = command_wait_for_error(job, 0, text, 60);
+
+    if (!at)
+        fail_msg("%s", job->err);
+    *port = trial_format("%ld", strtol(at + strlen(text), NULL, 10));
+    return job;
+}
+
+static void start_host(int number, const char *port, const char *key, const char *more)
+{
+    command_start(&hosts[number], ARGUMENTS(program("renderfarm-renderer"), trial_format("--connect=tcp://127.0.0.1:%s", port),
+                                            trial_format("--key=%s", trial_path(key)), "--workers=1", more ? more : "--threads=1"));
+}
+
+static void expect_same(struct command *job)
+{
+    command_wait(job, 240);
+    if (job->status != 0)
+        fail_msg("status %d: %s", job->status, job->err);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
+// The host's renderer leaves by itself when the job is done.
+static void expect_left(int number, int status)
+{
+    command_wait(&hosts[number], 30);
+    if (hosts[number].status != status)
+        fail_msg("status %d: %s", hosts[number].status, hosts[number].err);
+}
+
+// Of "renderer SLOT is ready (process PID on HOST)".
+static pid_t process_of(struct command *job, unsigned slot)
+{
+    const char *text = trial_format("renderer %u is ready (process ", slot), *found = command_wait_for_error(job, 0, text, 60);
+
+    if (!found)
+        fail_msg("%s", job->err);
+    return (pid_t)strtol(found + strlen(text), NULL, 10);
+}
+
+static void two_hosts_alone_give_the_same_bytes(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare("unsharp");
+    job = start_job("unsharp", "--workers=0", &port);
+    assert_non_null(command_wait_for_error(job, 0, "waiting for renderers at tcp://127.0.0.1:", 60));
+    start_host(0, port, "node.key", NULL);
+    start_host(1, port, "node.key", NULL);
+    expect_same(job);
+    expect_left(0, 0);
+    expect_left(1, 0);
+    assert_told(job->err, "other hosts: ");
+}
+
+static void a_host_joins_in_the_middle_and_leaves_again(void **state)
+{
+    const char *port;
+    struct command *job;
+    size_t seen;
+
+    (void)state;
+    prepare(SLOW);
+    job = start_job(SLOW, "--workers=1", &port);
+    assert_true(command_wait_for(job, "\"segments_total\":", 60));
+    seen = strlen(job->err);
+    start_host(0, port, "node.key", NULL);
+    assert_non_null(command_wait_for_error(job, seen, "renderer 1 is ready (process ", 60));
+    assert_true(command_wait_for(job, "\"busy\":2", 60));
+    kill(hosts[0].pid, SIGTERM);
+    expect_left(0, 0);
+    assert_non_null(command_wait_for_error(job, seen, " leaves; its work goes to another", 60));
+    start_host(1, port, "node.key", NULL);
+    expect_same(job);
+    expect_left(1, 0);
+}
+
+static void a_remote_renderer_that_crashes_is_replaced(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare(SLOW);
+    job = start_job(SLOW, "--workers=0", &port);
+    start_host(0, port, "node.key", NULL);
+    assert_true(command_wait_for(job, "\"busy\":1", 60));
+    kill(process_of(job, 0), SIGSEGV);
+    expect_same(job);
+    expect_left(0, 0);
+    assert_told(hosts[0].err, "; another one takes its place");
+    assert_told(job->err, "its work goes to another");
+}
+
+// With all that runs there.
+static void a_host_that_vanishes_loses_nothing(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare(SLOW);
+    job = start_job(SLOW, "--workers=1", &port);
+    start_host(0, port, "node.key", NULL);
+    assert_true(command_wait_for(job, "\"busy\":2", 60));
+    process_of(job, 1);
+    kill(-hosts[0].pid, SIGKILL);
+    expect_same(job);
+    assert_told(job->err, " lost its connection; its work goes to another");
+}
+
+// As behind a link that is cut: nothing is closed, and nothing comes.
+static void a_host_that_falls_silent_is_given_up_and_comes_back(void **state)
+{
+    const char *port;
+    struct command *job;
+    pid_t pid;
+
+    (void)state;
+    prepare(SLOW);
+    job = start_job(SLOW, "--workers=0", &port);
+    start_host(0, port, "node.key", NULL);
+    assert_true(command_wait_for(job, "\"busy\":1", 60));
+    pid = process_of(job, 0);
+    kill(pid, SIGSTOP);
+    assert_non_null(command_wait_for_error(job, 0, " gave no sign of life; its work goes to another", 25));
+    kill(pid, SIGCONT);
+    expect_same(job);
+    expect_left(0, 0);
+}
+
+static void a_coordinator_that_starts_again_finds_its_renderers(void **state)
+{
+    const char *port, *key = trial_format("--key=%s", trial_path("farm.key"));
+    struct command *job;
+
+    (void)state;
+    prepare(SLOW);
+    job = start_job(SLOW, "--workers=0", &port);
+    start_host(0, port, "node.key", NULL);
+    assert_true(command_wait_for(job, "\"busy\":1", 60));
+    kill(job->pid, SIGKILL);
+    assert_non_null(command_wait_for_error(&hosts[0], 0, "the connection was lost; calling again for 60 s", 30));
+    job = trial_start(ARGUMENTS("-v", "--workers=0", "--segment=1", "--filter=" SLOW, "--preset=ultrafast",
+                                trial_format("--listen=tcp://127.0.0.1:%s", port), key, "--progress=off", input, trial_path("out.mp4")));
+    expect_same(job);
+    expect_left(0, 0);
+}
+
+static void a_renderer_leaves_when_its_coordinator_is_gone(void **state)
+{
+    (void)state;
+    make_keys();
+    start_host(0, "9", "node.key", "--wait=1"); // nobody listens at the port "discard"
+    expect_left(0, 1);
+    assert_told(hosts[0].err, "no coordinator could be reached for 1 s; leaving");
+}
+
+static void stages_stay_on_their_host(void **state)
+{
+    const struct command *command;
+    const char *key, *chain = "--filter=unsharp,hqdn3d", *in = trial_sample("silent.mp4");
+
+    (void)state;
+    make_keys();
+    key = trial_format("--key=%s", trial_path("farm.key"));
+    command = trial_run(in, trial_path("out.mp4"), chain, "--workers=1", "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_int_equal(command->status, 0);
+    assert_told(command->err, "renderers on other hosts have nothing to do: between the stages of this plan frames go through this host's memory");
+    command = trial_run(in, trial_path("out.mp4"), "-y", chain, "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_int_equal(command->status, 0);
+    assert_told(command->out, "other hosts: nothing to do, because between stages frames go through this host's memory\n");
+    command = trial_run(in, trial_path("out.mp4"), "-y", "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_told(command->out, "other hosts: their renderers take segments as packets\n");
+}
+
+static void stages_need_a_local_renderer(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    input = trial_sample("silent.mp4");
+    make_keys();
+    job = start_job("unsharp,hqdn3d", "--workers=0", &port);
+    start_host(0, port, "node.key", NULL);
+    command_wait(job, 60);
+    assert_int_equal(job->status, 1);
+    assert_told(job->err, "--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot help");
+    expect_left(0, 0);
+}
+
+static void launched_renderers_do_the_work(void **state)
+{
+    const struct command *command;
+    const char *out = trial_path("out.mp4");
+
+    (void)state;
+    prepare("unsharp");
+    // The key comes in the environment, and on standard input for those who have no way to hand that over.
+    command = trial_run(input, out, "-v", "--workers=2", "--segment=1", "--filter=unsharp", "--preset=ultrafast",
+                        "--launch={renderer} --connect=tcp://127.0.0.1:{port} -j 1 & env -u RENDERFARM_KEY {renderer} "
+                        "--connect=tcp://127.0.0.1:{port} -j 1 --key=-; wait; exit 3",
+                        NULL);
+    if (command->status != 0)
+        fail_msg("status %d: %s", command->status, command->err);
+    assert_string_equal(trial_sha256(out), calm);
+    assert_told(command->err, "launching renderers: ");
+    assert_told(command->err, "2 renderers joined");
+}
+
+static void launched_renderers_leave_stages_to_this_host(void **state)
+{
+    const char *out = trial_path("out.mp4"), *said;
+
+    (void)state;
+    said = trial_render(trial_sample("silent.mp4"), out, "-v", "--workers=2", "--filter=unsharp,hqdn3d",
+                        "--launch={renderer} --connect=tcp://127.0.0.1:{port} -j {workers}", NULL);
+    assert_told(said, "have nothing to do");
+}
+
+static void a_wrong_use_is_told(void **state)
+{
+    static const struct {
+        const char *option, *told;
+    } wrong[] = {
+        {"--listen=tcp://127.0.0.1:0", "--listen needs --key=FILE; renderfarm-keygen makes one"},
+        {"--listen=127.0.0.1", "--listen must be tcp://ADDRESS:PORT, not '127.0.0.1'"},
+        {"--key=x", "--key and --authorised-keys are for --listen"},
+        {"--launch=srun", "--launch: it has to hand over {endpoint}, or {port}, not 'srun'"},
+    };
+    const struct command *command;
+    const char *in = trial_sample("silent.mp4"), *key;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        command = trial_run(in, trial_path("out.mp4"), wrong[i].option, NULL);
+        assert_int_equal(command->status, 2);
+        assert_told(command->err, wrong[i].told);
+    }
+    make_keys();
+    key = trial_format("--key=%s", trial_path("farm.key"));
+    command = trial_run(in, trial_path("out.mp4"), "--listen=tcp://203.0.113.1:7000", key, NULL); // an address that is nobody's
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "--listen=tcp://203.0.113.1:7000: ");
+    chmod(trial_path("farm.key"), 0644);
+    command = trial_run(in, trial_path("out.mp4"), "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_int_equal(command->status, 2);
+    assert_told(command->err, "others may read this key (mode 644)");
+    command = trial_run(in, trial_path("out.mp4"), "--listen=tcp://127.0.0.1:0", trial_format("--key=%s", trial_path("node.key")), NULL);
+    assert_int_equal(command->status, 2);
+}
+
+static void a_key_is_not_written_over(void **state)
+{
+    struct command command;
+    struct stat about;
+
+    (void)state;
+    make_keys();
+    assert_int_equal(stat(trial_path("farm.key"), &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    assert_int_equal(stat(trial_path("node.key"), &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    command_run(&command, ARGUMENTS(program("renderfarm-keygen"), trial_path("farm.key")), 30);
+    assert_int_equal(command.status, 1);
+    assert_told(command.err, "is there already; a key is not written over");
+    command_clear(&command);
+    command_run(&command, ARGUMENTS(program("renderfarm-keygen"), trial_format("--for=%s", trial_path("node.key")), trial_path("x.key")), 30);
+    assert_int_equal(command.status, 2);
+    command_clear(&command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NETWORK(two_hosts_alone_give_the_same_bytes),
+        NETWORK(a_host_joins_in_the_middle_and_leaves_again),
+        NETWORK(a_remote_renderer_that_crashes_is_replaced),
+        NETWORK(a_host_that_vanishes_loses_nothing),
+        NETWORK(a_host_that_falls_silent_is_given_up_and_comes_back),
+        NETWORK(a_coordinator_that_starts_again_finds_its_renderers),
+        NETWORK(a_renderer_leaves_when_its_coordinator_is_gone),
+        NETWORK(stages_stay_on_their_host),
+        NETWORK(stages_need_a_local_renderer),
+        NETWORK(launched_renderers_do_the_work),
+        NETWORK(launched_renderers_leave_stages_to_this_host),
+        NETWORK(a_wrong_use_is_told),
+        NETWORK(a_key_is_not_written_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
