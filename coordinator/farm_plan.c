@@ -33,7 +33,6 @@ static int staff_stages(struct farm *f)
     size_t needed = 0, slot = 0;
     int err = 0;
 
-
     for (size_t i = 0; i < f->stage_count; i++)
         needed += f->plan.stages[i].parallel ? (size_t)f->local_workers : 1;
     for (size_t i = 0; i < f->crew.roster.count; i++)

@@ -425,7 +425,17 @@ void hub_forget(struct hub *h, uint32_t number)
 
 struct zsock_traffic hub_traffic(const struct hub *h)
 {
-    return zsock_traffic(h->zsock);
+    struct zsock_traffic all = zsock_traffic(h->local.zsock), far;
+
+    if (!h->remote.zsock)
+        return all;
+    far = zsock_traffic(h->remote.zsock);
+    all.sent_messages += far.sent_messages;
+    all.sent_bytes += far.sent_bytes;
+    all.received_messages += far.received_messages;
+    all.received_bytes += far.received_bytes;
+    all.busy_ns += far.busy_ns;
+    return all;
 }
 
 void hub_close(struct hub **hub)
