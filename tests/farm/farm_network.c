@@ -13,7 +13,7 @@
 
 enum { MOST_HOSTS = 4 };
 
-#define SLOW "nlmeans=r=15" // some 20 s of work for one core
+#define SLOW "nlmeans=r=15" // some 10 s of work for one core
 
 static struct command hosts[MOST_HOSTS];
 static const char *input, *calm;
@@ -51,11 +51,11 @@ static void make_keys(void)
     trial_output(ARGUMENTS(program("renderfarm-keygen"), trial_format("--for=%s", trial_path("farm.key")), trial_path("node.key")));
 }
 
-// A clip of eight seconds, keys, and what two local renderers make of it.
+// A clip of four seconds, keys, and what two local renderers make of it.
 static void prepare(const char *filter)
 {
     input = trial_path("long.mp4");
-    trial_ffmpeg("-stream_loop", "3", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
+    trial_ffmpeg("-stream_loop", "1", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
     trial_render(input, trial_path("calm.mp4"), "--workers=2", "--segment=1", trial_format("--filter=%s", filter), "--preset=ultrafast", NULL);
     calm = trial_sha256(trial_path("calm.mp4"));
     make_keys();
