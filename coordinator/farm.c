@@ -261,14 +261,14 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
     f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
-    intake_init(&f->intake, &f->loop, options->input, farm_on_intake, f);
+    intake_init(&f->intake, f->loop, options->input, farm_on_intake, f);
     init_job(f);
 }
 
 // A pass that is repeated writes its trace over that of the one before.
 static int open_trace(struct farm *f)
 {
-    int err = trace_open(&f->trace, &f->loop, f->options->trace_path, f->report.stats.start_ns);
+    int err = trace_open(&f->trace, f->loop, f->options->trace_path, f->report.stats.start_ns);
 
     if (err < 0) {
         log_error("%s: the trace cannot be written: %s", f->options->trace_path, err_text(err));
@@ -286,9 +286,9 @@ int farm_start(struct farm *f)
     const struct options *o = f->options;
     int err;
 
-    err = crew_init(&f->crew, &f->loop, f->local_workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
+    err = crew_init(&f->crew, f->loop, f->local_workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
     if (!err && f->pass->remote)
-        err = hub_listen(f->crew.hub, &f->loop, &f->pass->remote->door);
+        err = hub_listen(f->crew.hub, f->loop, &f->pass->remote->door);
     if (!err && f->pass->remote)
         log_info("listening at %s", f->pass->remote->door.endpoint);
     if (!err && f->pass->remote)
@@ -307,7 +307,7 @@ int farm_start(struct farm *f)
         .start_s = &f->intake.facts.start_s,
     };
 
-    outlet_init(&f->outlet, &f->loop, &setup, farm_on_outlet, f);
+    outlet_init(&f->outlet, f->loop, &setup, farm_on_outlet, f);
     farm_open_cache(f);
     if (o->trace_path && !f->pass->second && open_trace(f) < 0)
         return -EIO;

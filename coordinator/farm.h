@@ -7,6 +7,8 @@
 #include "remote.h"
 #include "verify.h"
 
+#include <uv.h>
+
 #include <stdint.h>
 
 // Whether the job is to be done once more from the start, and how.
@@ -25,7 +27,17 @@ struct pass {
     bool second;           // nothing is written: the frames are compared with those of the first pass
 };
 
-// Blocks until the pass is over. Returns the exit status: 0 done, 1 failed, 2 the command line asks for what does not exist, 128+n ended by signal n.
+struct farm;
+
+// Begins a pass on somebody's loop; options and pass live as long as the farm. on_closed: the pass is over, and farm_end is due.
+struct farm *farm_begin(uv_loop_t *loop, const struct options *options, struct pass *pass, void (*on_closed)(void *data), void *data);
+// Ends the pass from outside, as a signal does; once more: the process ends at once.
+void farm_interrupt(struct farm *farm, int signal);
+// Tells what there is to tell and frees the farm. Returns the exit status.
+int farm_end(struct farm **farm);
+
+// The same with a loop of its own, and signals that end it. Blocks until the pass is over. Returns the exit status: 0 done, 1 failed, 2 the command
+// line asks for what does not exist, 128+n ended by signal n.
 int farm_run(const struct options *options, struct pass *pass);
 
 #endif

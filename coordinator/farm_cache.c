@@ -96,7 +96,7 @@ void farm_open_cache(struct farm *f)
     if (o->no_cache || o->explain || f->pass->second)
         return;
     path = o->cache_path ? mem_dup(o->cache_path) : own_path(o->output);
-    f->cache = cache_new(&f->loop, path, o->cache_limit, !o->cache_path, o->input, &events, f);
+    f->cache = cache_new(f->loop, path, o->cache_limit, !o->cache_path, o->input, &events, f);
     free(path);
 }
 

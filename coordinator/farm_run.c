@@ -1,5 +1,6 @@
 // What holds a pass together in a real process: the loop, signals, timers.
 #include "farm_state.h"
+#include "signals.h"
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -27,26 +28,30 @@ void farm_hurry(struct farm *f)
         uv_timer_start(&f->leave_timer, on_leave_timer, LEAVE_MS, LEAVE_MS);
 }
 
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct farm *f = handle->data;
+
+    if (--f->handles == 0)
+        f->on_closed(f->on_closed_data);
+}
+
 static void close_handle(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
+        uv_close(handle, on_handle_closed);
 }
 
 void farm_close(struct farm *f)
 {
-    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++)
-        close_handle((uv_handle_t *)&f->signals[i]);
     close_handle((uv_handle_t *)&f->tick_timer);
     close_handle((uv_handle_t *)&f->leave_timer);
     close_handle((uv_handle_t *)&f->turn_end);
     crew_close(&f->crew);
 }
 
-static void on_signal(uv_signal_t *handle, int signal)
+void farm_interrupt(struct farm *f, int signal)
 {
-    struct farm *f = handle->data;
-
     if (f->state == FARM_ENDING && f->exit_status != 0) {
         // The second time: whatever still waits for a disk is left alone.
         crew_abandon(&f->crew);
@@ -65,28 +70,20 @@ static void on_turn_end(uv_prepare_t *handle)
 {
     struct farm *f = handle->data;
 
-    uint64_t turn_ns = report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(&f->loop));
+    uint64_t turn_ns = report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(f->loop));
 
     trace_turn(f->trace, uv_hrtime() - turn_ns, uv_hrtime());
 }
 
-static void init_loop(struct farm *f)
+static void init_handles(struct farm *f)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-
-    uv_loop_init(&f->loop);
-    uv_loop_configure(&f->loop, UV_METRICS_IDLE_TIME);
-    uv_timer_init(&f->loop, &f->tick_timer);
-    uv_timer_init(&f->loop, &f->leave_timer);
-    uv_prepare_init(&f->loop, &f->turn_end);
+    uv_timer_init(f->loop, &f->tick_timer);
+    uv_timer_init(f->loop, &f->leave_timer);
+    uv_prepare_init(f->loop, &f->turn_end);
+    f->handles = 3;
     f->tick_timer.data = f->leave_timer.data = f->turn_end.data = f;
     uv_prepare_start(&f->turn_end, on_turn_end);
     uv_timer_start(&f->tick_timer, on_tick_timer, TICK_MS, TICK_MS);
-    for (size_t i = 0; i < sizeof(f->signals) / sizeof(f->signals[0]); i++) {
-        uv_signal_init(&f->loop, &f->signals[i]);
-        f->signals[i].data = f;
-        uv_signal_start(&f->signals[i], on_signal, numbers[i]);
-    }
 }
 
 // What a pass that went well leaves to say.
@@ -115,26 +112,70 @@ static void tell_end(struct farm *f)
         log_info("%s", source_cut_note(f->intake.source));
 }
 
-int farm_run(const struct options *options, struct pass *pass)
+struct farm *farm_begin(uv_loop_t *loop, const struct options *options, struct pass *pass, void (*on_closed)(void *data), void *data)
 {
     struct farm *f = mem_zalloc(sizeof(*f));
-    int status;
 
-    init_loop(f);
+    f->loop = loop;
+    f->on_closed = on_closed;
+    f->on_closed_data = data;
+    init_handles(f);
     farm_init(f, options, pass);
     if (farm_start(f) < 0)
         farm_start_ending(f, 1);
     farm_pump(f);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
+    return f;
+}
 
-    if (f->exit_status == 0)
+int farm_end(struct farm **farm)
+{
+    struct farm *f = *farm;
+    int status = f->exit_status;
+
+    *farm = NULL;
+    if (status == 0)
         tell_end(f);
-    else if (pass->again == AGAIN_NO)
+    else if (f->pass->again == AGAIN_NO)
         farm_tell_kept(f);
     farm_clear(f);
-    uv_run(&f->loop, UV_RUN_NOWAIT); // handles that spawner_free closed
-    uv_loop_close(&f->loop);
-    status = f->exit_status;
     free(f);
+    return status;
+}
+
+// ---- A pass with a loop of its own ----
+
+struct own_loop {
+    uv_loop_t loop;
+    struct signals signals;
+    struct farm *farm;
+};
+
+static void on_signal(void *data, int signal)
+{
+    struct own_loop *own = data;
+
+    farm_interrupt(own->farm, signal);
+}
+
+static void on_closed(void *data)
+{
+    struct own_loop *own = data;
+
+    signals_close(&own->signals);
+}
+
+int farm_run(const struct options *options, struct pass *pass)
+{
+    struct own_loop own;
+    int status;
+
+    uv_loop_init(&own.loop);
+    uv_loop_configure(&own.loop, UV_METRICS_IDLE_TIME);
+    signals_open(&own.signals, &own.loop, on_signal, &own);
+    own.farm = farm_begin(&own.loop, options, pass, on_closed, &own);
+    uv_run(&own.loop, UV_RUN_DEFAULT);
+    status = farm_end(&own.farm);
+    uv_run(&own.loop, UV_RUN_NOWAIT); // handles that spawner_free closed
+    uv_loop_close(&own.loop);
     return status;
 }

@@ -37,7 +37,7 @@ enum farm_state {
 struct farm {
     const struct options *options;
     struct pass *pass;
-    uv_loop_t loop;
+    uv_loop_t *loop;
     enum farm_state state;
     int exit_status;
     bool one_segment; // by the user's wish or because stages did not work out
@@ -47,9 +47,11 @@ struct farm {
     // Events come from these.
     struct crew crew;
     struct watch watch;
-    uv_signal_t signals[3];
     uv_timer_t tick_timer, leave_timer;
     uv_prepare_t turn_end;
+    unsigned handles; // of these that are not closed yet
+    void (*on_closed)(void *data);
+    void *on_closed_data;
     struct intake intake;
     struct outlet outlet;
 

@@ -32,7 +32,7 @@ struct options {
     uint64_t memory_bytes; // --memory: that all processes together may take
     char *cache_path;      // --cache; NULL: a folder of the job's own, beside the output
     uint64_t cache_limit;  // --cache-limit, bytes; 0: none
-    char *trace_path; // NULL: none
+    char *trace_path;      // NULL: none
     bool no_cache;
     char **vouched; // --parallel-safe: names of filters
     size_t vouched_count;

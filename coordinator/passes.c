@@ -1,37 +1,11 @@
 #include "passes.h"
 
-#include "farm.h"
+#include "remote.h"
 #include "scheduler.h"
 
 #include "common/log.h"
 
 #include <inttypes.h>
-
-// Until it works out or has failed for good.
-static int run_until_done(const struct options *options, struct pass *pass)
-{
-    bool one_segment = pass->again == AGAIN_ONE_SEGMENT;
-    int status;
-
-    for (int attempt = 1;; attempt++) {
-        if (options->verify && !pass->second) {
-            verify_free(&pass->verify);
-            pass->verify = verify_new();
-        }
-        if (one_segment)
-            pass->again = AGAIN_ONE_SEGMENT;
-        pass->retries = (uint64_t)attempt - 1;
-        status = farm_run(options, pass);
-        if (pass->again == AGAIN_NO)
-            return status;
-        one_segment |= pass->again == AGAIN_ONE_SEGMENT;
-        // Each segment that turns out to be poison may cost one; beyond that renderers are being killed for no fault of theirs.
-        if ((size_t)attempt > SCHEDULER_MAX_LOSSES + pass->poison.count) {
-            log_error("%s: renderers were killed again and again, in %d attempts; giving up", options->input, attempt);
-            return 1;
-        }
-    }
-}
 
 static int tell_poison(const struct options *options, const struct poison *poison)
 {
@@ -57,33 +31,102 @@ static int tell_verified(const struct options *options, const struct verify *ver
     return 1;
 }
 
-// --verify: the whole video once more in one piece, by one renderer, without encoding.
-static int run_second_pass(const struct options *options, struct verify *verify)
+// What this attempt begins with.
+static void prepare(struct passes *p)
 {
-    struct options second_options = *options;
-    struct pass second = {.again = AGAIN_ONE_SEGMENT, .verify = verify, .second = true};
-    int status;
+    struct pass *pass = passes_pass(p);
 
-    second_options.workers = 1;
-    second_options.encode_stream = false;
-    status = run_until_done(&second_options, &second);
-    return status != 0 ? status : tell_verified(options, verify);
+    if (p->options->verify && !p->verifying) {
+        verify_free(&pass->verify);
+        pass->verify = verify_new();
+    }
+    if (p->one_segment)
+        pass->again = AGAIN_ONE_SEGMENT;
+    pass->retries = (uint64_t)p->attempt - 1;
+}
+
+void passes_begin(struct passes *p, const struct options *options)
+{
+    *p = (struct passes){.options = options, .attempt = 1};
+    prepare(p);
+}
+
+const struct options *passes_options(const struct passes *p)
+{
+    return p->verifying ? &p->second_options : p->options;
+}
+
+struct pass *passes_pass(struct passes *p)
+{
+    return p->verifying ? &p->second : &p->first;
+}
+
+// --verify: the whole video once more in one piece, by one renderer, without encoding.
+static void begin_second(struct passes *p)
+{
+    p->second_options = *p->options;
+    p->second_options.workers = 1;
+    p->second_options.encode_stream = false;
+    p->second = (struct pass){.verify = p->first.verify, .second = true};
+    p->verifying = p->one_segment = true;
+    p->attempt = 1;
+    prepare(p);
+}
+
+bool passes_go_on(struct passes *p, int *status)
+{
+    struct pass *pass = passes_pass(p);
+
+    if (pass->again != AGAIN_NO) {
+        p->one_segment |= pass->again == AGAIN_ONE_SEGMENT;
+        // Each segment that turns out to be poison may cost one; beyond that renderers are being killed for no fault of theirs.
+        if ((size_t)p->attempt > SCHEDULER_MAX_LOSSES + pass->poison.count) {
+            log_error("%s: renderers were killed again and again, in %d attempts; giving up", p->options->input, p->attempt);
+            *status = 1;
+            return false;
+        }
+        p->attempt++;
+        prepare(p);
+        return true;
+    }
+    if (*status != 0)
+        return false;
+    if (p->verifying) {
+        *status = tell_verified(p->options, p->second.verify);
+        return false;
+    }
+    if (pass->poison.count > 0) {
+        *status = tell_poison(p->options, &pass->poison);
+        return false;
+    }
+    if (p->options->verify && !p->options->explain) {
+        begin_second(p);
+        return true;
+    }
+    return false;
+}
+
+void passes_clear(struct passes *p)
+{
+    poison_clear(&p->first.poison);
+    poison_clear(&p->second.poison);
+    verify_free(&p->first.verify);
 }
 
 int passes_run(const struct options *options)
 {
-    struct pass first = {.again = AGAIN_NO};
-    int status = (options->listen || options->launch) && !options->explain ? remote_open(&first.remote, options) : 0;
+    struct passes passes;
+    int status = 0;
 
-    if (status == 0)
-        status = run_until_done(options, &first);
-    remote_close(&first.remote);
-
-    if (status == 0 && first.poison.count > 0)
-        status = tell_poison(options, &first.poison);
-    else if (status == 0 && options->verify && !options->explain)
-        status = run_second_pass(options, first.verify);
-    poison_clear(&first.poison);
-    verify_free(&first.verify);
+    passes_begin(&passes, options);
+    if ((options->listen || options->launch) && !options->explain)
+        status = remote_open(&passes.first.remote, options);
+    if (status == 0) {
+        do
+            status = farm_run(passes_options(&passes), passes_pass(&passes));
+        while (passes_go_on(&passes, &status));
+    }
+    remote_close(&passes.first.remote);
+    passes_clear(&passes);
     return status;
 }
