@@ -56,6 +56,21 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
     return 0;
 }
 
+void crew_borrow(struct crew *c, const struct crew *owner)
+{
+    *c = (struct crew){
+        .hub = owner->hub,
+        .spawner = owner->spawner,
+        .program = mem_dup(owner->program),
+        .threads = owner->threads,
+        .verbosity = owner->verbosity,
+        .borrowed = true,
+        .frames_fd = -1,
+        .folder.lock_fd = -1,
+    };
+    roster_init(&c->roster, owner->roster.count);
+}
+
 void crew_grow(struct crew *c, size_t count)
 {
     roster_grow(&c->roster, count);
@@ -139,8 +154,20 @@ void crew_pay(struct crew *c, struct renderer *renderer)
     renderer->owed = 0;
 }
 
+static void kill_lent(struct crew *c)
+{
+    for (size_t i = 0; i < c->roster.count; i++)
+        if (c->roster.renderers[i].state == RENDERER_BUSY)
+            spawner_kill_one(c->spawner, c->roster.renderers[i].slot, SIGKILL);
+}
+
 void crew_say_bye(struct crew *c)
 {
+    // Who is idle is taken back; who is not has no use here any more.
+    if (c->borrowed) {
+        kill_lent(c);
+        return;
+    }
     for (size_t i = 0; i < c->roster.count; i++) {
         struct renderer *renderer = &c->roster.renderers[i];
 
@@ -153,17 +180,23 @@ void crew_say_bye(struct crew *c)
 
 void crew_kill(struct crew *c)
 {
-    if (c->spawner)
+    if (c->borrowed)
+        kill_lent(c);
+    else if (c->spawner)
         spawner_kill(c->spawner, SIGKILL);
 }
 
 int crew_running(const struct crew *c)
 {
+    if (c->borrowed)
+        return (int)(c->roster.count - roster_count(&c->roster, RENDERER_GONE));
     return c->spawner ? spawner_running(c->spawner) : 0;
 }
 
 void crew_close(struct crew *c)
 {
+    if (c->borrowed)
+        c->hub = NULL;
     if (c->hub)
         c->traffic = hub_traffic(c->hub);
     hub_close(&c->hub);
@@ -172,15 +205,18 @@ void crew_close(struct crew *c)
 void crew_abandon(struct crew *c)
 {
     crew_kill(c);
-    private_folder_remove(&c->folder, "hub");
+    if (!c->borrowed)
+        private_folder_remove(&c->folder, "hub");
 }
 
 void crew_clear(struct crew *c)
 {
-    spawner_free(&c->spawner);
+    if (!c->borrowed)
+        spawner_free(&c->spawner);
     roster_clear(&c->roster);
     free(c->program);
     if (c->frames_fd > 0)
         close(c->frames_fd);
-    private_folder_remove(&c->folder, "hub");
+    if (!c->borrowed)
+        private_folder_remove(&c->folder, "hub");
 }

@@ -20,12 +20,16 @@ struct crew {
     char endpoint[96];
     int threads, verbosity;
     struct zsock_traffic traffic; // known once the crew is closed
+    bool borrowed;                // hub and processes are another crew's, and renderers come and go as they are lent
+    bool called_back;             // renderers that are lent are wanted elsewhere when they are done
     int frames_fd;                // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it
 };
 
 // Makes the folder and the socket. On failure one line was logged; crew_clear is due in any case.
 int crew_init(struct crew *crew, uv_loop_t *loop, int workers, int threads, int verbosity, const struct hub_events *events, spawner_on_exit on_exit,
               void *data);
+// A crew that works with another one's renderers: as many slots, all GONE until one is lent. It starts none itself. The owner lives longer.
+void crew_borrow(struct crew *crew, const struct crew *owner);
 // More renderers, slots up to count; they are GONE yet.
 void crew_grow(struct crew *crew, size_t count);
 // Starts a renderer in a slot that is GONE; one line is logged on failure.
@@ -42,7 +46,7 @@ void crew_condemn(struct crew *crew, struct renderer *renderer, const char *why)
 // Lets a renderer go that is not needed any more: at once if it is READY, else it is to be called again when it is.
 void crew_dismiss(struct crew *crew, struct renderer *renderer);
 void crew_say_bye(struct crew *crew);
-void crew_kill(struct crew *crew); // all, at once: they have nothing to save
+void crew_kill(struct crew *crew); // all, or all that are lent, at once: they have nothing to save
 int crew_running(const struct crew *crew);
 void crew_close(struct crew *crew); // the socket and its handles; then the loop can end
 // Before an end in haste: renderers are killed, the folder goes. Nothing else may be called afterwards.

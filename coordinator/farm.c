@@ -47,6 +47,8 @@ void farm_fail(struct farm *f, int status, const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     log_error("%s", text);
+    if (!f->pass->why)
+        f->pass->why = mem_dup(text);
     farm_start_ending(f, status);
 }
 
@@ -284,9 +286,12 @@ static int open_trace(struct farm *f)
 int farm_start(struct farm *f)
 {
     const struct options *o = f->options;
-    int err;
+    int err = 0;
 
-    err = crew_init(&f->crew, f->loop, f->local_workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
+    if (f->pass->depot)
+        farm_borrow(f);
+    else
+        err = crew_init(&f->crew, f->loop, f->local_workers, o->threads, o->verbosity, &farm_hub_events, farm_on_renderer_exit, f);
     if (!err && f->pass->remote)
         err = hub_listen(f->crew.hub, f->loop, &f->pass->remote->door);
     if (!err && f->pass->remote)
@@ -312,7 +317,7 @@ int farm_start(struct farm *f)
     if (o->trace_path && !f->pass->second && open_trace(f) < 0)
         return -EIO;
     intake_open(&f->intake);
-    for (size_t i = 0; i < f->crew.roster.count && !err; i++)
+    for (size_t i = 0; i < f->crew.roster.count && !f->crew.borrowed && !err; i++)
         err = crew_start(&f->crew, &f->crew.roster.renderers[i]);
     return err;
 }
@@ -325,6 +330,8 @@ void farm_clear(struct farm *f)
         if (err < 0)
             log_warn("%s: the trace is not whole: %s", f->options->trace_path, err_text(err));
     }
+    if (f->crew.borrowed)
+        farm_give_back(f);
     report_clear(&f->report);
     cache_free(&f->cache);
     outlet_clear(&f->outlet);

@@ -3,7 +3,9 @@
 #define RENDERFARM_FARM_H
 
 #include "options.h"
+#include "depot.h"
 #include "poison.h"
+#include "progress.h"
 #include "remote.h"
 #include "verify.h"
 
@@ -12,7 +14,12 @@
 #include <stdint.h>
 
 // Whether the job is to be done once more from the start, and how.
-enum again { AGAIN_NO, AGAIN_SAME, AGAIN_ONE_SEGMENT };
+enum again {
+    AGAIN_NO,
+    AGAIN_SAME,
+    AGAIN_ONE_SEGMENT,
+    AGAIN_OWN_CREW, // with stages, that others' renderers cannot do
+};
 
 // One run through the job, from start to end.
 struct pass {
@@ -24,6 +31,8 @@ struct pass {
     struct poison poison;  // segments that no renderer survives
     struct verify *verify; // NULL without --verify
     struct remote *remote; // NULL without renderers on other hosts
+    struct depot *depot;   // that lends the renderers; NULL: the pass has its own
+    char *why;             // of a pass that failed: the line that was told
     bool second;           // nothing is written: the frames are compared with those of the first pass
 };
 
@@ -31,6 +40,12 @@ struct farm;
 
 // Begins a pass on somebody's loop; options and pass live as long as the farm. on_closed: the pass is over, and farm_end is due.
 struct farm *farm_begin(uv_loop_t *loop, const struct options *options, struct pass *pass, void (*on_closed)(void *data), void *data);
+// The pass is to end with that status, without a word.
+void farm_stop(struct farm *farm, int status);
+// How far it is.
+void farm_facts(const struct farm *farm, struct progress_facts *facts);
+// All that it has to do is in the renderers' hands: others may begin.
+bool farm_is_dealt(const struct farm *farm);
 // Ends the pass from outside, as a signal does; once more: the process ends at once.
 void farm_interrupt(struct farm *farm, int signal);
 // Tells what there is to tell and frees the farm. Returns the exit status.

@@ -77,7 +77,8 @@ void farm_deal(struct farm *f)
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && farm_may_work(f, renderer) && renderer->stage < f->stage_count)
+        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && !f->crew.called_back && farm_may_work(f, renderer) &&
+            renderer->stage < f->stage_count)
             deal_task(f, renderer);
         if (renderer->state != RENDERER_BUSY)
             continue;

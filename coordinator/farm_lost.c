@@ -48,6 +48,10 @@ static void limit(struct farm *f, unsigned most, const char *why)
 {
     unsigned now = f->most_at_once ? f->most_at_once : (unsigned)f->local_workers;
 
+    if (f->crew.borrowed) {
+        depot_limit(f->pass->depot, most, why);
+        return;
+    }
     if (most >= now)
         return;
     f->most_at_once = most;
@@ -185,6 +189,8 @@ void farm_start_due(struct farm *f)
 {
     uint64_t now_ns = clock_now_ns();
 
+    if (f->crew.borrowed)
+        return;
     for (size_t i = 0; i < f->crew.roster.count && f->state != FARM_ENDING; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 

@@ -101,6 +101,10 @@ int farm_make_plan(struct farm *f)
     plan_make(&f->plan, &input);
     if (f->options->explain)
         return 0;
+    if (f->crew.borrowed && f->plan.stage_count > 1) {
+        farm_start_over(f, AGAIN_OWN_CREW);
+        return -EAGAIN;
+    }
     f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));
     for (; f->stage_count < f->plan.stage_count; f->stage_count++)
         stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);

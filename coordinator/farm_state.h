@@ -1,7 +1,7 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
 // farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c
-// is what renderers say, farm_lost.c their ends, farm_remote.c those on other hosts, farm_cache.c what the disk keeps. Nobody else includes this.
-// Loop thread only.
+// is what renderers say, farm_lost.c their ends, farm_remote.c those on other hosts, farm_lent.c those that farms share, farm_cache.c what the disk
+// keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
@@ -46,6 +46,7 @@ struct farm {
 
     // Events come from these.
     struct crew crew;
+    struct depot_tenant tenant; // where the crew is lent
     struct watch watch;
     uv_timer_t tick_timer, leave_timer;
     uv_prepare_t turn_end;
@@ -145,6 +146,10 @@ void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hell
 void farm_on_remote_bye(struct farm *f, struct renderer *renderer);
 void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault); // how: "lost its connection"
 void farm_tell_remote(struct farm *f);                                                         // after a job that went well
+
+// farm_lent.c
+void farm_borrow(struct farm *f); // renderers from the pass's depot
+void farm_give_back(struct farm *f);
 
 // farm_lost.c
 void farm_on_renderer_exit(void *farm, const struct spawner_exit *fact);

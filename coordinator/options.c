@@ -45,6 +45,13 @@ enum {
     LONG_AUTHORISED_KEYS,
     LONG_LAUNCH,
     LONG_MIXED_CPUS,
+    LONG_BATCH,
+    LONG_EXT,
+    LONG_INCLUDE,
+    LONG_EXCLUDE,
+    LONG_DRY_RUN,
+    LONG_FAIL_FAST,
+    LONG_KEEP_GOING,
 };
 
 enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
@@ -77,6 +84,13 @@ static const struct option long_options[] = {
     {"authorised-keys", required_argument, NULL, LONG_AUTHORISED_KEYS},
     {"launch", required_argument, NULL, LONG_LAUNCH},
     {"mixed-cpus", no_argument, NULL, LONG_MIXED_CPUS},
+    {"batch", required_argument, NULL, LONG_BATCH},
+    {"ext", required_argument, NULL, LONG_EXT},
+    {"include", required_argument, NULL, LONG_INCLUDE},
+    {"exclude", required_argument, NULL, LONG_EXCLUDE},
+    {"dry-run", no_argument, NULL, LONG_DRY_RUN},
+    {"fail-fast", no_argument, NULL, LONG_FAIL_FAST},
+    {"keep-going", no_argument, NULL, LONG_KEEP_GOING},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -94,6 +108,8 @@ static const struct option long_options[] = {
 static void print_help(int cores)
 {
     printf("Usage: renderfarm [OPTION]... INPUT OUTPUT\n"
+           "       renderfarm [OPTION]... IN_DIR OUT_DIR\n"
+           "       renderfarm [OPTION]... --batch=LIST\n"
            "\n"
            "Renders one video with every core: decode, filter, encode, and exactly the frames\n"
            "that a single ffmpeg run would make. Audio, subtitles and everything else go along.\n"
@@ -163,6 +179,17 @@ static void print_help(int cores)
            "      --no-cache             keep nothing\n"
            "      --no-audio             leave out all audio\n"
            "      --no-subtitles         leave out all subtitles\n"
+           "\n"
+           "Many files, with one set of renderers (IN_DIR OUT_DIR, or --batch)\n"
+           "      --batch=LIST           a line for each job: INPUT OUTPUT [OPTION]..., quoted as\n"
+           "                             for a shell; # begins a comment; - is standard input\n"
+           "      --ext=EXT              give all outputs of OUT_DIR that extension, such as mkv\n"
+           "      --include=GLOB         only files of IN_DIR whose name or path fits (repeatable;\n"
+           "                             default: files that are videos by their extension)\n"
+           "      --exclude=GLOB         not those (repeatable)\n"
+           "      --dry-run              list what would be rendered and what is done already\n"
+           "      --fail-fast            stop at the first file that fails (--keep-going, the\n"
+           "                             default, renders the others)\n"
            "\n"
            "Messages\n"
            "      --progress=MODE        auto, bar, json (one object a line on standard output)\n"
@@ -341,6 +368,19 @@ static bool parse_vouched(struct options *o, const char *text)
     }
 }
 
+static void add_word(char ***words, size_t *count, const char *word)
+{
+    *words = mem_grow(*words, *count + 1, sizeof(**words));
+    (*words)[(*count)++] = mem_dup(word);
+}
+
+static void clear_words(char **words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(words[i]);
+    free(words);
+}
+
 static bool parse_progress(const char *text, enum progress_mode *mode)
 {
     static const char *const names[] = {[PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_OFF] = "off"};
@@ -469,6 +509,31 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     case LONG_MIXED_CPUS:
         o->mixed_cpus = true;
         break;
+    case LONG_BATCH:
+        if (!*optarg)
+            return usage_error("--batch needs the name of a list, or -");
+        replace(&o->batch_list, optarg);
+        break;
+    case LONG_EXT:
+        if (!*optarg || strspn(optarg, ".") == strlen(optarg) || strpbrk(optarg, "/ \n"))
+            return usage_error("--ext must be an extension such as mkv, not '%s'", optarg);
+        replace(&o->extension, optarg + strspn(optarg, "."));
+        break;
+    case LONG_INCLUDE:
+        add_word(&o->includes, &o->include_count, optarg);
+        break;
+    case LONG_EXCLUDE:
+        add_word(&o->excludes, &o->exclude_count, optarg);
+        break;
+    case LONG_DRY_RUN:
+        o->dry_run = true;
+        break;
+    case LONG_FAIL_FAST:
+        o->fail_fast = true;
+        break;
+    case LONG_KEEP_GOING:
+        o->fail_fast = false;
+        break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
         break;
@@ -588,25 +653,30 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
         }
     }
     if (outcome == OPTIONS_RUN) {
-        if (argc - optind < 2)
+        o->first_name = optind;
+        if (o->batch_list && argc > optind)
+            outcome = usage_error("--batch=LIST names all inputs and outputs; '%s' is too many", argv[optind]);
+        else if (argc - optind < 2 && !o->batch_list)
             outcome = usage_error("an input and an output are needed");
         else if (argc - optind > 2)
             outcome = usage_error("one input and one output, please: '%s' is too many", argv[optind + 2]);
         else if (o->no_cache && o->cache_path)
             outcome = usage_error("--cache and --no-cache exclude each other");
-        else if (o->trace_path && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
+        else if (o->trace_path && !o->batch_list && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
             outcome = usage_error("--trace must not be the input or the output");
         else
             outcome = check_hosts(o, cores);
-        if (outcome == OPTIONS_RUN && (!*argv[optind] || !*argv[optind + 1]))
+        if (outcome == OPTIONS_RUN && !o->batch_list && (!*argv[optind] || !*argv[optind + 1]))
             outcome = usage_error("a file name is empty");
     }
     if (outcome != OPTIONS_RUN) {
         options_clear(o);
         return outcome;
     }
-    o->input = mem_dup(argv[optind]);
-    o->output = mem_dup(argv[optind + 1]);
+    if (!o->batch_list) {
+        o->input = mem_dup(argv[optind]);
+        o->output = mem_dup(argv[optind + 1]);
+    }
     return OPTIONS_RUN;
 }
 
@@ -617,9 +687,11 @@ void options_clear(struct options *o)
         free(o->encoder_options[i].value);
     }
     free(o->encoder_options);
-    for (size_t i = 0; i < o->vouched_count; i++)
-        free(o->vouched[i]);
-    free(o->vouched);
+    clear_words(o->vouched, o->vouched_count);
+    clear_words(o->includes, o->include_count);
+    clear_words(o->excludes, o->exclude_count);
+    free(o->batch_list);
+    free(o->extension);
     free(o->input);
     free(o->output);
     free(o->filter);

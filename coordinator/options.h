@@ -47,6 +47,15 @@ struct options {
     enum progress_mode progress;
     char *stats_path; // NULL: none
     int verbosity;    // -1 quiet, 0, 1, 2
+
+    // Batches.
+    char *batch_list;            // --batch: a file of jobs, "-" for standard input; then there is no input and no output
+    char *extension;             // --ext, without the dot; NULL: as the input's
+    char **includes, **excludes; // globs
+    size_t include_count, exclude_count;
+    bool dry_run, fail_fast;
+    int first_name; // in argv, as options_parse has permuted it: what comes before are options
+    bool in_batch;  // one of many: somebody else shows progress and tells the end
 };
 
 enum options_outcome { OPTIONS_RUN, OPTIONS_EXIT_OK /* help or version was printed */, OPTIONS_USAGE /* an error line was printed */ };

@@ -6,6 +6,7 @@
 #include "common/log.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static int tell_poison(const struct options *options, const struct poison *poison)
 {
@@ -67,7 +68,7 @@ static void begin_second(struct passes *p)
     p->second_options = *p->options;
     p->second_options.workers = 1;
     p->second_options.encode_stream = false;
-    p->second = (struct pass){.verify = p->first.verify, .second = true};
+    p->second = (struct pass){.verify = p->first.verify, .depot = p->first.depot, .second = true};
     p->verifying = p->one_segment = true;
     p->attempt = 1;
     prepare(p);
@@ -79,13 +80,15 @@ bool passes_go_on(struct passes *p, int *status)
 
     if (pass->again != AGAIN_NO) {
         p->one_segment |= pass->again == AGAIN_ONE_SEGMENT;
+        if (pass->again == AGAIN_OWN_CREW)
+            pass->depot = NULL;
         // Each segment that turns out to be poison may cost one; beyond that renderers are being killed for no fault of theirs.
         if ((size_t)p->attempt > SCHEDULER_MAX_LOSSES + pass->poison.count) {
             log_error("%s: renderers were killed again and again, in %d attempts; giving up", p->options->input, p->attempt);
             *status = 1;
             return false;
         }
-        p->attempt++;
+        p->attempt += pass->again != AGAIN_OWN_CREW; // nothing was in vain
         prepare(p);
         return true;
     }
@@ -110,6 +113,8 @@ void passes_clear(struct passes *p)
 {
     poison_clear(&p->first.poison);
     poison_clear(&p->second.poison);
+    free(p->first.why);
+    free(p->second.why);
     verify_free(&p->first.verify);
 }
 

@@ -57,7 +57,10 @@ static struct figures figures_of(const struct progress_facts *f)
         if (isfinite(f->video_s) && f->video_s > 0)
             g.speed = fmin(f->video_s * made / (double)f->frames / g.elapsed_s, 1e9);
     }
-    if (f->frames_total > 0) {
+    if (f->files_total > 0) {
+        g.percent = 100 * f->share;
+        g.eta_s = f->left_s;
+    } else if (f->frames_total > 0) {
         uint64_t done = f->frames < f->frames_total ? f->frames : f->frames_total;
 
         g.percent = 100.0 * (double)done / (double)f->frames_total;
@@ -67,13 +70,43 @@ static struct figures figures_of(const struct progress_facts *f)
     return g;
 }
 
+// "  NAME 45%" in so many columns, or nothing where there is no room.
+static void file_text(char *out, size_t size, int columns, const struct progress_facts *f)
+{
+    const char *slash = strrchr(f->file, '/'), *name = slash ? slash + 1 : f->file;
+    int room = columns - (int)strlen("   100%");
+    char shown[128];
+    size_t length;
+
+    if (room < 8)
+        return;
+    snprintf(shown, sizeof(shown), "%s", name);
+    // Bytes above 127 are left as they are: a name in UTF-8 is a little shorter than it need be.
+    for (char *at = shown; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
+    length = strlen(shown);
+    if (length > (size_t)room) {
+        length = (size_t)room - 3;
+        while (length > 0 && ((unsigned char)shown[length] & 0xc0) == 0x80)
+            length--; // not through the middle of a character
+        memcpy(shown + length, "...", 4);
+    }
+    snprintf(out, size, "  %s %.0f%%", shown, floor(f->file_percent));
+}
+
 static void bar_text(char *out, size_t size, int columns, const struct progress_facts *f, const struct figures *g)
 {
     char text[256], eta[32], bar[64] = "";
     int room;
 
-    if (g->percent >= 0) {
-        time_text(eta, sizeof(eta), g->eta_s);
+    time_text(eta, sizeof(eta), g->eta_s);
+    if (f->files_total > 0) {
+        snprintf(text, sizeof(text), "%3.0f%%  %" PRIu64 "/%" PRIu64 " files  %.1f fps  %.2fx  ETA %s  %d/%d busy", floor(g->percent), f->files_done,
+                 f->files_total, g->fps, g->speed, g->eta_s >= 0 ? eta : "?", f->busy, f->workers);
+        if (f->file)
+            file_text(text + strlen(text), sizeof(text) - strlen(text), columns - 8 - (int)strlen(text), f);
+    } else if (g->percent >= 0) {
         snprintf(text, sizeof(text), "%3.0f%%  %" PRIu64 "/%" PRIu64 " frames  %.1f fps  %.2fx  ETA %s  %d/%d busy", floor(g->percent), f->frames,
                  f->frames_total, g->fps, g->speed, g->eta_s >= 0 ? eta : "?", f->busy, f->workers);
     } else {
@@ -103,6 +136,13 @@ static void json_text(char *out, size_t size, const struct progress_facts *f, co
         snprintf(percent, sizeof(percent), "%.2f", g->percent);
     if (g->eta_s >= 0)
         snprintf(eta, sizeof(eta), "%.1f", g->eta_s);
+    if (f->files_total > 0) {
+        snprintf(out, size,
+                 "{\"type\":\"progress\",\"files_done\":%" PRIu64 ",\"files_total\":%" PRIu64 ",\"frames\":%" PRIu64
+                 ",\"percent\":%s,\"fps\":%.2f,\"speed\":%.3f,\"eta_s\":%s,\"busy\":%d,\"workers\":%d,\"elapsed_s\":%.3f,\"bytes\":%" PRIu64 "}",
+                 f->files_done, f->files_total, f->frames, percent, g->fps, g->speed, eta, f->busy, f->workers, g->elapsed_s, f->output_bytes);
+        return;
+    }
     snprintf(out, size,
              "{\"type\":\"progress\",\"frames\":%" PRIu64 ",\"frames_total\":%" PRIu64 ",\"percent\":%s,\"fps\":%.2f,\"speed\":%.3f,\"eta_s\":%s,"
              "\"segments_done\":%" PRIu64 ",\"segments_total\":%" PRIu64 ",\"busy\":%d,\"workers\":%d,\"elapsed_s\":%.3f,\"bytes\":%" PRIu64 "}",

@@ -16,12 +16,19 @@ struct progress_facts {
     int busy, workers;
     uint64_t elapsed_ns;
     uint64_t output_bytes;
+    // Of a batch; files_total is 0 for one file.
+    uint64_t files_done, files_total;
+    double share;     // of all that is to be done, 0..1
+    double left_s;    // of time, or negative: unknown
+    const char *file; // the first of those under way, NULL: none
+    double file_percent;
 };
 
 struct progress;
 
 struct progress *progress_new(enum progress_mode mode, int is_terminal, int columns);
 // Formats one state as mode says, without line end; size as snprintf. mode must not be AUTO; columns is for BAR.
+// In a batch the name of the file stands at the end, and is shortened where the line is too long.
 void progress_text(char *out, size_t size, enum progress_mode mode, int columns, const struct progress_facts *facts);
 void progress_show(struct progress *progress, const struct progress_facts *facts, uint64_t now_ns); // decides itself whether something is due
 void progress_hide(void *progress);                                               // wipes the redrawn line, for a log line to come: fits log_around

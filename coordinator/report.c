@@ -27,6 +27,8 @@ void report_init(struct report *r, const struct options *options)
     r->stats.renderers = mem_zalloc(r->stats.renderer_count * sizeof(*r->stats.renderers));
     for (size_t i = 0; i < r->stats.renderer_count; i++)
         r->stats.renderers[i].slot = (uint32_t)i;
+    if (options->in_batch)
+        return;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
         size.ws_col = 80;
     mode = options->verbosity < 0 && options->progress == PROGRESS_AUTO ? PROGRESS_OFF : options->progress;
@@ -108,29 +110,37 @@ void report_found(struct report *r, const Wire__Done *done, double first_error_s
     count_frames(r, done, first_error_s);
 }
 
-void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy,
-                 int workers)
+void report_facts(const struct report *r, const struct source_facts *facts, uint64_t frames_total, struct progress_facts *state)
 {
     double per_second = facts->frames > 0 && facts->duration_s > 0 ? (double)facts->frames / facts->duration_s : 0;
-    uint64_t now_ns = clock_now_ns();
-    struct progress_facts state = {
+
+    *state = (struct progress_facts){
         .frames = r->frames_done,
         .frames_found = r->frames_found,
         .frames_total = frames_total        ? frames_total
                         : facts->frames > 0 ? (uint64_t)facts->frames
                                             : 0,
         .video_s = per_second > 0 ? (double)r->frames_done / per_second : 0,
-        .segments_done = segments_done,
-        .segments_total = segments_total,
-        .busy = busy,
-        .workers = workers,
-        .elapsed_ns = now_ns - r->stats.start_ns,
+        .elapsed_ns = clock_now_ns() - r->stats.start_ns,
         .output_bytes = r->stats.output_bytes,
     };
+    if (state->frames_total < state->frames)
+        state->frames_total = state->frames;
+}
 
-    if (state.frames_total < state.frames)
-        state.frames_total = state.frames;
-    progress_show(r->progress, &state, now_ns);
+void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy,
+                 int workers)
+{
+    struct progress_facts state;
+
+    if (!r->progress)
+        return;
+    report_facts(r, facts, frames_total, &state);
+    state.segments_done = segments_done;
+    state.segments_total = segments_total;
+    state.busy = busy;
+    state.workers = workers;
+    progress_show(r->progress, &state, clock_now_ns());
 }
 
 void report_finish(struct report *r, const struct options *options, const struct source_facts *facts)
@@ -149,7 +159,8 @@ void report_finish(struct report *r, const struct options *options, const struct
     state.workers = s->workers;
     state.elapsed_ns = s->end_ns - s->start_ns;
     state.output_bytes = s->output_bytes;
-    progress_end(r->progress, &state);
+    if (r->progress)
+        progress_end(r->progress, &state);
     if (s->decode_errors > 0)
         log_warn("%s: %" PRIu64 " packets or pictures are damaged, the first at %.2f s: %s", s->input, s->decode_errors, r->first_decode_error_s,
                  r->first_decode_error);
@@ -167,11 +178,11 @@ void report_finish(struct report *r, const struct options *options, const struct
 
 void report_clear(struct report *r)
 {
-    if (r->progress)
+    if (r->progress) {
         progress_hide(r->progress);
-    log_around(NULL, NULL, NULL);
-    if (r->progress)
+        log_around(NULL, NULL, NULL);
         progress_free(&r->progress);
+    }
     free(r->stats.renderers);
     free(r->first_decode_error);
 }

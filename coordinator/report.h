@@ -10,9 +10,9 @@
 
 struct report {
     struct stats stats;
-    struct progress *progress;
-    uint64_t frames_done;  // encoded packets that came back
-    uint64_t frames_found; // of those, from the cache
+    struct progress *progress; // NULL: somebody else shows it
+    uint64_t frames_done;      // encoded packets that came back
+    uint64_t frames_found;     // of those, from the cache
     char *first_decode_error;
     double first_decode_error_s;
     uint64_t last_turn_ns, last_idle_ns;
@@ -32,6 +32,8 @@ void report_found(struct report *report, const Wire__Done *done, double first_er
 // frames_total: known for certain, 0 while it is not.
 void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total,
                  int busy, int workers);
+// How far it is, without what only the plan knows.
+void report_facts(const struct report *report, const struct source_facts *facts, uint64_t frames_total, struct progress_facts *state);
 // After a job that went well.
 uint64_t report_busy_ns(const struct report *report); // of all renderers
 void report_finish(struct report *report, const struct options *options, const struct source_facts *facts);

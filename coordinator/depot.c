@@ -1,0 +1,465 @@
+#include "depot.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FAILED_STARTS = 3 };
+
+#define BACK_OFF_NS UINT64_C(200000000)
+
+struct place {
+    struct depot_tenant *holder; // NULL: it is here
+    uint64_t last;               // the tenant that had it last, by its number
+    uint32_t job;                // of that tenant's, that the renderer knows
+    char *kind;                  // of work that it has done; NULL: none yet
+    bool renewed;                // told to leave, so that another one takes its place
+};
+
+struct tenant {
+    struct depot_tenant *tenant;
+    uint64_t number;
+    bool sated; // was offered one in this turn that it did not use
+};
+
+struct depot {
+    struct crew crew;
+    struct place *places; // one per slot
+    struct tenant *tenants;
+    size_t tenant_count;
+    uint64_t next_number;
+    unsigned most;
+    bool leaving;
+    void (*on_fail)(void *data);
+    void *data;
+};
+
+static struct tenant *entry_of(const struct depot *d, const struct depot_tenant *tenant)
+{
+    for (size_t i = 0; i < d->tenant_count; i++)
+        if (d->tenants[i].tenant == tenant)
+            return &d->tenants[i];
+    return NULL;
+}
+
+// ---- Lending ----
+
+static void lend(struct depot *d, struct renderer *renderer, struct tenant *to)
+{
+    struct place *place = &d->places[renderer->slot];
+    struct renderer *lent = &to->tenant->crew->roster.renderers[renderer->slot];
+
+    if (!place->kind)
+        place->kind = mem_dup(to->tenant->kind);
+    roster_set_state(renderer, RENDERER_BUSY);
+    roster_set_state(lent, RENDERER_STARTING);
+    roster_set_state(lent, RENDERER_READY);
+    lent->peer = renderer->peer;
+    lent->pid = renderer->pid;
+    lent->losses = renderer->losses;
+    lent->job = place->last == to->number ? place->job : 0;
+    lent->heard_ns = clock_now_ns();
+    place->holder = to->tenant;
+    place->last = to->number;
+}
+
+static void take_back(struct depot *d, struct renderer *renderer)
+{
+    struct place *place = &d->places[renderer->slot];
+    struct renderer *lent = &place->holder->crew->roster.renderers[renderer->slot];
+
+    place->job = lent->job;
+    place->holder = NULL;
+    renderer->losses = lent->losses;
+    roster_set_state(lent, RENDERER_GONE);
+    roster_set_state(renderer, RENDERER_READY);
+    if (renderer->dismissed)
+        crew_dismiss(&d->crew, renderer);
+}
+
+// What is lent and not used, from all of them.
+static void collect(struct depot *d)
+{
+    for (size_t i = 0; i < d->crew.roster.count; i++) {
+        struct depot_tenant *holder = d->places[i].holder;
+
+        if (holder && holder->crew->roster.renderers[i].state == RENDERER_READY) {
+            take_back(d, &d->crew.roster.renderers[i]);
+            holder->pump(holder->data);
+        }
+    }
+}
+
+static bool has_any(const struct depot_tenant *tenant)
+{
+    return roster_count(&tenant->crew->roster, RENDERER_GONE) < tenant->crew->roster.count;
+}
+
+// Who is served next; NULL: nobody.
+static struct tenant *next_tenant(const struct depot *d)
+{
+    for (size_t i = 0; i < d->tenant_count; i++) {
+        struct tenant *entry = &d->tenants[i];
+
+        if (!entry->sated && entry->tenant->wish(entry->tenant->data) == DEPOT_ONE && !has_any(entry->tenant))
+            return entry;
+    }
+    for (size_t i = 0; i < d->tenant_count; i++) {
+        struct tenant *entry = &d->tenants[i];
+
+        if (!entry->sated && entry->tenant->wish(entry->tenant->data) == DEPOT_ANY)
+            return entry;
+    }
+    return NULL;
+}
+
+static bool is_free(const struct depot *d, const struct renderer *renderer)
+{
+    return renderer->state == RENDERER_READY && !renderer->dismissed && !d->places[renderer->slot].renewed;
+}
+
+// One that can do the tenant's kind of work; NULL: there is none. One that cannot makes room for another.
+static struct renderer *free_renderer(struct depot *d, const struct depot_tenant *tenant)
+{
+    struct renderer *other = NULL;
+
+    for (size_t i = 0; i < d->crew.roster.count; i++) {
+        struct renderer *renderer = &d->crew.roster.renderers[i];
+
+        if (!is_free(d, renderer))
+            continue;
+        if (!d->places[i].kind || strcmp(d->places[i].kind, tenant->kind) == 0)
+            return renderer;
+        other = renderer;
+    }
+    if (other) {
+        d->places[other->slot].renewed = true;
+        hub_send_bye(d->crew.hub, other->peer);
+    }
+    return NULL;
+}
+
+static bool any_free(const struct depot *d)
+{
+    for (size_t i = 0; i < d->crew.roster.count; i++)
+        if (is_free(d, &d->crew.roster.renderers[i]))
+            return true;
+    return false;
+}
+
+static void lend_all(struct depot *d)
+{
+    struct tenant *to;
+
+    for (size_t i = 0; i < d->tenant_count; i++)
+        d->tenants[i].sated = false;
+    while (any_free(d) && (to = next_tenant(d))) {
+        struct depot_tenant *tenant = to->tenant;
+        struct renderer *renderer = free_renderer(d, tenant);
+
+        if (!renderer) {
+            to->sated = true;
+            continue;
+        }
+        lend(d, renderer, to);
+        tenant->pump(tenant->data);
+        // Pumping may have ended it, but nobody leaves before the loop has turned.
+        if (tenant->crew->roster.renderers[renderer->slot].state == RENDERER_READY) {
+            take_back(d, renderer);
+            to->sated = true;
+        }
+    }
+}
+
+// Nobody gets another task while a probe waits for a renderer.
+static void call_back(struct depot *d)
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < d->tenant_count && !wanted; i++)
+        wanted = d->tenants[i].tenant->wish(d->tenants[i].tenant->data) == DEPOT_ONE && !has_any(d->tenants[i].tenant);
+    for (size_t i = 0; i < d->tenant_count; i++)
+        d->tenants[i].tenant->crew->called_back = wanted;
+}
+
+static void start_due(struct depot *d)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    for (size_t i = 0; i < d->crew.roster.count && !d->leaving; i++) {
+        struct renderer *renderer = &d->crew.roster.renderers[i];
+
+        if (renderer->state == RENDERER_GONE && !renderer->dismissed && now_ns >= renderer->start_at_ns && crew_start(&d->crew, renderer) < 0) {
+            d->leaving = true;
+            d->on_fail(d->data);
+        }
+    }
+}
+
+void depot_turn(struct depot *d)
+{
+    collect(d);
+    if (d->leaving)
+        return;
+    start_due(d);
+    lend_all(d);
+    call_back(d);
+}
+
+void depot_limit(struct depot *d, unsigned most, const char *why)
+{
+    if (most >= d->most)
+        return;
+    d->most = most;
+    log_warn("%s; %u of %zu renderers work at once", why, most, d->crew.roster.count);
+    for (size_t i = most; i < d->crew.roster.count; i++)
+        if (!d->crew.roster.renderers[i].dismissed)
+            crew_dismiss(&d->crew, &d->crew.roster.renderers[i]);
+}
+
+int depot_busy(const struct depot *d)
+{
+    return (int)roster_count(&d->crew.roster, RENDERER_BUSY);
+}
+
+// ---- What renderers say ----
+
+static struct depot_tenant *holder_of(struct depot *d, uint32_t peer)
+{
+    struct renderer *renderer = roster_by_peer(&d->crew.roster, peer);
+
+    return renderer ? d->places[renderer->slot].holder : NULL;
+}
+
+static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
+{
+    struct depot *d = data;
+    struct renderer *renderer = hello->slot < d->crew.roster.count ? &d->crew.roster.renderers[hello->slot] : NULL;
+
+    if (!renderer || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
+        log_warn("somebody who is none of our renderers said hello; ignored");
+        hub_forget(d->crew.hub, peer);
+        return;
+    }
+    renderer->peer = peer;
+    renderer->failed_starts = 0;
+    roster_set_state(renderer, RENDERER_READY);
+    log_info("renderer %u is ready (process %u)", renderer->slot, renderer->pid);
+    if (renderer->dismissed || d->leaving)
+        crew_dismiss(&d->crew, renderer);
+}
+
+static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
+{
+    struct depot_tenant *holder = holder_of(data, peer);
+
+    if (holder)
+        holder->events->on_chunk(holder->data, peer, segment, attempt, chunk);
+}
+
+static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
+{
+    struct depot_tenant *holder = holder_of(data, peer);
+
+    if (holder)
+        holder->events->on_probed(holder->data, peer, probed);
+}
+
+static void on_done(void *data, uint32_t peer, const Wire__Done *done)
+{
+    struct depot_tenant *holder = holder_of(data, peer);
+
+    if (holder)
+        holder->events->on_done(holder->data, peer, done);
+}
+
+static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
+{
+    struct depot_tenant *holder = holder_of(data, peer);
+
+    if (holder)
+        holder->events->on_failed(holder->data, peer, failed);
+}
+
+static void on_credit(void *data, uint32_t peer, uint32_t chunks)
+{
+    struct depot_tenant *holder = holder_of(data, peer);
+
+    if (holder)
+        holder->events->on_credit(holder->data, peer, chunks);
+}
+
+// Only renderers on other hosts say it, and there are none.
+static void on_bye(void *data, uint32_t peer)
+{
+    struct depot *d = data;
+
+    hub_forget(d->crew.hub, peer);
+}
+
+static void on_dropped(void *data, uint32_t peer, const char *why)
+{
+    struct depot *d = data;
+    struct renderer *renderer = roster_by_peer(&d->crew.roster, peer);
+    struct depot_tenant *holder = holder_of(d, peer);
+
+    if (holder) {
+        holder->events->on_dropped(holder->data, peer, why);
+        return;
+    }
+    log_warn("a renderer was sent away: %s", why);
+    if (renderer)
+        crew_condemn(&d->crew, renderer, why);
+}
+
+static const struct hub_events events = {
+    .on_hello = on_hello,
+    .on_chunk = on_chunk,
+    .on_probed = on_probed,
+    .on_done = on_done,
+    .on_failed = on_failed,
+    .on_credit = on_credit,
+    .on_bye = on_bye,
+    .on_dropped = on_dropped,
+};
+
+// ---- Their ends ----
+
+// One that was here, or on its way.
+static void lose_own(struct depot *d, const struct renderer *was, const struct spawner_exit *fact)
+{
+    struct renderer *renderer = &d->crew.roster.renderers[was->slot];
+    struct place *place = &d->places[was->slot];
+    char how[80];
+
+    if (was->peer)
+        hub_forget(d->crew.hub, was->peer);
+    if (d->leaving || was->dismissed || place->renewed)
+        return;
+    if (fact->signal)
+        snprintf(how, sizeof(how), "was ended by signal %d (%s)", fact->signal, strsignal(fact->signal));
+    else
+        snprintf(how, sizeof(how), "exited with status %" PRId64, fact->status);
+    renderer->failed_starts += was->state == RENDERER_STARTING && fact->signal != SIGKILL;
+    if (renderer->failed_starts >= MAX_FAILED_STARTS) {
+        log_error("%s does not start: it %s%s%s", d->crew.program, how, *fact->last_words ? "; it said: " : "", fact->last_words);
+        d->leaving = true;
+        d->on_fail(d->data);
+        return;
+    }
+    renderer->start_at_ns = fact->signal == SIGKILL ? 0 : clock_now_ns() + BACK_OFF_NS;
+    log_warn("renderer %u %s", was->slot, how);
+}
+
+static void on_exit_of(void *data, const struct spawner_exit *fact)
+{
+    struct depot *d = data;
+    struct renderer *renderer = &d->crew.roster.renderers[fact->slot];
+    struct renderer was = *renderer;
+    struct place *place = &d->places[fact->slot];
+    struct depot_tenant *holder = place->holder;
+
+    renderer->start_at_ns = 0;
+    roster_set_state(renderer, RENDERER_GONE);
+    if (holder) {
+        const struct renderer *lent = &holder->crew->roster.renderers[fact->slot];
+
+        place->holder = NULL;
+        holder->on_exit(holder->data, fact);
+        renderer->losses = lent->losses;
+        renderer->start_at_ns = lent->start_at_ns;
+    } else {
+        lose_own(d, &was, fact);
+    }
+    free(place->kind);
+    *place = (struct place){0};
+    start_due(d);
+}
+
+// ---- Tenants, beginning and end ----
+
+void depot_lend_to(struct depot *d, struct crew *crew)
+{
+    crew_borrow(crew, &d->crew);
+}
+
+void depot_join(struct depot *d, struct depot_tenant *tenant)
+{
+    d->tenants = mem_grow(d->tenants, d->tenant_count + 1, sizeof(*d->tenants));
+    d->tenants[d->tenant_count++] = (struct tenant){.tenant = tenant, .number = ++d->next_number};
+}
+
+void depot_leave(struct depot *d, struct depot_tenant *tenant)
+{
+    struct tenant *entry = entry_of(d, tenant);
+
+    if (!entry)
+        return;
+    memmove(entry, entry + 1, (size_t)(d->tenants + d->tenant_count - entry - 1) * sizeof(*entry));
+    d->tenant_count--;
+}
+
+int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, int verbosity, void (*on_fail)(void *data), void *data)
+{
+    struct depot *d = mem_zalloc(sizeof(*d));
+    int err;
+
+    d->places = mem_zalloc((size_t)workers * sizeof(*d->places));
+    d->most = (unsigned)workers;
+    d->on_fail = on_fail;
+    d->data = data;
+    err = crew_init(&d->crew, loop, workers, threads, verbosity, &events, on_exit_of, d);
+    for (size_t i = 0; i < d->crew.roster.count && !err; i++)
+        err = crew_start(&d->crew, &d->crew.roster.renderers[i]);
+    if (err < 0)
+        d->leaving = true;
+    *depot = d;
+    return err;
+}
+
+void depot_dismiss(struct depot *d)
+{
+    d->leaving = true;
+    crew_say_bye(&d->crew);
+}
+
+int depot_running(const struct depot *d)
+{
+    return crew_running(&d->crew);
+}
+
+void depot_kill(struct depot *d)
+{
+    d->leaving = true;
+    crew_kill(&d->crew);
+}
+
+void depot_abandon(struct depot *d)
+{
+    crew_abandon(&d->crew);
+}
+
+void depot_close(struct depot *d)
+{
+    crew_close(&d->crew);
+}
+
+void depot_free(struct depot **depot)
+{
+    struct depot *d = *depot;
+
+    if (!d)
+        return;
+    *depot = NULL;
+    crew_clear(&d->crew);
+    for (size_t i = 0; i < d->crew.roster.count; i++)
+        free(d->places[i].kind);
+    free(d->places);
+    free(d->tenants);
+    free(d);
+}
