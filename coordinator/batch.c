@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ struct job {
     enum batch_state state;
     char *why;
     struct passes passes;
-    struct farm *farm; // while a pass runs
+    struct farm *farm; // while a pass runs; a job that is running and has none waits for its turn, see may_have_own_crew
     struct progress_facts facts;
     uint64_t start_ns, end_ns;
     int status;
@@ -48,6 +49,7 @@ struct batch {
     struct batch_list list;
     struct job *jobs;
     size_t count, next, running;
+    size_t queued;            // of those that run: wait for their turn with renderers of their own
     uint64_t bytes, start_ns; // bytes of all inputs that have to be rendered
 
     uv_loop_t loop;
@@ -118,6 +120,11 @@ static int read_list(struct batch *b)
     return err == -EINVAL ? 2 : err < 0 ? 1 : 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 // The options of a line come behind those of the command.
 static int parse_line(struct batch *b, struct job *job)
 {
@@ -148,7 +155,7 @@ static int parse_line(struct batch *b, struct job *job)
     }
     job->own_options = true;
     if (job->options.workers != all->workers || job->options.threads != all->threads || job->options.memory_bytes != all->memory_bytes ||
-        job->options.verbosity != all->verbosity || job->options.progress != all->progress || job->options.stats_path != all->stats_path ||
+        job->options.verbosity != all->verbosity || job->options.progress != all->progress || !same_text(job->options.stats_path, all->stats_path) ||
         job->options.dry_run != all->dry_run || job->options.fail_fast != all->fail_fast || job->options.listen || job->options.launch ||
         job->options.explain || job->options.trace_path || job->options.batch_list) {
         log_error("%s:%u: options of all jobs, such as --workers, --memory and --progress, belong to the command", all->batch_list, item->line);
@@ -265,6 +272,22 @@ static void end_job(struct job *job, int status)
         b->stopping = true;
 }
 
+static void on_pass_over(void *data);
+
+static void begin_pass(struct job *job)
+{
+    job->farm = farm_begin(&job->batch->loop, passes_options(&job->passes), passes_pass(&job->passes), on_pass_over, job);
+}
+
+// A pass with renderers of its own takes all cores, and memory for each; two of those are not run at a time, but for the last segments of the first.
+static bool may_have_own_crew(const struct batch *b)
+{
+    for (size_t i = 0; i < b->next; i++)
+        if (b->jobs[i].farm && !b->jobs[i].passes.first.depot && !farm_is_dealt(b->jobs[i].farm))
+            return false;
+    return true;
+}
+
 static void on_pass_over(void *data)
 {
     struct job *job = data;
@@ -276,8 +299,11 @@ static void on_pass_over(void *data)
         farm_facts(job->farm, &job->facts);
     status = farm_end(&job->farm);
     if (passes_go_on(&job->passes, &status) && !b->stopping) {
-        job->farm = farm_begin(&b->loop, passes_options(&job->passes), passes_pass(&job->passes), on_pass_over, job);
-        return;
+        if (passes_pass(&job->passes)->depot)
+            begin_pass(job);
+        else
+            b->queued++;
+        return; // else see begin_waiting
     }
     job->why = mem_dup(pass->why);
     passes_clear(&job->passes);
@@ -301,7 +327,28 @@ static void begin_job(struct job *job)
     b->running++;
     passes_begin(&job->passes, &job->options);
     passes_pass(&job->passes)->depot = b->depot;
-    job->farm = farm_begin(&b->loop, passes_options(&job->passes), passes_pass(&job->passes), on_pass_over, job);
+    begin_pass(job);
+}
+
+static void begin_waiting(struct batch *b)
+{
+    for (size_t i = 0; i < b->next && b->queued > 0; i++) {
+        struct job *job = &b->jobs[i];
+
+        if (job->state != BATCH_RUNNING || job->farm)
+            continue;
+        if (b->stopping) {
+            passes_clear(&job->passes);
+            b->queued--;
+            b->running--;
+            end_job(job, 1);
+        } else if (may_have_own_crew(b)) {
+            b->queued--;
+            begin_pass(job);
+        } else {
+            return;
+        }
+    }
 }
 
 // So many that no renderer waits for a file to be opened, and not more, so that memory does not grow with the number of files.
@@ -355,6 +402,7 @@ static void on_turn(uv_prepare_t *handle)
     if (b->closed)
         return;
     depot_turn(b->depot);
+    begin_waiting(b);
     if (b->stopping && b->options->fail_fast && b->running > 0)
         stop(b, 1);
     while (may_begin(b)) {
@@ -391,7 +439,7 @@ static void on_signal(void *data, int number)
         depot_abandon(b->depot);
         for (size_t i = 0; i < b->next; i++)
             if (b->jobs[i].farm)
-                farm_interrupt(b->jobs[i].farm, number); // does not come back from the first one
+                farm_abandon(b->jobs[i].farm);
         _exit(128 + number);
     }
     b->signal = number;
@@ -496,6 +544,7 @@ static void tell_end(const struct batch *b)
     const struct options *o = b->options;
     struct batch_row *rows = mem_zalloc((b->count + 1) * sizeof(*rows));
     struct batch_sums sums = {.others = b->list.others, .wall_s = (double)(clock_now_ns() - b->start_ns) / 1e9, .workers = o->workers};
+    struct rusage usage;
     int err = 0;
 
     fill_rows(b, rows);
@@ -504,6 +553,8 @@ static void tell_end(const struct batch *b)
         batch_table_print(stderr, rows, b->count, &sums);
     if (o->stats_path && (err = batch_table_write(o->stats_path, rows, b->count, &sums)) < 0)
         log_warn("%s: statistics cannot be written: %s", o->stats_path, err_text(err));
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        log_info("coordinator took %ld MB at most", usage.ru_maxrss >> 10);
     if (b->signal)
         log_error("ended by %s; all that is done stays, and the same command goes on from here",
                   b->signal == SIGINT ? "Ctrl-C" : strsignal(b->signal));

@@ -46,6 +46,8 @@ void farm_stop(struct farm *farm, int status);
 void farm_facts(const struct farm *farm, struct progress_facts *facts);
 // All that it has to do is in the renderers' hands: others may begin.
 bool farm_is_dealt(const struct farm *farm);
+// Before an end in haste: its renderers are killed, the folder of their socket goes. Nothing else may be called afterwards.
+void farm_abandon(struct farm *farm);
 // Ends the pass from outside, as a signal does; once more: the process ends at once.
 void farm_interrupt(struct farm *farm, int signal);
 // Tells what there is to tell and frees the farm. Returns the exit status.

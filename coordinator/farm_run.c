@@ -50,11 +50,16 @@ void farm_close(struct farm *f)
     crew_close(&f->crew);
 }
 
+void farm_abandon(struct farm *f)
+{
+    crew_abandon(&f->crew);
+}
+
 void farm_interrupt(struct farm *f, int signal)
 {
     if (f->state == FARM_ENDING && f->exit_status != 0) {
         // The second time: whatever still waits for a disk is left alone.
-        crew_abandon(&f->crew);
+        farm_abandon(f);
         _exit(128 + signal);
     }
     farm_fail(f, 128 + signal, "ended by %s; %s was not written", signal == SIGINT ? "Ctrl-C" : strsignal(signal), f->options->output);

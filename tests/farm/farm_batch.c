@@ -1,0 +1,478 @@
+// Many files as one job: each output is that of a job of its own, what is done is not done again, and one bad file harms no other.
+#include "tests/support/trial.h"
+
+#include "tests/support/command.h"
+
+#include <json-c/json.h>
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define CHEAP "--preset=ultrafast"
+
+static void assert_told(const char *said, const char *text)
+{
+    if (!strstr(said, text))
+        fail_msg("'%s' is not in: %s", text, said);
+}
+
+// A second of video at a path in the trial's folder, whose folder has to be there; number makes it another one.
+static const char *clip(const char *name, int number)
+{
+    const char *path = trial_path(name);
+
+    trial_ffmpeg("-f", "lavfi", "-i", trial_format("testsrc2=size=160x120:rate=25:duration=1,hue=h=%d", 30 * number), "-c:v", "libx264", "-preset",
+                 "ultrafast", "-g", "10", "-f", strstr(name, ".mkv") ? "matroska" : "mp4", trial_format("file:%s", path), NULL);
+    return path;
+}
+
+static const char *folder(const char *name)
+{
+    const char *path = trial_path(name);
+
+    assert_int_equal(mkdir(path, 0777), 0);
+    return path;
+}
+
+// in/a.mp4, in/b.mkv, in/more/c.mp4.
+static void prepare(void)
+{
+    folder("in");
+    folder("in/more");
+    clip("in/a.mp4", 0);
+    clip("in/b.mkv", 1);
+    clip("in/more/c.mp4", 2);
+}
+
+// The batch of in and out, with further arguments; what it said is in the command.
+#define batch(...) trial_run(trial_path("in"), trial_path("out"), CHEAP, trial_workers(), __VA_ARGS__, NULL)
+
+static void assert_status(const struct command *command, int status)
+{
+    if (command->status != status)
+        fail_msg("status %d instead of %d: %s", command->status, status, command->err);
+}
+
+// That the output is what a job of its own makes.
+static void assert_as_alone(const char *name, const char *filter)
+{
+    const char *alone = trial_path("alone"), *extension = strrchr(name, '.');
+
+    alone = trial_format("%s%s", alone, extension);
+    trial_render(trial_path(trial_format("in/%s", name)), alone, "-y", CHEAP, filter, NULL);
+    assert_string_equal(trial_sha256(trial_path(trial_format("out/%s", name))), trial_sha256(alone));
+}
+
+static void a_folder_becomes_a_folder(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    trial_write(trial_path("in/notes.txt"), "no video\n", 9);
+    trial_write(trial_path("in/.hidden.mp4"), "not looked at\n", 14);
+    command = batch("--filter=unsharp");
+    assert_status(command, 0);
+    assert_told(command->err, "3 ok, 0 skipped, 0 failed: 75 frames in ");
+    assert_told(command->err, "; 1 other file was left out (see --include)");
+    assert_as_alone("a.mp4", "--filter=unsharp");
+    assert_as_alone("b.mkv", "--filter=unsharp");
+    assert_as_alone("more/c.mp4", "--filter=unsharp");
+    trial_assert_only(trial_path("out"), "a.mp4", "b.mkv", "more", ".renderfarm-batch", NULL);
+}
+
+static void stages_are_as_alone(void **state)
+{
+    (void)state;
+    prepare();
+    assert_status(batch("--filter=hqdn3d,unsharp"), 0);
+    assert_as_alone("a.mp4", "--filter=hqdn3d,unsharp");
+    assert_as_alone("more/c.mp4", "--filter=hqdn3d,unsharp");
+}
+
+static void verify_looks_at_each_file(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    command = batch("--segment=0.4", "--verify");
+    assert_status(command, 0);
+    assert_told(command->err, "a.mp4: 2 of 2 seams identical");
+    assert_told(command->err, "c.mp4: 2 of 2 seams identical");
+}
+
+static void what_is_done_is_not_done_again(void **state)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    assert_status(batch("-q"), 0);
+    command = batch("-q");
+    assert_status(command, 0);
+    assert_string_equal(command->err, "");
+    assert_told(batch("-v")->err, "0 ok, 3 skipped, 0 failed\n");
+    // A new input.
+    assert_int_equal(utimensat(AT_FDCWD, trial_path("in/a.mp4"), times, 0), 0);
+    command = batch("--dry-run");
+    assert_told(command->out, trial_format("render   %s -> %s\n", trial_path("in/a.mp4"), trial_path("out/a.mp4")));
+    assert_told(command->out, "1 of 3 files to be rendered\n");
+    assert_told(batch("--dry-run")->out, "1 of 3 files to be rendered\n"); // it was only told
+    assert_told(batch("-v")->err, "1 ok, 2 skipped, 0 failed: 25 frames");
+    // A file that is missing.
+    assert_int_equal(unlink(trial_path("out/b.mkv")), 0);
+    assert_told(batch("-v")->err, "1 ok, 2 skipped, 0 failed: 25 frames");
+    // Other options; the number of workers is none.
+    assert_told(batch("--crf=30")->err, "3 ok, 0 skipped, 0 failed");
+    assert_told(batch("--crf=30", "--workers=1")->err, "0 ok, 3 skipped, 0 failed");
+    assert_told(batch("--crf=30", "--filter=negate")->err, "3 ok, 0 skipped, 0 failed");
+}
+
+static void what_is_not_ours_is_not_touched(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    assert_status(batch("-q"), 0);
+    trial_write(trial_path("out/a.mp4"), "precious", 8);
+    command = batch("-v");
+    assert_status(command, 1);
+    assert_told(command->err, "is there and was not made by a batch, or has been changed since; -y replaces it");
+    assert_told(command->err, "0 ok, 2 skipped, 1 failed");
+    assert_told(batch("-y")->err, "1 ok, 2 skipped, 0 failed");
+    assert_as_alone("a.mp4", "-q");
+}
+
+static void a_bad_file_harms_no_other(void **state)
+{
+    struct json_object *top, *files, *value;
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    trial_write(trial_path("in/aa.mp4"), "this is no video", 16);
+    command = batch(trial_format("--stats=%s", trial_path("stats.json")));
+    assert_status(command, 1);
+    assert_told(command->err, "3 ok, 0 skipped, 1 failed");
+    assert_told(command->err, "\nFAILED ");
+    trial_assert_only(trial_path("out"), "a.mp4", "b.mkv", "more", ".renderfarm-batch", NULL);
+    top = json_object_from_file(trial_path("stats.json"));
+    assert_true(json_object_object_get_ex(top, "files", &files));
+    assert_int_equal(json_object_array_length(files), 4);
+    assert_true(json_object_object_get_ex(json_object_array_get_idx(files, 1), "state", &value));
+    assert_string_equal(json_object_get_string(value), "failed");
+    assert_true(json_object_object_get_ex(json_object_array_get_idx(files, 0), "frames", &value));
+    assert_int_equal(json_object_get_int(value), 25);
+    json_object_put(top);
+    // It is mended.
+    clip("in/aa.mp4", 3);
+    command = batch("-v");
+    assert_status(command, 0);
+    assert_told(command->err, "1 ok, 3 skipped, 0 failed");
+}
+
+static void fail_fast_stops_at_the_first(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    trial_write(trial_path("in/0.mp4"), "this is no video", 16);
+    command = batch("--fail-fast", "--workers=1", "--filter=nlmeans");
+    assert_status(command, 1);
+    assert_told(command->err, ", 1 failed, ");
+    assert_told(command->err, "not done  ");
+}
+
+static void every_name_is_a_name(void **state)
+{
+    static const char *const names[] = {"in/-y.mp4",   "in/a  b.mp4", "in/line\nfeed.mp4", "in/\xe9t\xe9 \xf0\x9f\x8e\xac.mp4",
+                                        "in/100%.mp4", "in/'\".mp4"};
+    const struct command *command;
+
+    (void)state;
+    folder("in");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        clip(names[i], (int)i);
+    command = batch("-v");
+    assert_status(command, 0);
+    assert_told(command->err, "6 ok, 0 skipped, 0 failed");
+    trial_assert_only(trial_path("out"), "-y.mp4", "a  b.mp4", "line\nfeed.mp4", "\xe9t\xe9 \xf0\x9f\x8e\xac.mp4", "100%.mp4", "'\".mp4",
+                      ".renderfarm-batch", NULL);
+    assert_told(batch("-v")->err, "0 ok, 6 skipped, 0 failed");
+}
+
+static void two_inputs_have_two_outputs(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    clip("in/a.mkv", 4);
+    command = batch("--ext=.mov");
+    assert_status(command, 1);
+    assert_told(command->err, "its output would be that of");
+    assert_told(command->err, "3 ok, 0 skipped, 1 failed");
+    trial_assert_only(trial_path("out"), "a.mov", "b.mov", "more", ".renderfarm-batch", NULL);
+}
+
+static void globs_choose(void **state)
+{
+    (void)state;
+    prepare();
+    trial_write(trial_path("in/notes.txt"), "no video\n", 9);
+    assert_told(batch("--dry-run", "--include=*.mp4", "--exclude=a*")->out, "1 of 1 files to be rendered\n");
+    assert_told(batch("--dry-run", "--exclude=more/*")->out, "2 of 2 files to be rendered\n");
+    assert_told(batch("--dry-run", "--include=*.txt", "--include=b.*")->out, "2 of 2 files to be rendered\n");
+}
+
+static void odd_folders(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    // The output inside the input; a second time, when it is full.
+    for (int i = 0; i < 2; i++) {
+        command = trial_run(trial_path("in"), trial_path("in/more/out/"), "-v", CHEAP, NULL);
+        assert_status(command, 0);
+        assert_told(command->err, i == 0 ? "3 ok, 0 skipped" : "0 ok, 3 skipped");
+    }
+    command = trial_run(trial_path("in"), trial_path("in/."), NULL);
+    assert_status(command, 2);
+    assert_told(command->err, "input and output are the same folder");
+    // Links that go round, and one to nothing.
+    assert_int_equal(symlink("..", trial_path("in/more/again")), 0);
+    assert_int_equal(symlink("nowhere.mp4", trial_path("in/lost.mp4")), 0);
+    command = batch("-v");
+    assert_status(command, 1);
+    assert_told(command->err, "a link leads back to a folder that it lies in");
+    assert_told(command->err, "lost.mp4: it is a link to nothing");
+    // No videos at all.
+    folder("empty");
+    command = trial_run(trial_path("empty"), trial_path("nothing"), NULL);
+    assert_status(command, 0);
+    assert_told(command->err, "0 ok, 0 skipped, 0 failed\n");
+    // A file where the folder should be.
+    trial_write(trial_path("file"), "", 0);
+    command = trial_run(trial_path("in"), trial_path("file/out/"), "--include=a.mp4", NULL);
+    assert_status(command, 1);
+    assert_told(command->err, "the folder cannot be made: ");
+}
+
+// What a list comes to.
+static const struct command *run_list(const char *text, const char *option)
+{
+    struct command *command;
+
+    trial_write(trial_path("list"), text, strlen(text));
+    command = trial_start(ARGUMENTS("--batch", trial_path("list"), "-v", "--progress=off", "--workers=2", option));
+    command_wait(command, 120);
+    return command;
+}
+
+static void a_list_names_jobs(void **state)
+{
+    const char *in = trial_path("in/a.mp4"), *deep = trial_path("deep/down/b.mkv");
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    command = run_list(trial_format("# what is to be done\n\n%s %s --codec=ffv1\n  '%s' \"%s\" --filter='negate, hflip' # and this\n%s %s\\ two.mp4",
+                                    in, trial_path("one.mkv"), trial_path("in/b.mkv"), deep, in, trial_path("number")),
+                       "--filter=hflip");
+    assert_status(command, 0);
+    assert_told(command->err, "3 ok, 0 skipped, 0 failed");
+    assert_string_equal(trial_probe(trial_path("one.mkv"), "v", "stream=codec_name"), "codec_name=ffv1\n");
+    trial_render(in, trial_path("alone.mkv"), "--codec=ffv1", "--filter=hflip", NULL);
+    assert_string_equal(trial_sha256(trial_path("one.mkv")), trial_sha256(trial_path("alone.mkv")));
+    trial_render(trial_path("in/b.mkv"), trial_path("alone.mkv"), "-y", "--filter=negate, hflip", NULL);
+    assert_string_equal(trial_sha256(deep), trial_sha256(trial_path("alone.mkv")));
+    assert_int_equal(access(trial_path("number two.mp4"), F_OK), 0);
+}
+
+static void a_wrong_list_is_told(void **state)
+{
+    static const struct {
+        const char *text, *told;
+        int status;
+    } wrong[] = {
+        {"in.mp4\n", "list:1: a job is an input and an output, and maybe options", 2},
+        {"#\n\na b\n'c d\n", "list:4: a quote has no end", 2},
+        {"a b --wrong=1\n", "list:1: the options of this job are not right", 2},
+        {"a b\na c --workers=7\n", "list:2: options of all jobs, such as --workers, --memory and --progress, belong to the command", 2},
+        {"a.mp4 b.mp4\nb.mp4 c.mp4\n", "its output is the input of another job: b.mp4", 1},
+        {"/nowhere.mp4 b.mp4\n", "/nowhere.mp4: there is no such file", 1},
+        {"\n", "0 ok, 0 skipped, 0 failed\n", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        const struct command *command = run_list(wrong[i].text, "-v");
+
+        assert_status(command, wrong[i].status);
+        assert_told(command->err, wrong[i].told);
+    }
+    assert_int_equal(access("b.mp4", F_OK), -1);
+    assert_told(trial_run("a", "b", "--batch=c", NULL)->err, "--batch=LIST names all inputs and outputs; 'a' is too many");
+    folder("in");
+    assert_told(batch("--explain")->err, "--explain is for one file at a time; --dry-run lists the files of a batch");
+}
+
+// The process of the renderer in that slot that came last.
+static pid_t process_of(const struct command *command, unsigned slot)
+{
+    const char *text = trial_format("renderer %u is ready (process ", slot), *found = NULL;
+
+    for (const char *at = command->err; (at = strstr(at, text)); at += strlen(text))
+        found = at;
+    assert_non_null(found);
+    return (pid_t)strtol(found + strlen(text), NULL, 10);
+}
+
+// Files of four segments, that take a while.
+static struct command *start_slow(void)
+{
+    return trial_start(
+        ARGUMENTS("-v", "-v", CHEAP, "--workers=2", "--segment=0.4", "--filter=nlmeans=r=11", "--progress=off", trial_path("in"), trial_path("out")));
+}
+
+static void a_killed_renderer_is_replaced(void **state)
+{
+    const char *filter = "--filter=nlmeans=r=11", *alone = trial_path("alone.mp4");
+    struct command *command;
+
+    (void)state;
+    prepare();
+    command = start_slow();
+    assert_non_null(command_wait_for_error(command, 0, " goes to renderer 0 ", 60));
+    kill(process_of(command, 0), SIGKILL);
+    command_wait(command, 120);
+    assert_status(command, 0);
+    assert_told(command->err, "renderer 0 was ended by signal 9 (Killed)");
+    trial_render(trial_path("in/a.mp4"), alone, "-y", CHEAP, "--segment=0.4", filter, NULL);
+    assert_string_equal(trial_sha256(trial_path("out/a.mp4")), trial_sha256(alone));
+    trial_render(trial_path("in/more/c.mp4"), alone, "-y", CHEAP, "--segment=0.4", filter, NULL);
+    assert_string_equal(trial_sha256(trial_path("out/more/c.mp4")), trial_sha256(alone));
+}
+
+static void ctrl_c_keeps_what_is_done(void **state)
+{
+    struct command *command;
+    const struct command *again;
+
+    (void)state;
+    prepare();
+    command = start_slow();
+    if (!command_wait_for_error(command, 0, "out/a.mp4: 25 frames in ", 60))
+        fail_msg("%s", command->err);
+    kill(command->pid, SIGINT);
+    command_wait(command, 10);
+    assert_status(command, 130);
+    assert_told(command->err, "ended by Ctrl-C; all that is done stays, and the same command goes on from here\n");
+    assert_told(command->err, "1 ok, 0 skipped, 0 failed, 2 not done");
+    again = batch("-v", "--segment=0.4", "--filter=nlmeans=r=11");
+    assert_status(again, 0);
+    assert_told(again->err, "2 ok, 1 skipped, 0 failed");
+    trial_assert_only(trial_path("out"), "a.mp4", "b.mkv", "more", ".renderfarm-batch", NULL);
+}
+
+static void a_second_ctrl_c_ends_at_once(void **state)
+{
+    struct command *command;
+
+    (void)state;
+    prepare();
+    command = start_slow();
+    assert_non_null(command_wait_for_error(command, 0, " goes to renderer ", 60));
+    kill(command->pid, SIGINT);
+    kill(command->pid, SIGTERM);
+    command_wait(command, 10);
+    assert_true(command->status == 130 || command->status == 143);
+}
+
+static long peak_of(const char *files)
+{
+    struct command *command = trial_start(ARGUMENTS("-v", CHEAP, "--workers=2", "--progress=off", files, trial_format("%s.out/", files)));
+    const char *text = "coordinator took ", *told;
+
+    command_wait(command, 240);
+    assert_status(command, 0);
+    told = strstr(command->err, text);
+    assert_non_null(told);
+    return strtol(told + strlen(text), NULL, 10);
+}
+
+// A folder with so many names of one clip.
+static const char *many(const char *name, int count)
+{
+    const char *path = folder(name), *original = trial_path("in/a.mp4");
+
+    for (int i = 0; i < count; i++) {
+        char link_path[512];
+
+        snprintf(link_path, sizeof(link_path), "%s/%05d.mp4", path, i);
+        assert_int_equal(link(original, link_path), 0);
+    }
+    return path;
+}
+
+static void memory_does_not_grow_with_files(void **state)
+{
+    long few, lots;
+
+    (void)state;
+    folder("in");
+    trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=0.2", trial_path("in/a.mp4"), NULL);
+    few = peak_of(many("few", 15));
+    lots = peak_of(many("lots", 150));
+    if (lots > few + 8)
+        fail_msg("%ld MB for 150 files, %ld MB for 15", lots, few);
+}
+
+static void ten_thousand_files_are_listed(void **state)
+{
+    struct command *command;
+
+    (void)state;
+    folder("in");
+    clip("in/a.mp4", 0);
+    command = trial_start(ARGUMENTS("--dry-run", many("lots", 10000), trial_path("out")));
+    command_wait(command, 60);
+    assert_status(command, 0);
+    assert_told(command->out, "10000 of 10000 files to be rendered\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TRIAL(a_folder_becomes_a_folder),
+        TRIAL(stages_are_as_alone),
+        TRIAL(verify_looks_at_each_file),
+        TRIAL(what_is_done_is_not_done_again),
+        TRIAL(what_is_not_ours_is_not_touched),
+        TRIAL(a_bad_file_harms_no_other),
+        TRIAL(fail_fast_stops_at_the_first),
+        TRIAL(every_name_is_a_name),
+        TRIAL(two_inputs_have_two_outputs),
+        TRIAL(globs_choose),
+        TRIAL(odd_folders),
+        TRIAL(a_list_names_jobs),
+        TRIAL(a_wrong_list_is_told),
+        TRIAL(a_killed_renderer_is_replaced),
+        TRIAL(ctrl_c_keeps_what_is_done),
+        TRIAL(a_second_ctrl_c_ends_at_once),
+        TRIAL(memory_does_not_grow_with_files),
+        TRIAL(ten_thousand_files_are_listed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
