@@ -575,8 +575,11 @@ static void work_on(struct renderer_process *r, uint64_t delay_ns)
 
 static void begin_task(struct renderer_process *r, const Wire__Task *task)
 {
-    if (r->busy)
-        clear_task(r);
+    // A task while one is running: the real one says so and leaves.
+    if (r->busy) {
+        end_process(r, 0);
+        return;
+    }
     r->busy = true;
     r->probing = task->kind == WIRE__TASK_KIND__PROBE;
     r->task_job = task->job;
