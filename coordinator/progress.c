@@ -2,6 +2,8 @@
 
 #include "common/mem.h"
 
+#include <json-c/json.h>
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@ struct progress {
     bool redraw;             // one line, drawn again and again; else a line now and then
     int columns;
     uint64_t next_ns;
-    char line[512]; // as it stands on the terminal, "" when wiped
+    char line[5000]; // as it stands on the terminal, "" when wiped
     bool hidden;
 };
 
@@ -137,10 +139,14 @@ static void json_text(char *out, size_t size, const struct progress_facts *f, co
     if (g->eta_s >= 0)
         snprintf(eta, sizeof(eta), "%.1f", g->eta_s);
     if (f->files_total > 0) {
+        struct json_object *file = f->file ? json_object_new_string(f->file) : NULL;
+
         snprintf(out, size,
-                 "{\"type\":\"progress\",\"files_done\":%" PRIu64 ",\"files_total\":%" PRIu64 ",\"frames\":%" PRIu64
+                 "{\"type\":\"progress\",\"file\":%s,\"file_percent\":%.2f,\"files_done\":%" PRIu64 ",\"files_total\":%" PRIu64 ",\"frames\":%" PRIu64
                  ",\"percent\":%s,\"fps\":%.2f,\"speed\":%.3f,\"eta_s\":%s,\"busy\":%d,\"workers\":%d,\"elapsed_s\":%.3f,\"bytes\":%" PRIu64 "}",
-                 f->files_done, f->files_total, f->frames, percent, g->fps, g->speed, eta, f->busy, f->workers, g->elapsed_s, f->output_bytes);
+                 json_object_to_json_string(file), f->file_percent, f->files_done, f->files_total, f->frames, percent, g->fps, g->speed, eta, f->busy,
+                 f->workers, g->elapsed_s, f->output_bytes);
+        json_object_put(file);
         return;
     }
     snprintf(out, size,
@@ -188,7 +194,7 @@ void progress_again(void *data)
 
 static void say(struct progress *p, const struct progress_facts *facts, bool last)
 {
-    char text[512], line[600];
+    char text[5000], line[5100]; // a name may be long
 
     progress_text(text, sizeof(text), p->mode, p->redraw ? p->columns : 200, facts);
     if (p->mode == PROGRESS_JSON) {

@@ -451,6 +451,38 @@ static void ten_thousand_files_are_listed(void **state)
     assert_told(command->out, "10000 of 10000 files to be rendered\n");
 }
 
+static void the_shell_loop_does_the_same(void **state)
+{
+    const char *job = "cp {} {out} && echo {/} {/.} {//} {.} >>log";
+    struct command *command;
+    char here[4000];
+    size_t size;
+
+    (void)state;
+    prepare();
+    assert_non_null(getcwd(here, sizeof(here)));
+    assert_int_equal(rename(trial_path("in/a.mp4"), trial_path("in/it's a.mp4")), 0);
+    command =
+        trial_start_program(ARGUMENTS("sh", "-c", "cd \"$1\" && \"$2\"/scripts/render-directory in out \"$3\"", "sh", trial_path("."), here, job));
+    command_wait(command, 60);
+    assert_status(command, 0);
+    assert_told(command->err, "3 done, 0 there already, 0 failed\n");
+    trial_assert_only(trial_path("out"), "it's a.mp4", "b.mkv", "more", NULL);
+    assert_string_equal(trial_read(trial_path("log"), &size), "b.mkv b in in/b\nit's a.mp4 it's a in in/it's a\nc.mp4 c in/more in/more/c\n");
+    // Nothing is missing, and then something that fails.
+    command = trial_start_program(ARGUMENTS("scripts/render-directory", trial_path("in"), trial_path("out"), "false"));
+    command_wait(command, 60);
+    assert_status(command, 0);
+    command = trial_start_program(ARGUMENTS("scripts/render-directory", "--ext=mov", trial_path("in"), trial_path("out"), "false"));
+    command_wait(command, 60);
+    assert_status(command, 1);
+    // One of the two tasks of a Slurm array.
+    command = trial_start_program(ARGUMENTS("env", "SLURM_ARRAY_TASK_ID=5", "SLURM_ARRAY_TASK_MIN=5", "SLURM_ARRAY_TASK_COUNT=2",
+                                            "scripts/render-directory", "--dry-run", trial_path("in"), trial_path("other"), "{/}"));
+    command_wait(command, 60);
+    assert_string_equal(command->out, "bash -c b.mkv \nbash -c c.mp4 \n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +504,7 @@ int main(void)
         TRIAL(a_second_ctrl_c_ends_at_once),
         TRIAL(memory_does_not_grow_with_files),
         TRIAL(ten_thousand_files_are_listed),
+        TRIAL(the_shell_loop_does_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

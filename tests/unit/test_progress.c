@@ -271,9 +271,44 @@ static void the_line_steps_aside_for_the_log(void **state)
     assert_string_equal(shown(PROGRESS_JSON, 0, STDERR_FILENO, times, 0, 1), "log\n");
 }
 
+static const struct progress_facts batch = {.frames = 500,
+                                            .video_s = 20,
+                                            .busy = 2,
+                                            .workers = 2,
+                                            .elapsed_ns = 10 * S,
+                                            .files_done = 3,
+                                            .files_total = 12,
+                                            .share = 0.25,
+                                            .left_s = 30,
+                                            .file = "out/a \"b\"\n\xe2\x82\xac.mp4",
+                                            .file_percent = 45.9};
+
+static void a_batch_shows_its_file_and_itself(void **state)
+{
+    struct json_object *object, *file = NULL;
+    struct progress_facts long_name = batch;
+
+    (void)state;
+    assert_string_equal(bar(&batch, 120),
+                        "[=======>                      ]  25%  3/12 files  50.0 fps  2.00x  ETA 0:30  2/2 busy  a \"b\"?\xe2\x82\xac.mp4 45%");
+    // Not through the middle of a character, and not at all where there is no room.
+    long_name.file = "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac.mp4";
+    assert_non_null(strstr(bar(&long_name, 78), "busy  \xe2\x82\xac\xe2\x82\xac... 45%"));
+    assert_null(strstr(bar(&long_name, 60), "mp4"));
+    object = json(&batch);
+    assert_near(number(object, "percent"), 25, 0.01);
+    assert_near(number(object, "eta_s"), 30, 0.01);
+    assert_near(number(object, "files_done"), 3, 0);
+    assert_near(number(object, "file_percent"), 45.9, 0.01);
+    assert_true(json_object_object_get_ex(object, "file", &file));
+    assert_string_equal(json_object_get_string(file), batch.file);
+    json_object_put(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_shows_its_file_and_itself),
         cmocka_unit_test(the_bar_tells_how_far_how_fast_and_how_long),
         cmocka_unit_test(the_bar_fits_every_terminal),
         cmocka_unit_test(the_bar_is_empty_at_the_start_and_full_at_the_end),

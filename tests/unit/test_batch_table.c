@@ -1,0 +1,64 @@
+#include "coordinator/batch_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct batch_row rows[] = {
+    {"in/a.mp4", "out/a.mp4", BATCH_OK, NULL, 250, 2.5, 10},
+    {"in/b\n.mp4", "out/b\n.mp4", BATCH_SKIPPED, "it is there", 0, 0, 0},
+    {"in/c.mp4", "out/c.mp4", BATCH_FAILED, "in/c.mp4: it is broken", 17, 1, 1},
+    {"in/d.mp4", "out/d.mp4", BATCH_FAILED, "out/d.mp4: No space left on device", 17, 1, 1},
+    {"in/e.mp4", NULL, BATCH_FAILED, "it cannot be read", 0, 0, 0},
+    {"in/f.mp4", "out/f.mp4", BATCH_WAITING, NULL, 0, 0, 0},
+};
+
+static void every_file_has_a_row(void **state)
+{
+    struct batch_sums sums = {.others = 1, .wall_s = 5, .workers = 2};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    batch_sum(&sums, rows, 6);
+    batch_table_print(out, rows, 6, &sums);
+    fclose(out);
+    assert_string_equal(text, "           frames       time    speed  file\n"
+                              "ok            250     2.50 s    4.00x  out/a.mp4\n"
+                              "skipped                                out/b?.mp4: it is there\n"
+                              "FAILED                                 in/c.mp4: it is broken\n"
+                              "FAILED                                 in/d.mp4: out/d.mp4: No space left on device\n"
+                              "FAILED                                 in/e.mp4: it cannot be read\n"
+                              "not done                               out/f.mp4\n"
+                              "1 ok, 1 skipped, 3 failed, 1 not done: 250 frames in 5.00 s, 50.0 fps; 1 other file was left out (see --include)\n");
+    free(text);
+}
+
+static void nothing_is_a_sentence_too(void **state)
+{
+    struct batch_sums sums = {0};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    batch_table_print(out, NULL, 0, &sums);
+    fclose(out);
+    assert_string_equal(text, "0 ok, 0 skipped, 0 failed\n");
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_file_has_a_row),
+        cmocka_unit_test(nothing_is_a_sentence_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
