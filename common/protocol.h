@@ -17,6 +17,9 @@ enum {
 #define PROTOCOL_PING_NS UINT64_C(4000000000)
 #define PROTOCOL_LOST_NS UINT64_C(15000000000)
 
+// Names that a job gives to codecs that are ours, beside those of the libraries: pictures through libpng, each packet one PNG.
+#define PROTOCOL_LIBPNG "libpng"
+
 // Unpacks one message. NULL, and *why names what is wrong, for bytes that are no message or one that makes no sense in itself.
 // Freed with wire__message__free_unpacked(message, NULL).
 Wire__Message *protocol_unpack(const void *data, size_t size, const char **why);

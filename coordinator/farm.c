@@ -304,6 +304,7 @@ int farm_start(struct farm *f)
         .input = o->input,
         .output = o->output,
         .codec = o->codec,
+        .start_number = o->output_start_number >= 0 ? o->output_start_number : 1,
         .overwrite = o->overwrite || o->explain || f->pass->second,
         .no_audio = o->no_audio,
         .no_subtitles = o->no_subtitles,

@@ -4,6 +4,7 @@
 #include "door.h"
 #include "launcher.h"
 #include "memory.h"
+#include "sequence.h"
 
 #include "common/mem.h"
 
@@ -52,9 +53,12 @@ enum {
     LONG_DRY_RUN,
     LONG_FAIL_FAST,
     LONG_KEEP_GOING,
+    LONG_START_NUMBER,
+    LONG_PNG_LEVEL,
+    LONG_PNG_FILTER,
 };
 
-enum { MOST_WORKERS = 1024, MOST_THREADS = 64 };
+enum { MOST_WORKERS = 1024, MOST_THREADS = 64, MOST_NUMBER = 1000000000 };
 static const double usual_stall_s = 60, shortest_stall_s = 1;
 
 static const struct option long_options[] = {
@@ -91,6 +95,9 @@ static const struct option long_options[] = {
     {"dry-run", no_argument, NULL, LONG_DRY_RUN},
     {"fail-fast", no_argument, NULL, LONG_FAIL_FAST},
     {"keep-going", no_argument, NULL, LONG_KEEP_GOING},
+    {"start-number", required_argument, NULL, LONG_START_NUMBER},
+    {"png-level", required_argument, NULL, LONG_PNG_LEVEL},
+    {"png-filter", required_argument, NULL, LONG_PNG_FILTER},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
@@ -190,6 +197,12 @@ static void print_help(int cores)
            "      --dry-run              list what would be rendered and what is done already\n"
            "      --fail-fast            stop at the first file that fails (--keep-going, the\n"
            "                             default, renders the others)\n"
+           "\n"
+           "Numbered pictures, such as 'frames/%%06d.png'\n"
+           "      --start-number=N           number of the first (default: 1)\n"
+           "      --png-level=N              compression, 0 to 9 (default: auto, what is best for\n"
+           "                                 its time, by samples of the frames)\n"
+           "      --png-filter=NAME          none, sub, up, avg, paeth, mixed (default: auto)\n"
            "\n"
            "Messages\n"
            "      --progress=MODE        auto, bar, json (one object a line on standard output)\n"
@@ -381,6 +394,20 @@ static void clear_words(char **words, size_t count)
     free(words);
 }
 
+// "N" or "IN:OUT".
+static bool parse_start_number(const char *text, int64_t *input, int64_t *output)
+{
+    char *end;
+
+    errno = 0;
+    *input = *output = strtoll(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || errno)
+        return false;
+    if (*end == ':' && isdigit((unsigned char)end[1]))
+        *output = strtoll(end + 1, &end, 10);
+    return !errno && !*end && *input <= MOST_NUMBER && *output <= MOST_NUMBER;
+}
+
 static bool parse_progress(const char *text, enum progress_mode *mode)
 {
     static const char *const names[] = {[PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_OFF] = "off"};
@@ -534,6 +561,18 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     case LONG_KEEP_GOING:
         o->fail_fast = false;
         break;
+    case LONG_START_NUMBER:
+        if (!parse_start_number(optarg, &o->start_number, &o->output_start_number))
+            return usage_error("--start-number must be a number from 0 to %d, or two, INPUT:OUTPUT, not '%s'", MOST_NUMBER, optarg);
+        break;
+    case LONG_PNG_LEVEL:
+        add_pair(o, mem_dup("level"), mem_dup(optarg));
+        o->png_options = true;
+        break;
+    case LONG_PNG_FILTER:
+        add_pair(o, mem_dup("filter"), mem_dup(optarg));
+        o->png_options = true;
+        break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
         break;
@@ -628,6 +667,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
                           .workers = -1,
                           .threads = 1,
                           .stall_s = usual_stall_s,
+                          .start_number = -1,
+                          .output_start_number = -1,
                           .filter = mem_dup(""),
                           .progress = PROGRESS_AUTO};
     optind = 0; // from the start, also the second time
@@ -664,6 +705,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("--cache and --no-cache exclude each other");
         else if (o->trace_path && !o->batch_list && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
             outcome = usage_error("--trace must not be the input or the output");
+        else if (o->png_options && !o->batch_list && !sequence_is_output(argv[optind + 1]))
+            outcome = usage_error("--png-level and --png-filter are for numbered pictures, such as frames/%%06d.png");
         else
             outcome = check_hosts(o, cores);
         if (outcome == OPTIONS_RUN && !o->batch_list && (!*argv[optind] || !*argv[optind + 1]))

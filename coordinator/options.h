@@ -44,6 +44,8 @@ struct options {
     bool mixed_cpus;
     bool verify; // compare with a render in one piece afterwards
     bool no_audio, no_subtitles, no_autorotate, overwrite;
+    int64_t start_number, output_start_number; // --start-number=IN:OUT, of numbered pictures; -1: not given
+    bool png_options;                          // --png-level or --png-filter, which are among the encoder's
     enum progress_mode progress;
     char *stats_path; // NULL: none
     int verbosity;    // -1 quiet, 0, 1, 2

@@ -1,6 +1,8 @@
-// The output file: video packets in, in order, with everything else from the input beside them. Every function blocks and runs inside the mux lane.
-// The sink opens the input a second time and reads the other streams just ahead of the video that is written, so that nothing piles up in memory.
-// It writes beside the output's name and renames when all is synced to disk.
+// The output: video packets in, in order. Every function blocks and runs inside the mux lane. Two kinds, chosen by the output's name (sink.c):
+//
+// - One file (sink_media.c), with everything else from the input beside the video. The sink opens the input a second time and reads the other streams
+//   just ahead of the video that is written, so that nothing piles up in memory. It writes beside the output's name and renames when all is synced.
+// - Numbered pictures (sink_sequence.c): each packet is a file of its own, which appears under its name when it is whole.
 #ifndef RENDERFARM_SINK_H
 #define RENDERFARM_SINK_H
 
@@ -17,6 +19,7 @@ struct sink_setup {
     const char *input, *output;
     const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
     bool overwrite, no_audio, no_subtitles;
+    int64_t start_number;  // of numbered pictures
     bool autorotate;       // the display matrix is used up by the renderers
     const char *renderer;  // path of the renderer program, which also converts audio and subtitles
     const double *start_s; // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file

@@ -1,10 +1,12 @@
 #include "encode.h"
 
 #include "filter.h"
+#include "png_encode.h"
 #include "common/avx.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/packets.h"
+#include "common/protocol.h"
 
 #include <libavutil/avutil.h>
 #include <libavutil/common.h>
@@ -26,11 +28,18 @@ struct encode {
     AVCodecContext *context;
     AVRational filter_time_base, filter_rate;
     bool opened, fed, ended; // fed: a frame went in
+    struct png_encode *png;  // PROTOCOL_LIBPNG: the context is never opened then, and only tells of formats and times
+    AVPacket *picture;       // that it has made
 };
+
+static bool is_libpng(const Wire__Job *job)
+{
+    return strcmp(job->encoder, PROTOCOL_LIBPNG) == 0;
+}
 
 static const AVCodec *find_encoder(const Wire__Job *job)
 {
-    const AVCodec *encoder = avcodec_find_encoder_by_name(job->encoder);
+    const AVCodec *encoder = is_libpng(job) ? avcodec_find_encoder(AV_CODEC_ID_PNG) : avcodec_find_encoder_by_name(job->encoder);
     const AVCodecDescriptor *descriptor;
 
     if (!encoder) {
@@ -44,7 +53,7 @@ const char *encode_name(const Wire__Job *job)
 {
     const AVCodec *encoder = find_encoder(job);
 
-    return encoder ? encoder->name : "none";
+    return is_libpng(job) ? PROTOCOL_LIBPNG : encoder ? encoder->name : "none";
 }
 
 static const char *user_option(const Wire__Job *job, const char *key)
@@ -88,6 +97,15 @@ static int try_option(AVCodecContext *context, const char *key, const char *valu
     return 0;
 }
 
+static int set_png_options(struct encode *e, char **why)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < e->job->n_encoder_options && err >= 0; i++)
+        err = png_encode_set(e->png, e->job->encoder_options[i]->key, e->job->encoder_options[i]->value, why);
+    return err < 0 ? AVERROR(EINVAL) : 0;
+}
+
 static int set_pixel_format(struct encode *e, char **why)
 {
     const char *name = e->job->pixel_format;
@@ -105,7 +123,7 @@ int encode_check(const Wire__Job *job, char **why)
     struct encode *e = NULL;
     int err = encode_new(&e, job, why);
 
-    for (size_t i = 0; err >= 0 && i < job->n_encoder_options; i++)
+    for (size_t i = 0; err >= 0 && !is_libpng(job) && i < job->n_encoder_options; i++)
         err = try_option(e->context, job->encoder_options[i]->key, job->encoder_options[i]->value, why);
     encode_free(&e);
     return err;
@@ -129,6 +147,10 @@ int encode_new(struct encode **result, const Wire__Job *job, char **why)
         return err_why(why, AVERROR(ENOMEM), "no memory for the encoder %s", encoder->name);
     }
     err = set_pixel_format(e, why);
+    if (err >= 0 && is_libpng(job)) {
+        e->png = png_encode_new();
+        err = set_png_options(e, why);
+    }
     if (err < 0) {
         encode_free(&e);
         return err;
@@ -409,6 +431,11 @@ int encode_open(struct encode *e, const AVFrame *frame, const struct filter_outp
     c->sample_aspect_ratio = output->aspect_ratio;
     if (output->untouched && descriptor)
         c->bits_per_raw_sample = FFMIN(bits_per_raw_sample, descriptor->comp[0].depth);
+    if (e->png) {
+        e->opened = true;
+        err = 0;
+        goto done;
+    }
     collect_options(e, &options, first);
     // The user's flags decide about fields, so they must be known before the encoder opens.
     left = av_dict_get(options, "flags", NULL, 0);
@@ -473,6 +500,23 @@ static void set_duration(const struct encode *e, AVFrame *frame)
     avx_frame_set_duration(frame, llrint((double)duration * av_q2d(e->filter_time_base) / av_q2d(e->context->time_base)));
 }
 
+static int make_picture(struct encode *e, const AVFrame *frame, char **why)
+{
+    int err;
+
+    e->picture = av_packet_alloc();
+    if (!e->picture)
+        return err_why(why, AVERROR(ENOMEM), "no memory for a packet");
+    err = png_encode_frame(e->png, frame, e->context->time_base, e->picture, why);
+    if (err < 0) {
+        av_packet_free(&e->picture);
+        return err;
+    }
+    e->picture->pts = e->picture->dts = frame->pts;
+    e->picture->duration = avx_frame_duration(frame);
+    return 0;
+}
+
 int encode_send(struct encode *e, AVFrame *frame, char **why)
 {
     AVCodecContext *c = e->context;
@@ -490,6 +534,8 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
     }
     e->fed = e->fed || frame;
     e->ended = !frame;
+    if (e->png)
+        return frame ? make_picture(e, frame, why) : 0;
     avx_log_forget();
     err = avcodec_send_frame(c, frame);
     if (err < 0 && !(err == AVERROR_EOF && !frame))
@@ -501,6 +547,13 @@ int encode_receive(struct encode *e, AVPacket *packet, char **why)
 {
     int err;
 
+    if (e->png) {
+        if (!e->picture)
+            return e->ended ? AVERROR_EOF : AVERROR(EAGAIN);
+        av_packet_move_ref(packet, e->picture);
+        av_packet_free(&e->picture);
+        return 0;
+    }
     avx_log_forget();
     err = avcodec_receive_packet(e->context, packet);
     if (err >= 0 || err == AVERROR(EAGAIN) || err == AVERROR_EOF)
@@ -515,6 +568,8 @@ const AVCodecContext *encode_context(const struct encode *e)
 
 int encode_reorder_delay(const struct encode *e)
 {
+    if (e->png)
+        return 0;
     // libx265's wrapper does not say; with B-frames that others refer to, x265 holds back two pictures at most.
     if (!strcmp(e->codec->name, "libx265"))
         return e->context->max_b_frames ? 2 : 0;
@@ -564,5 +619,7 @@ void encode_free(struct encode **encode)
     *encode = NULL;
     end_svtav1(e);
     avcodec_free_context(&e->context);
+    png_encode_free(&e->png);
+    av_packet_free(&e->picture);
     free(e);
 }

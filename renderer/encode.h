@@ -1,5 +1,6 @@
 // An encoder for one segment, set up from the job so that all segments' encoders are the same, on any machine: one thread unless the user asks for
-// more. Opened with the first frame that leaves the filters. One thread.
+// more. Opened with the first frame that leaves the filters. One thread. The encoder PROTOCOL_LIBPNG is none of FFmpeg's: each packet is a PNG by
+// itself, see png_encode.h.
 #ifndef RENDERFARM_ENCODE_H
 #define RENDERFARM_ENCODE_H
 

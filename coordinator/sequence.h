@@ -1,0 +1,32 @@
+// Names of numbered pictures: a pattern such as "frames/%06d.png", with one number in the file's name, "%%" for a percent sign and the ending .png.
+// Pure but for what reads a folder.
+#ifndef RENDERFARM_SEQUENCE_H
+#define RENDERFARM_SEQUENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sequence_pattern {
+    char *folder;         // "frames/", or "" for the current one
+    char *before, *after; // of the file's name, without percent signs
+    int digits;           // at least
+};
+
+// Whether an output of this name is meant as numbered pictures; see sequence_parse for whether it can be.
+bool sequence_is_output(const char *path);
+
+// Zeroes the struct first; on failure (-EINVAL) it is cleared, and *why is one sentence.
+int sequence_parse(struct sequence_pattern *pattern, const char *path, char **why);
+void sequence_clear(struct sequence_pattern *pattern);
+
+// The file's name without its folder, and with it; free().
+char *sequence_name(const struct sequence_pattern *pattern, int64_t number);
+char *sequence_path(const struct sequence_pattern *pattern, int64_t number);
+// The number that a name (without folder) was made of; false for names that were not.
+bool sequence_number(const struct sequence_pattern *pattern, const char *name, int64_t *number);
+
+// The numbers, from `from` on, of the files that are there, rising; free(). Blocks. 0 or a negative errno.
+int sequence_list(const struct sequence_pattern *pattern, int64_t from, int64_t **numbers, size_t *count);
+
+#endif
