@@ -31,7 +31,7 @@ B ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 comma := ,
 
 VERSION := 0.1.0
-PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libzmq libuv libprotobuf-c libsodium json-c libseccomp libpng
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libzmq libuv libprotobuf-c libsodium json-c libseccomp libpng zlib
 
 CC ?= cc
 ifeq ($(origin CC),default)

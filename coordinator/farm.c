@@ -116,6 +116,7 @@ static void start_probe(struct farm *f)
         return;
     f->job.id = STAGE_JOB_PROBE;
     f->job.input = f->intake.facts.parameters;
+    f->job.has_pictures = f->job.pictures = f->intake.facts.pictures;
     f->job.input_time_base = f->intake.facts.time_base;
     f->job.input_frame_rate = f->intake.facts.frame_rate;
     f->job.input_side_data = f->intake.facts.side_data;
@@ -264,6 +265,7 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
     intake_init(&f->intake, f->loop, options->input, farm_on_intake, f);
+    f->intake.pictures = (struct pictures_setup){.framerate = options->framerate, .start_number = options->start_number, .missing = options->missing};
     init_job(f);
 }
 
@@ -311,6 +313,7 @@ int farm_start(struct farm *f)
         .autorotate = !o->no_autorotate,
         .renderer = f->crew.program,
         .start_s = &f->intake.facts.start_s,
+        .others = &f->intake.facts.others_path,
     };
 
     outlet_init(&f->outlet, f->loop, &setup, farm_on_outlet, f);

@@ -1,5 +1,8 @@
 #include "intake.h"
 
+#include "common/err.h"
+
+#include <errno.h>
 #include <stdlib.h>
 
 enum { HEAD_PACKETS = 32, HEAD_BYTES = 1 << 20 };
@@ -33,7 +36,10 @@ static void open_in_lane(void *data)
 {
     struct intake *in = data;
 
-    in->err = source_open(&in->source, in->path, &in->facts, &in->why);
+    in->err = pictures_is_input(in->path) ? source_open_pictures(&in->source, in->path, &in->pictures, &in->facts, &in->why)
+                                          : source_open(&in->source, in->path, &in->facts, &in->why);
+    if (!in->err && in->pictures.framerate.num > 0 && !in->facts.pictures)
+        in->err = err_why(&in->why, -EINVAL, "%s: --framerate is for numbered pictures, such as frames/%%06d.png", in->path);
     in->head_bytes = HEAD_BYTES;
     if (!in->err)
         read_head(in);

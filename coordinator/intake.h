@@ -10,6 +10,7 @@ struct intake {
     void (*on_change)(void *data);
     void *data;
     const char *path;
+    struct pictures_setup pictures; // for an input of numbered pictures
     struct lane lane;
 
     // In the lane's hands while it is busy, else the loop's.

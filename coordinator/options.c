@@ -8,6 +8,8 @@
 
 #include "common/mem.h"
 
+#include <libavutil/parseutils.h>
+
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -53,6 +55,8 @@ enum {
     LONG_DRY_RUN,
     LONG_FAIL_FAST,
     LONG_KEEP_GOING,
+    LONG_FRAMERATE,
+    LONG_MISSING,
     LONG_START_NUMBER,
     LONG_PNG_LEVEL,
     LONG_PNG_FILTER,
@@ -95,6 +99,8 @@ static const struct option long_options[] = {
     {"dry-run", no_argument, NULL, LONG_DRY_RUN},
     {"fail-fast", no_argument, NULL, LONG_FAIL_FAST},
     {"keep-going", no_argument, NULL, LONG_KEEP_GOING},
+    {"framerate", required_argument, NULL, LONG_FRAMERATE},
+    {"missing", required_argument, NULL, LONG_MISSING},
     {"start-number", required_argument, NULL, LONG_START_NUMBER},
     {"png-level", required_argument, NULL, LONG_PNG_LEVEL},
     {"png-filter", required_argument, NULL, LONG_PNG_FILTER},
@@ -198,8 +204,15 @@ static void print_help(int cores)
            "      --fail-fast            stop at the first file that fails (--keep-going, the\n"
            "                             default, renders the others)\n"
            "\n"
-           "Numbered pictures, such as 'frames/%%06d.png'\n"
-           "      --start-number=N           number of the first (default: 1)\n"
+           "Numbered pictures (PNG), as input, output or both: 'frames/%%06d.png'; as input also a\n"
+           "glob such as 'frames/*.png', or a folder\n"
+           "      --framerate=RATE           of an input, such as 24 or 30000/1001 (default: 25)\n"
+           "      --start-number=N, IN:OUT   number of the first (default: of an input the lowest,\n"
+           "                                 of an output 1)\n"
+           "      --missing=WAY              for a number that is missing, or a picture that is\n"
+           "                                 damaged or of another size or type than the first:\n"
+           "                                 stop (the default), hold (repeat the one before) or\n"
+           "                                 skip (leave it out)\n"
            "      --png-level=N              compression, 0 to 9 (default: auto, what is best for\n"
            "                                 its time, by samples of the frames)\n"
            "      --png-filter=NAME          none, sub, up, avg, paeth, mixed (default: auto)\n"
@@ -408,6 +421,19 @@ static bool parse_start_number(const char *text, int64_t *input, int64_t *output
     return !errno && !*end && *input <= MOST_NUMBER && *output <= MOST_NUMBER;
 }
 
+static bool parse_missing(const char *text, enum pictures_missing *missing)
+{
+    static const char *const names[] = {[PICTURES_STOP] = "stop", [PICTURES_HOLD] = "hold", [PICTURES_SKIP] = "skip"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *missing = (enum pictures_missing)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool parse_progress(const char *text, enum progress_mode *mode)
 {
     static const char *const names[] = {[PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_OFF] = "off"};
@@ -560,6 +586,14 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         break;
     case LONG_KEEP_GOING:
         o->fail_fast = false;
+        break;
+    case LONG_FRAMERATE:
+        if (av_parse_video_rate(&o->framerate, optarg) < 0)
+            return usage_error("--framerate must be a number of frames a second, such as 24 or 30000/1001, not '%s'", optarg);
+        break;
+    case LONG_MISSING:
+        if (!parse_missing(optarg, &o->missing))
+            return usage_error("--missing must be stop, hold or skip, not '%s'", optarg);
         break;
     case LONG_START_NUMBER:
         if (!parse_start_number(optarg, &o->start_number, &o->output_start_number))

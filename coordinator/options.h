@@ -2,6 +2,7 @@
 #ifndef RENDERFARM_OPTIONS_H
 #define RENDERFARM_OPTIONS_H
 
+#include "pictures.h"
 #include "poison.h"
 
 #include <stdbool.h>
@@ -47,8 +48,10 @@ struct options {
     int64_t start_number, output_start_number; // --start-number=IN:OUT, of numbered pictures; -1: not given
     bool png_options;                          // --png-level or --png-filter, which are among the encoder's
     enum progress_mode progress;
-    char *stats_path; // NULL: none
-    int verbosity;    // -1 quiet, 0, 1, 2
+    AVRational framerate;          // --framerate of numbered pictures; 0/1: ffmpeg's default
+    enum pictures_missing missing; // --missing
+    char *stats_path;              // NULL: none
+    int verbosity;                 // -1 quiet, 0, 1, 2
 
     // Batches.
     char *batch_list;            // --batch: a file of jobs, "-" for standard input; then there is no input and no output

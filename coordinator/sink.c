@@ -14,6 +14,11 @@ void sink_facts_clear(struct sink_facts *facts)
     memset(facts, 0, sizeof(*facts));
 }
 
+const char *sink_others(const struct sink_setup *setup)
+{
+    return setup->others && *setup->others ? *setup->others : setup->input;
+}
+
 int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why)
 {
     memset(facts, 0, sizeof(*facts));

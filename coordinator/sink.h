@@ -22,6 +22,7 @@ struct sink_setup {
     int64_t start_number;  // of numbered pictures
     bool autorotate;       // the display matrix is used up by the renderers
     const char *renderer;  // path of the renderer program, which also converts audio and subtitles
+    char *const *others;   // the file to take everything else from, where that is not the input; known when the sink is opened. NULL: the input
     const double *start_s; // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
 };
 

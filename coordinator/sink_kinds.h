@@ -16,6 +16,8 @@ struct sink {
     const struct sink_kind *kind;
 };
 
+const char *sink_others(const struct sink_setup *setup); // where everything but the video comes from
+
 int sink_media_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why);
 int sink_sequence_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why);
 

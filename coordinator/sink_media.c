@@ -106,7 +106,7 @@ static int start_conversion(struct media *s, const struct sink_setup *setup, int
         if (s->streams.choices[i].fate == STREAM_CONVERTED)
             wishes[count++] = (struct converted_wish){i, s->streams.choices[i].encoder->name};
     if (count > 0)
-        err = converted_open(&s->converted, setup->renderer, setup->input, start_us, wishes, count, why);
+        err = converted_open(&s->converted, setup->renderer, sink_others(setup), start_us, wishes, count, why);
     free(wishes);
     return err;
 }
@@ -118,7 +118,7 @@ static int open_others(struct media *s, const struct sink_setup *setup, char **w
     bool *wanted;
     int err;
 
-    err = others_open(&s->others, setup->input, start_us, why);
+    err = others_open(&s->others, sink_others(setup), start_us, why);
     if (err < 0)
         return err;
     err = streams_decide(&s->streams, others_input(s->others), &wish, why);

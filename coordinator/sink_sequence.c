@@ -141,7 +141,7 @@ static int count_left_out(const struct sink_setup *setup, unsigned *left_out, ch
 {
     struct others *others = NULL;
     const AVFormatContext *input;
-    int err = others_open(&others, setup->input, setup->start_s ? llrint(*setup->start_s * AV_TIME_BASE) : AV_NOPTS_VALUE, why);
+    int err = others_open(&others, sink_others(setup), setup->start_s ? llrint(*setup->start_s * AV_TIME_BASE) : AV_NOPTS_VALUE, why);
     int video;
 
     *left_out = 0;

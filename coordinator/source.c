@@ -30,6 +30,9 @@ struct queue {
 struct source {
     char *path;
     struct input_file file;
+    struct pictures *pictures; // NULL: the input reads its packets itself
+    int64_t picture;           // the next one's number, from 0
+    char *why;                 // an error in the words of whoever reads
     AVFormatContext *input;
     AVStream *video;
     struct retime retime;
@@ -312,6 +315,7 @@ static void fill_facts(const struct source *s, int64_t start, struct source_fact
         avx_stream_side_at(video, i, &type, &data, &size);
         packets_side_data_append(&facts->side_data, &facts->side_data_count, (int)type, data, size);
     }
+    facts->others_path = mem_dup(s->input->url);
     facts->codec_name = mem_dup(avcodec_get_name(par->codec_id));
     facts->format_name = mem_dup(s->input->iformat->name);
     facts->duration_s = video_duration_s(s->input, video);
@@ -339,6 +343,7 @@ void source_facts_clear(struct source_facts *facts)
     free(facts->side_data);
     free(facts->codec_name);
     free(facts->format_name);
+    free(facts->others_path);
     free(facts->why_not_cuttable);
     memset(facts, 0, sizeof(*facts));
 }
@@ -375,32 +380,93 @@ static int choose_streams(struct source *s, char **why)
     return 0;
 }
 
-int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
+static struct source *new_source(const char *path)
 {
-    struct source *s;
-    int64_t start;
+    struct source *s = mem_zalloc(sizeof(*s));
+
+    s->path = mem_dup(path);
+    s->keep_from = INT64_MIN;
+    s->last_raw_ts = s->last_pts = s->chunk_last_pts = AV_NOPTS_VALUE;
+    return s;
+}
+
+// The input is open.
+static int look_at_streams(struct source *s, struct source_facts *facts, char **why)
+{
     const AVCodecParameters *par;
-    int err = check_file(path, why);
+    int64_t start;
+    int err = choose_streams(s, why);
 
     if (err < 0)
         return err;
-    s = mem_zalloc(sizeof(*s));
-    s->path = mem_dup(path);
-    input_file_note(&s->file, path);
-    s->keep_from = INT64_MIN;
-    s->last_raw_ts = s->last_pts = s->chunk_last_pts = AV_NOPTS_VALUE;
-    err = open_input(s, why);
-    if (err >= 0)
-        err = choose_streams(s, why);
-    if (err < 0) {
-        source_close(&s);
-        return err;
-    }
     start = start_us(s->input, s->video);
     retime_init(&s->retime, s->input, start);
     par = s->video->codecpar;
     s->bitstream = bitstream_new(bitstream_of(par), par->extradata, par->extradata_size > 0 ? (size_t)par->extradata_size : 0, par->height);
     fill_facts(s, start, facts);
+    return 0;
+}
+
+int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
+{
+    struct source *s;
+    int err = check_file(path, why);
+
+    if (err < 0)
+        return err;
+    s = new_source(path);
+    input_file_note(&s->file, path);
+    err = open_input(s, why);
+    if (err >= 0)
+        err = look_at_streams(s, facts, why);
+    if (err < 0)
+        source_close(&s);
+    else
+        *source = s;
+    return err;
+}
+
+// The library looks at the first picture, as if there were no others: what it finds is what it would find in all of them.
+static int open_first_picture(struct source *s, AVRational rate, char **why)
+{
+    AVDictionary *options = NULL;
+    const char *first = pictures_first(s->pictures);
+    char *text = mem_format("%d/%d", rate.num, rate.den);
+    int err;
+
+    av_dict_set(&options, "framerate", text, 0);
+    av_dict_set(&options, "pattern_type", "none", 0);
+    free(text);
+    avx_log_forget();
+    err = avformat_open_input(&s->input, first, av_find_input_format("image2"), &options);
+    av_dict_free(&options);
+    if (err < 0)
+        return open_error(first, err, why);
+    err = avformat_find_stream_info(s->input, NULL);
+    if (err < 0 || s->input->nb_streams != 1 || s->input->streams[0]->codecpar->codec_id != AV_CODEC_ID_PNG ||
+        s->input->streams[0]->codecpar->format == AV_PIX_FMT_NONE)
+        return err_why(why, AVERROR_INVALIDDATA, "%s is no PNG that can be read", first);
+    return 0;
+}
+
+int source_open_pictures(struct source **source, const char *path, const struct pictures_setup *setup, struct source_facts *facts, char **why)
+{
+    struct source *s = new_source(path);
+    AVRational rate = setup->framerate.num > 0 ? setup->framerate : (AVRational){25, 1};
+    int err = pictures_open(&s->pictures, path, setup, why);
+
+    if (!err)
+        err = open_first_picture(s, rate, why);
+    if (!err)
+        err = look_at_streams(s, facts, why);
+    if (err < 0) {
+        source_close(&s);
+        return err;
+    }
+    facts->pictures = true;
+    facts->frames = pictures_count(s->pictures);
+    facts->duration_s = (double)facts->frames * av_q2d(av_inv_q(rate));
+    facts->keyframe_gap_s = av_q2d(av_inv_q(rate));
     *source = s;
     return 0;
 }
@@ -441,7 +507,7 @@ static int64_t promised_end(const struct source *s)
 
 static void note_end(struct source *s)
 {
-    int64_t end = promised_end(s);
+    int64_t end = s->pictures ? AV_NOPTS_VALUE : promised_end(s);
     double promised_s = seconds(s, end), seen_s = seconds(s, s->last_raw_ts), missing_s = promised_s - seen_s;
 
     if (s->damage)
@@ -491,6 +557,23 @@ static void note_packet(struct source *s, const AVPacket *packet)
         s->last_raw_ts = packet->pts;
 }
 
+// What the library's reader would have given, with the times that it gives.
+static int read_picture(struct source *s, AVPacket **result)
+{
+    int err = pictures_next(s->pictures, result, &s->why);
+
+    if (err < 0)
+        return err;
+    (*result)->stream_index = s->video->index;
+    (*result)->pts = (*result)->dts = s->picture++;
+    (*result)->duration = 1;
+    (*result)->flags |= AV_PKT_FLAG_KEY;
+    retime_packet(&s->retime, *result);
+    s->last_pts = (*result)->pts;
+    s->read_any = true;
+    return 0;
+}
+
 // The next packet of the video. 0, AVERROR_EOF, or ENOMEM; a read error is an end that is remembered.
 static int read_packet(struct source *s, AVPacket **result)
 {
@@ -499,6 +582,11 @@ static int read_packet(struct source *s, AVPacket **result)
 
     if (s->ended)
         return AVERROR_EOF;
+    if (s->pictures) {
+        err = read_picture(s, result);
+        s->ended = err == AVERROR_EOF;
+        return err;
+    }
     packet = av_packet_alloc();
     if (!packet)
         return AVERROR(ENOMEM);
@@ -537,6 +625,15 @@ static int read_packet(struct source *s, AVPacket **result)
     return AVERROR_EOF;
 }
 
+static int tell_error(struct source *s, int err, char **why)
+{
+    if (!s->why)
+        return err_why(why, err, "%s: %s", s->path, err_text(err));
+    *why = s->why;
+    s->why = NULL;
+    return err;
+}
+
 int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why)
 {
     struct queue *q = &s->ahead;
@@ -553,7 +650,7 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
         if (err == AVERROR_EOF)
             break;
         if (err < 0)
-            return err_why(why, err, "%s: %s", s->path, err_text(err));
+            return tell_error(s, err, why);
         bytes += (size_t)packet->size;
         queue_put(q, &packet);
     }
@@ -688,7 +785,7 @@ static int take_in(struct source *s, char **why)
         return err;
     }
     if (err != AVERROR_EOF)
-        return err_why(why, err, "%s: %s", s->path, err_text(err));
+        return tell_error(s, err, why);
     err = input_file_check(&s->file, s->path, s->input->pb ? s->input->pb->error : 0, why);
     if (err < 0)
         return err;
@@ -772,6 +869,8 @@ void source_close(struct source **source)
     bitstream_free(&s->bitstream);
     retime_clear(&s->retime);
     avformat_close_input(&s->input);
+    pictures_close(&s->pictures);
+    free(s->why);
     free(s->damage);
     free(s->path);
     free(s);

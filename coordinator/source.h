@@ -3,6 +3,8 @@
 #ifndef RENDERFARM_SOURCE_H
 #define RENDERFARM_SOURCE_H
 
+#include "pictures.h"
+
 #include "common/chunk.h"
 #include "common/protocol.pb-c.h"
 
@@ -25,6 +27,8 @@ struct source_facts {
     double start_s;         // that was taken off all timestamps, as ffmpeg does
     int width, height;      // as coded; 0 when unknown
     bool cuttable;          // the codec is on the list of those that may be cut at all
+    bool pictures;          // packets are PNG files, to be decoded by libpng
+    char *others_path;      // the file that holds what there is beside the video
     char *why_not_cuttable; // one clause for people: "the codec mpeg4 is not known to restart at its keyframes"; NULL when cuttable
 };
 
@@ -33,6 +37,9 @@ void source_facts_clear(struct source_facts *facts);
 // Opens the file and finds its video stream: the first that is no cover picture, or the cover picture if there is nothing else. On failure *why is
 // one sentence (free()).
 int source_open(struct source **source, const char *path, struct source_facts *facts, char **why);
+
+// The same for numbered pictures, see pictures.h.
+int source_open_pictures(struct source **source, const char *path, const struct pictures_setup *setup, struct source_facts *facts, char **why);
 
 // The first packets of the video, for a probe: at least min_packets and min_bytes worth, or all that there is. Fills *head with new references; the
 // packets are still given out by source_next. *eof says that this is the whole video. May be called again with more.

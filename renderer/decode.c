@@ -1,9 +1,12 @@
 #include "decode.h"
 
+#include "png_decode.h"
+
 #include "common/avx.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/packets.h"
+#include "common/protocol.h"
 
 #include <libavutil/mathematics.h>
 
@@ -27,6 +30,8 @@ struct new_clock {
 
 struct decode {
     AVCodecContext *context;
+    bool pictures;    // packets are whole PNGs for libpng: the context only tells of formats and times
+    AVFrame *picture; // that came of one
     AVRational time_base, rate, aspect_ratio;
     struct old_clock old_clock;
     struct new_clock new_clock;
@@ -58,7 +63,7 @@ const char *decode_name(const Wire__Job *job)
 {
     const AVCodec *decoder = find_decoder(job);
 
-    return decoder ? decoder->name : "none";
+    return job->pictures ? PROTOCOL_LIBPNG : decoder ? decoder->name : "none";
 }
 
 static int set_parameters(struct decode *d, const Wire__Job *job, const void *extradata, size_t extradata_size)
@@ -104,6 +109,7 @@ int decode_new(struct decode **result, const Wire__Job *job, const void *extrada
     if (err < 0)
         return err;
     d = mem_zalloc(sizeof(*d));
+    d->pictures = job->pictures;
     d->time_base = packets_rational_from_wire(job->input_time_base);
     d->rate = packets_rational_from_wire(job->input_frame_rate);
     d->aspect_ratio = packets_rational_from_wire(job->input->sample_aspect_ratio);
@@ -258,6 +264,58 @@ static void note_patched(struct decode *d, const AVFrame *frame)
     }
 }
 
+// What libavcodec would have set beside the picture.
+static void set_times(AVFrame *frame, const AVPacket *packet)
+{
+    frame->pts = frame->best_effort_timestamp = packet->pts;
+    frame->pkt_dts = packet->dts;
+    frame->pict_type = AV_PICTURE_TYPE_I;
+    avx_frame_set_duration(frame, packet->duration);
+    avx_frame_set_fields(frame, true, false, false);
+}
+
+static int decode_picture(struct decode *d, const AVPacket *packet)
+{
+    char reason[PNG_DECODE_REASON_BYTES];
+    int err;
+
+    d->picture = av_frame_alloc();
+    if (!d->picture)
+        return AVERROR(ENOMEM);
+    err = png_decode_packet(packet, d->picture, reason);
+    if (err >= 0) {
+        set_times(d->picture, packet);
+        return 0;
+    }
+    av_frame_free(&d->picture);
+    if (err == AVERROR_INVALIDDATA && d->error_count++ == 0) {
+        d->first_error = mem_format("%s: %s", PROTOCOL_LIBPNG, reason);
+        d->first_error_pts = d->packet_pts;
+    }
+    return err;
+}
+
+static int send_packet(struct decode *d, const AVPacket *packet)
+{
+    int err;
+
+    if (!d->pictures)
+        return avcodec_send_packet(d->context, packet);
+    err = packet ? decode_picture(d, packet) : 0;
+    return err == AVERROR_INVALIDDATA ? 0 : err; // it is counted
+}
+
+static int receive_frame(struct decode *d, AVFrame *frame)
+{
+    if (!d->pictures)
+        return avcodec_receive_frame(d->context, frame);
+    if (!d->picture)
+        return d->flushing ? AVERROR_EOF : AVERROR(EAGAIN);
+    av_frame_move_ref(frame, d->picture);
+    av_frame_free(&d->picture);
+    return 0;
+}
+
 int decode_send(struct decode *d, AVPacket *packet)
 {
     int err;
@@ -275,7 +333,7 @@ int decode_send(struct decode *d, AVPacket *packet)
     if (!AVX_FFTOOLS_6_1)
         old_clock_packet(d, packet);
     avx_log_forget();
-    err = avcodec_send_packet(d->context, packet);
+    err = send_packet(d, packet);
     if (err == AVERROR(ENOMEM))
         return err;
     if (err < 0 && err != AVERROR_EOF) {
@@ -294,7 +352,7 @@ int decode_receive(struct decode *d, AVFrame *frame)
         if (!AVX_FFTOOLS_6_1 && d->flushing)
             old_clock_flush(d);
         avx_log_forget();
-        err = avcodec_receive_frame(d->context, frame);
+        err = receive_frame(d, frame);
         if (!AVX_FFTOOLS_6_1 && err != AVERROR_EOF && err >= 0)
             old_clock_frame(d, frame);
         if (!AVX_FFTOOLS_6_1 && err != AVERROR_EOF)
@@ -341,6 +399,7 @@ void decode_free(struct decode **decode)
         return;
     *decode = NULL;
     avcodec_free_context(&d->context);
+    av_frame_free(&d->picture);
     free(d->old_clock.left);
     free(d->first_error);
     free(d);

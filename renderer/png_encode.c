@@ -14,10 +14,10 @@
 
 enum {
     AUTO = -1,
-    SAMPLE_EVERY = 24,       // frames
-    SAMPLE_BANDS = 3,        // of rows, spread over the picture,
-    BAND_BYTES = 32 << 10,   // as far as zlib looks back
-    PART_BYTES = 128 << 10,  // of a data chunk
+    SAMPLE_EVERY = 24,      // frames
+    SAMPLE_BANDS = 3,       // of rows, spread over the picture,
+    BAND_BYTES = 32 << 10,  // as far as zlib looks back
+    PART_BYTES = 128 << 10, // of a data chunk
     FIRST_ROOM = 256 << 10,
 };
 
@@ -31,19 +31,15 @@ struct way {
 // What is tried when nothing is asked for. The last is what ffmpeg does by default, so nothing gets larger than with that, as far as samples tell.
 // Prices are measured: real footage is compressed best by its upper neighbour, and there is hardly anything that repeats.
 static const struct way ways[] = {
-    {PNG_FILTER_UP, 1, Z_HUFFMAN_ONLY, 1000},
-    {PNG_FILTER_UP, 1, Z_DEFAULT_STRATEGY, 1040},
-    {PNG_FILTER_SUB, 1, Z_DEFAULT_STRATEGY, 1060},
-    {PNG_FILTER_NONE, 2, Z_DEFAULT_STRATEGY, 1060},
-    {PNG_FILTER_PAETH, 2, Z_DEFAULT_STRATEGY, 1100},
-    {PNG_FILTER_NONE, 6, Z_DEFAULT_STRATEGY, 1150},
+    {PNG_FILTER_UP, 1, Z_HUFFMAN_ONLY, 1000},       {PNG_FILTER_UP, 1, Z_DEFAULT_STRATEGY, 1040},    {PNG_FILTER_SUB, 1, Z_DEFAULT_STRATEGY, 1060},
+    {PNG_FILTER_NONE, 2, Z_DEFAULT_STRATEGY, 1060}, {PNG_FILTER_PAETH, 2, Z_DEFAULT_STRATEGY, 1100}, {PNG_FILTER_NONE, 6, Z_DEFAULT_STRATEGY, 1150},
 };
 
 static const struct {
     const char *name;
     int filters;
 } filter_names[] = {
-    {"auto", AUTO},          {"none", PNG_FILTER_NONE},   {"sub", PNG_FILTER_SUB},     {"up", PNG_FILTER_UP},
+    {"auto", AUTO},          {"none", PNG_FILTER_NONE},   {"sub", PNG_FILTER_SUB},    {"up", PNG_FILTER_UP},
     {"avg", PNG_FILTER_AVG}, {"paeth", PNG_FILTER_PAETH}, {"mixed", PNG_ALL_FILTERS},
 };
 
@@ -298,8 +294,8 @@ static void put_facts(png_structp png, png_infop info, const AVFrame *frame, AVR
 
 // ---- Pictures ----
 
-// rows: of the frame, [from, from + count). With facts it is a whole picture, and what is tried has none. Nothing here owns memory, so that libpng may
-// jump out of the middle of it.
+// rows: of the frame, [from, from + count). With facts it is a whole picture, and what is tried has none. Nothing here owns memory, so that libpng
+// may jump out of the middle of it.
 static int write_rows(struct png_encode *e, const AVFrame *frame, const struct kind *kind, const struct way *way, int from, int count,
                       const AVRational *time_base)
 {

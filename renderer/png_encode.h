@@ -24,7 +24,8 @@ int png_encode_set(struct png_encode *encode, const char *key, const char *value
 
 bool png_encode_takes(enum AVPixelFormat format);
 
-// Fills an empty packet with the picture; the packet's times are not touched. time_base is that of the frame's pts. On failure the packet stays empty.
+// Fills an empty packet with the picture; the packet's times are not touched. time_base is that of the frame's pts. On failure the packet stays
+// empty.
 int png_encode_frame(struct png_encode *encode, const AVFrame *frame, AVRational time_base, AVPacket *packet, char **why);
 
 #endif

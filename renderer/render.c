@@ -148,8 +148,7 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     char *formats;
     int err = 0;
 
-    *run = (struct run){
-        .render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to, .taker = task->taker};
+    *run = (struct run){.render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to, .taker = task->taker};
     run->decoded = av_frame_alloc();
     run->filtered = av_frame_alloc();
     run->first = av_frame_alloc();
@@ -461,9 +460,9 @@ static int send_frame(struct run *run, const AVPacket *packet)
     note_role(run, packet->flags, in->pts);
     run->end_pts = in->pts == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : in->pts + in->duration;
     err = frames_load(run->render->arena, in,
-                      run->render->job->lent                                ? FRAMES_LOOK
+                      run->render->job->lent                               ? FRAMES_LOOK
                       : arena_borrowed(run->render->arena) >= MAX_BORROWED ? FRAMES_COPY
-                                                                            : FRAMES_BORROW,
+                                                                           : FRAMES_BORROW,
                       run->decoded);
     wire__frame__free_unpacked(in, NULL);
     if (err < 0)

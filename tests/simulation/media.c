@@ -2,6 +2,7 @@
 // its neighbours, so that a frame that is lost, doubled or filtered out of order changes what comes out.
 #include "world.h"
 
+#include "common/err.h"
 #include "common/mem.h"
 #include "common/packets.h"
 
@@ -97,6 +98,21 @@ struct source {
     unsigned in_segment;
     bool ended;
 };
+
+// The input is no folder and no pattern.
+bool pictures_is_input(const char *path)
+{
+    (void)path;
+    return false;
+}
+
+int source_open_pictures(struct source **source, const char *path, const struct pictures_setup *setup, struct source_facts *facts, char **why)
+{
+    (void)source;
+    (void)setup;
+    (void)facts;
+    return err_why(why, -EINVAL, "%s: no pictures here", path);
+}
 
 int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
 {

@@ -1,0 +1,15 @@
+// A PNG in memory in, one frame out, through libpng. The pixel formats are those of libavcodec's PNG decoder: grey (8 bits from 2, 4 and 8; 16),
+// 1-bit black and white, grey with alpha, RGB and RGBA of 8 and 16 bits, palettes; a transparent colour becomes alpha. Colour is what iCCP, sRGB,
+// gAMA and cHRM say. Bytes are believed in nothing. One thread.
+#ifndef RENDERFARM_PNG_DECODE_H
+#define RENDERFARM_PNG_DECODE_H
+
+#include <libavcodec/packet.h>
+#include <libavutil/frame.h>
+
+enum { PNG_DECODE_REASON_BYTES = 160 };
+
+// Fills an empty frame: picture and colour, no times. On failure AVERROR_INVALIDDATA or -ENOMEM, the frame stays empty, and reason is a clause.
+int png_decode_packet(const AVPacket *packet, AVFrame *frame, char reason[PNG_DECODE_REASON_BYTES]);
+
+#endif
