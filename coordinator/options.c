@@ -55,6 +55,7 @@ enum {
     LONG_DRY_RUN,
     LONG_FAIL_FAST,
     LONG_KEEP_GOING,
+    LONG_EVERY,
     LONG_FRAMERATE,
     LONG_MISSING,
     LONG_START_NUMBER,
@@ -99,6 +100,7 @@ static const struct option long_options[] = {
     {"dry-run", no_argument, NULL, LONG_DRY_RUN},
     {"fail-fast", no_argument, NULL, LONG_FAIL_FAST},
     {"keep-going", no_argument, NULL, LONG_KEEP_GOING},
+    {"every", required_argument, NULL, LONG_EVERY},
     {"framerate", required_argument, NULL, LONG_FRAMERATE},
     {"missing", required_argument, NULL, LONG_MISSING},
     {"start-number", required_argument, NULL, LONG_START_NUMBER},
@@ -209,6 +211,7 @@ static void print_help(int cores)
            "      --framerate=RATE           of an input, such as 24 or 30000/1001 (default: 25)\n"
            "      --start-number=N, IN:OUT   number of the first (default: of an input the lowest,\n"
            "                                 of an output 1)\n"
+           "      --every=N, --every=Ns      stills: every Nth frame, or the first of each N seconds\n"
            "      --missing=WAY              for a number that is missing, or a picture that is\n"
            "                                 damaged or of another size or type than the first:\n"
            "                                 stop (the default), hold (repeat the one before) or\n"
@@ -421,6 +424,28 @@ static bool parse_start_number(const char *text, int64_t *input, int64_t *output
     return !errno && !*end && *input <= MOST_NUMBER && *output <= MOST_NUMBER;
 }
 
+// The filter that keeps one frame out of so many ("24"), or the first one in each so many seconds ("2.5s"); NULL for anything else.
+static char *every_filter(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (!isdigit((unsigned char)text[0]) || !(value > 0) || value > 1e9)
+        return NULL;
+    if (strcmp(end, "s") == 0)
+        return mem_format("select='isnan(prev_selected_t)+gt(floor(t/%.9g),floor(prev_selected_t/%.9g))'", value, value);
+    return *end || value != floor(value) ? NULL : mem_format("select='not(mod(n,%.0f))'", value);
+}
+
+// Behind all others.
+static void add_filter(struct options *o, const char *filter)
+{
+    char *chain = *o->filter ? mem_format("%s,%s", o->filter, filter) : mem_dup(filter);
+
+    free(o->filter);
+    o->filter = chain;
+}
+
 static bool parse_missing(const char *text, enum pictures_missing *missing)
 {
     static const char *const names[] = {[PICTURES_STOP] = "stop", [PICTURES_HOLD] = "hold", [PICTURES_SKIP] = "skip"};
@@ -587,6 +612,12 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     case LONG_KEEP_GOING:
         o->fail_fast = false;
         break;
+    case LONG_EVERY:
+        free(o->every);
+        o->every = every_filter(optarg);
+        if (!o->every)
+            return usage_error("--every must be a number of frames, or of seconds such as 2.5s, not '%s'", optarg);
+        break;
     case LONG_FRAMERATE:
         if (av_parse_video_rate(&o->framerate, optarg) < 0)
             return usage_error("--framerate must be a number of frames a second, such as 24 or 30000/1001, not '%s'", optarg);
@@ -750,6 +781,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
         options_clear(o);
         return outcome;
     }
+    if (o->every)
+        add_filter(o, o->every);
     if (!o->batch_list) {
         o->input = mem_dup(argv[optind]);
         o->output = mem_dup(argv[optind + 1]);
@@ -767,6 +800,7 @@ void options_clear(struct options *o)
     clear_words(o->vouched, o->vouched_count);
     clear_words(o->includes, o->include_count);
     clear_words(o->excludes, o->exclude_count);
+    free(o->every);
     free(o->batch_list);
     free(o->extension);
     free(o->input);

@@ -49,6 +49,7 @@ struct options {
     bool png_options;                          // --png-level or --png-filter, which are among the encoder's
     enum progress_mode progress;
     AVRational framerate;          // --framerate of numbered pictures; 0/1: ffmpeg's default
+    char *every;                   // --every, as the filter that has become a part of filter; NULL: none
     enum pictures_missing missing; // --missing
     char *stats_path;              // NULL: none
     int verbosity;                 // -1 quiet, 0, 1, 2

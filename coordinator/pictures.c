@@ -331,7 +331,7 @@ static int mend(struct pictures *p, char *problem, AVPacket **packet, char **why
         err = err_why(why, AVERROR_INVALIDDATA, "%s; --missing=hold repeats the one before it, --missing=skip leaves it out", problem);
     } else {
         if (p->mended++ < MOST_TOLD)
-            log_warn("%s; it is left out%s", problem, hold && p->last ? ", and the one before it stays" : "");
+            log_warn("%s; %s", problem, hold && p->last ? "the one before it stands in for it" : "it is left out");
         if (hold && p->last && !(*packet = av_packet_clone(p->last)))
             err = -ENOMEM;
     }

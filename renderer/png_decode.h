@@ -1,6 +1,7 @@
 // A PNG in memory in, one frame out, through libpng. The pixel formats are those of libavcodec's PNG decoder: grey (8 bits from 2, 4 and 8; 16),
-// 1-bit black and white, grey with alpha, RGB and RGBA of 8 and 16 bits, palettes; a transparent colour becomes alpha. Colour is what iCCP, sRGB,
-// gAMA and cHRM say. Bytes are believed in nothing. One thread.
+// 1-bit black and white, grey with alpha, RGB and RGBA of 8 and 16 bits, palettes; a transparent colour
+// becomes alpha, also in grey of less than 8 bits, where ffmpeg 5.1 takes the wrong pixels for transparent or none. Colour is what iCCP, sRGB, gAMA
+// and cHRM say. Bytes are believed in nothing. One thread.
 #ifndef RENDERFARM_PNG_DECODE_H
 #define RENDERFARM_PNG_DECODE_H
 
