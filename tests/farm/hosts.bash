@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Several hosts on this one machine: network namespaces on a bridge, each with an address of its own, and a job across them while something happens to
+# the links. Runs inside `unshare --net --mount-proc --pid --fork`, so that all of it goes with the last process. Called by farm_hosts.
+#
+# usage: hosts.bash SCENARIO RENDERFARM INPUT OUTPUT FOLDER
+set -euo pipefail
+
+scenario=$1 renderfarm=$2 input=$3 output=$4 folder=$5
+hosts=3 pids=() coordinator=''
+
+stop() {
+    echo "hosts: $*" >&2
+    [ ! -f "$folder/said" ] || cat "$folder/said" >&2
+    exit 1
+}
+
+# on HOST COMMAND...
+on() {
+    local host=$1
+    shift
+    nsenter --net --target "${pids[host]}" "$@"
+}
+
+make_hosts() {
+    local i
+    ip link set lo up
+    ip link add br0 type bridge
+    ip addr add 10.88.0.254/24 dev br0
+    ip link set br0 up
+    for ((i = 1; i <= hosts; i++)); do
+        unshare --net sleep infinity &
+        pids[i]=$!
+        # Until it has its own network.
+        until [ "$(readlink /proc/${pids[i]}/ns/net 2>/dev/null)" != "$(readlink /proc/self/ns/net)" ] && [ -e /proc/${pids[i]}/ns/net ]; do sleep 0.01; done
+        ip link add "v$i" type veth peer name eth0 netns "${pids[i]}"
+        ip link set "v$i" master br0 up
+        on "$i" ip addr add "10.88.0.$i/24" dev eth0
+        on "$i" ip link set eth0 up
+        on "$i" ip link set lo up
+    done
+}
+
+# Waits until the coordinator has said it.
+wait_for() {
+    until grep -qsF -- "$1" "$folder/said"; do
+        kill -0 "$coordinator" 2>/dev/null || stop "'$1' does not come"
+        sleep 0.05
+    done
+}
+
+start_coordinator() {
+    "${renderfarm}-keygen" "$folder/farm.key"
+    "${renderfarm}-keygen" --for="$folder/farm.key" "$folder/node.key"
+    "$renderfarm" "$input" "$output" -v -v --workers=0 --segment=1 --filter=nlmeans=r=15 --preset=ultrafast --progress=off --no-cache \
+        --listen=tcp://10.88.0.254:7000 --key="$folder/farm.key" >"$folder/said" 2>&1 &
+    coordinator=$!
+    wait_for 'listening at'
+}
+
+start_renderer() {
+    # Not by way of `on`: the process that is started here is the renderers' own.
+    nsenter --net --target "${pids[$1]}" "${renderfarm}-renderer" --connect=tcp://10.88.0.254:7000 --key="$folder/node.key" --workers=1 >"$folder/host$1" 2>&1 &
+    renderer=$!
+}
+
+make_hosts
+start_coordinator
+case $scenario in
+    plain)
+        start_renderer 1
+        start_renderer 2
+        ;;
+    join-and-leave)
+        start_renderer 1
+        first=$renderer
+        wait_for 'in segments'
+        start_renderer 2
+        wait_for ' goes to renderer 1 '
+        kill -TERM "$first"
+        wait_for ' leaves; its work goes to another'
+        start_renderer 3
+        ;;
+    cut) # a link is unplugged in the middle of a segment, and plugged in again when its host was given up
+        start_renderer 1
+        start_renderer 2
+        wait_for 'renderer 1 is ready'
+        wait_for ' goes to renderer 0 '
+        wait_for ' goes to renderer 1 '
+        lost=1
+        grep -q 'renderer 1 is ready (process [0-9]* on 10.88.0.1)\|renderer 1 is ready.*10\.88\.0\.1' "$folder/said" || lost=2
+        ip link set "v$lost" down
+        wait_for 'its work goes to another'
+        ip link set "v$lost" up
+        ;;
+    flap) # too short to be given up
+        start_renderer 1
+        wait_for ' goes to renderer 0 '
+        for _ in 1 2 3; do
+            ip link set v1 down
+            sleep 1 # that long is it down, whatever else happens
+            ip link set v1 up
+            sleep 0.5
+        done
+        ;;
+    narrow) # 20 Mbit/s, and one packet in a hundred is lost
+        for i in 1 2; do
+            tc qdisc add dev "v$i" root tbf rate 20mbit burst 32kbit latency 50ms
+            on "$i" tc qdisc add dev eth0 root tbf rate 20mbit burst 32kbit latency 50ms
+            on "$i" nft -f - <<'RULES'
+table inet loss { chain in { type filter hook input priority 0; meta l4proto tcp numgen random mod 100 < 1 drop; }; }
+RULES
+            start_renderer "$i"
+        done
+        ;;
+    *) stop "no scenario $scenario" ;;
+esac
+wait "$coordinator" || stop "status $?"
+cat "$folder/said"
