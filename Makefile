@@ -9,6 +9,7 @@
 #   make check-damaged   renders COUNT=1000 damaged clips: the coordinator must not crash, hang, talk too much or leave anything (scripts/check-damaged)
 #   make fuzz            hostile bytes for all that reads what a peer or a user wrote: clang's libFuzzer, FUZZ_SECONDS=60 for each target (tests/fuzz)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
+#   make bundle          a tarball that runs on another Linux with nothing installed (scripts/bundle)
 #   make install         into $(DESTDIR)$(PREFIX); make uninstall takes it away again
 #   make format          clang-format over all sources
 #   make clean
@@ -177,6 +178,9 @@ uninstall:
 	rm -f $(addprefix $(MEASURE)/,$(notdir $(wildcard scripts/measure/*)))
 	-rmdir $(MEASURE) $(DESTDIR)$(PREFIX)/share/renderfarm 2>/dev/null
 
+bundle: all
+	$(Q)scripts/bundle $(B)/renderfarm-$(VERSION)-$(shell uname -m).tar.gz $(PROGRAMS)
+
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
@@ -185,5 +189,5 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests plugins check soak demo fuzz fuzz-programs bench filter-classes check-damaged check-suite install uninstall format clean
+.PHONY: all tests plugins check soak demo fuzz fuzz-programs bench filter-classes check-damaged check-suite install uninstall bundle format clean
 .SECONDARY:
