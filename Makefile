@@ -1,6 +1,6 @@
 # renderfarm: every core renders one video.
 #
-#   make                 build/renderfarm, build/renderfarm-renderer and build/renderfarm-keygen
+#   make                 build/renderfarm and its programs: -renderer, -keygen, -simulate
 #   make check           install what the tests need, build, run every test
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
@@ -58,16 +58,19 @@ RENDERER := $(filter-out $(B)/renderer/main.o,$(call objects,$(call sources,rend
 SUPPORT := $(call objects,$(call sources,tests/support))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/farm/farm_*.c))
 
-PROGRAMS := $(B)/renderfarm $(B)/renderfarm-renderer $(B)/renderfarm-keygen
+PROGRAMS := $(B)/renderfarm $(B)/renderfarm-renderer $(B)/renderfarm-keygen $(B)/renderfarm-simulate
 
 all: $(PROGRAMS)
 
 $(B)/renderfarm: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
 $(B)/renderfarm-renderer: $(B)/renderer/main.o $(B)/renderer.a $(B)/common.a
 $(B)/renderfarm-keygen: $(B)/keygen/main.o $(B)/common.a
+# The coordinator in virtual time: what it puts in place of the coordinator's own comes first, so the archive's is not taken.
+$(B)/renderfarm-simulate: $(call objects,$(call sources,simulate)) $(B)/coordinator.a $(B)/common.a
+$(B)/renderfarm-simulate: LINK_FLAGS := -Wl,--wrap=plan_make
 $(PROGRAMS):
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LINK_FLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(B)/common.a: $(COMMON)
 $(B)/coordinator.a: $(COORDINATOR)

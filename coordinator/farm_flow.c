@@ -92,10 +92,27 @@ static void explain_run(struct farm *f)
     *run = (struct source_run){0};
 }
 
+static void trace_intake(struct farm *f)
+{
+    const struct source_run *run = &f->intake.run;
+    unsigned keyframes = 0;
+
+    for (size_t i = 0; run->chunk && i < run->chunk->packet_count; i++)
+        keyframes += (run->chunk->packets[i]->flags & AV_PKT_FLAG_KEY) != 0;
+    if (f->state != FARM_RUNNING)
+        trace_call(f->trace, &f->intake.lane, "opens the input", "%s", "");
+    else if (run->chunk)
+        trace_call(f->trace, &f->intake.lane, "reads",
+                   "\"segment\":%u,\"packets\":%zu,\"frames\":%" PRIu64 ",\"keyframes\":%u,\"bytes\":%zu,\"last\":%s", run->segment,
+                   run->chunk->packet_count, run->frames_hint, keyframes, run->chunk->size_bytes, run->chunk->last ? "true" : "false");
+}
+
 void farm_on_intake(void *data)
 {
     struct farm *f = data;
 
+    if (f->trace)
+        trace_intake(f);
     if (!intake_failed(f) && f->state == FARM_RUNNING)
         shelve_run(f);
     else if (f->state == FARM_EXPLAINING)
@@ -117,10 +134,26 @@ void farm_read_ahead(struct farm *f)
     intake_read(&f->intake);
 }
 
+static void trace_outlet(struct farm *f)
+{
+    const struct outlet *out = &f->outlet;
+
+    if (out->written_bytes > 0)
+        trace_call(f->trace, &out->lane, "writes", "\"segment\":%u,\"bytes\":%zu", out->segment, out->written_bytes);
+    else
+        trace_call(f->trace, &out->lane,
+                   out->state == OUTLET_OPEN      ? "opens the output"
+                   : out->state == OUTLET_STARTED ? "writes the header"
+                                                  : "writes the trailer",
+                   "%s", "");
+}
+
 void farm_on_outlet(void *data)
 {
     struct farm *f = data;
 
+    if (f->trace)
+        trace_outlet(f);
     if (f->outlet.err < 0)
         farm_fail(f, f->outlet.state == OUTLET_CLOSED ? farm_status_of(f->outlet.err) : 1, "%s",
                   f->outlet.why ? f->outlet.why : err_text(f->outlet.err));

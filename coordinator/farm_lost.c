@@ -245,7 +245,12 @@ void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, cons
     if (was->state != RENDERER_BUSY)
         return;
     if (!was->probing)
-        trace_task(f->trace, was->slot, was->stage, was->segment, was->attempt, was->since_ns, clock_now_ns(), NULL);
+        trace_task(f->trace, &(struct trace_task){.slot = was->slot,
+                                                  .stage = was->stage,
+                                                  .segment = was->segment,
+                                                  .attempt = was->attempt,
+                                                  .from_ns = was->since_ns,
+                                                  .to_ns = clock_now_ns()});
     if (was->probing) {
         if (f->probe_attempt >= SCHEDULER_MAX_FAULTS)
             farm_fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);
