@@ -34,14 +34,32 @@ void shelf_put(struct shelf *shelf, struct shelf_segment *segment, struct chunk 
     chunk_list_put(&segment->chunks, chunk);
 }
 
+void shelf_unsent(struct shelf *shelf, struct shelf_segment *segment)
+{
+    shelf->sent_bytes -= segment->sent_bytes;
+    segment->sent_bytes = 0;
+    segment->sent_until = NULL;
+}
+
 void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct chunk *until)
 {
+    const struct chunk *next = segment->sent_until ? segment->sent_until->next : segment->chunks.first;
+
+    for (; next && (!until || segment->sent_until != until); next = next->next) {
+        segment->sent_until = next;
+        segment->sent_bytes += next->size_bytes;
+        shelf->sent_bytes += next->size_bytes;
+    }
     if (segment->repeatable && segment->chunks.size_bytes <= SHELF_KEEP_BYTES)
         return;
     segment->repeatable = false;
     while (segment->chunks.first && segment->chunks.first != until) {
         struct chunk *chunk = chunk_list_take(&segment->chunks);
 
+        if (chunk == segment->sent_until)
+            segment->sent_until = NULL; // with all before it
+        segment->sent_bytes -= chunk->size_bytes;
+        shelf->sent_bytes -= chunk->size_bytes;
         shelf->size_bytes -= chunk->size_bytes;
         chunk_free(&chunk);
     }
@@ -49,6 +67,7 @@ void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct
 
 void shelf_drop(struct shelf *shelf, struct shelf_segment *segment)
 {
+    shelf_unsent(shelf, segment);
     shelf->size_bytes -= segment->chunks.size_bytes;
     chunk_list_clear(&segment->chunks);
 }
