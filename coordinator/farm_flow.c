@@ -126,7 +126,7 @@ void farm_read_ahead(struct farm *f)
     size_t waiting = scheduler_waiting(stage->scheduler);
     uint32_t ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
 
-    if (f->input_ended || intake_busy(&f->intake) || stage->shelf.size_bytes - stage->shelf.sent_bytes > SHELF_BYTES)
+    if (f->input_ended || intake_busy(&f->intake) || stage->shelf.size_bytes - stage->shelf.kept_bytes > SHELF_BYTES)
         return;
     // The last segment is still being read, so it does not count as waiting.
     if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)

@@ -281,23 +281,28 @@ bool lane_busy(const struct lane *lane)
 
 // ---- A pass ----
 
+// The share of the time from which on something is taken for what holds up the rest.
+#define IS_BUSY 0.8
+
 // What renderers who have nothing to do wait for, as the coordinator's state tells.
 static enum idle_cause why_idle(const struct farm *f)
 {
     const struct stage *stage = f->stages;
-    size_t waiting, crew = f->crew.roster.count;
+    size_t crew = f->crew.roster.count;
 
     if (f->state >= FARM_FINISHING)
         return IDLE_END;
     if (f->state != FARM_RUNNING)
         return IDLE_START;
-    waiting = scheduler_waiting(stage->scheduler);
-    if (waiting > 0)
+    // What has come to an end waits for it, and what may begin for what has come to an end.
+    if (outlet_busy(&f->outlet) && virtual.prediction->writer_ns > IS_BUSY * now)
+        return IDLE_WRITER;
+    if (scheduler_next(stage->scheduler) != SCHEDULER_NONE)
         return IDLE_LOOP;
     if (f->input_ended)
         return scheduler_total(stage->scheduler) < virtual.machine->workers ? IDLE_FEW : IDLE_TAIL;
     if (intake_busy(&f->intake))
-        return IDLE_READER;
+        return virtual.prediction->loop_ns > IS_BUSY * now ? IDLE_LOOP : IDLE_READER;
     return scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler) > crew * 4 + 8 ? IDLE_AHEAD : IDLE_SHELF;
 }
 
@@ -321,7 +326,7 @@ static enum idle_cause why_idle_in_stages(const struct farm *f)
 // What finished work waits for.
 static enum idle_cause why_held(const struct farm *f)
 {
-    return outlet_busy(&f->outlet) && virtual.prediction->writer_ns > 0.5 * now ? IDLE_WRITER : IDLE_ASSEMBLY;
+    return outlet_busy(&f->outlet) && virtual.prediction->writer_ns > IS_BUSY * now ? IDLE_WRITER : IDLE_ASSEMBLY;
 }
 
 static void account(double span_ns)
@@ -362,8 +367,8 @@ bool virtual_step(void)
 
 void virtual_start(unsigned count, unsigned cores)
 {
-    now = 1e9;
-    virtual.now_ns = 1000000000;
+    now = 1;
+    virtual.now_ns = 1; // 0 means never to the coordinator
     virtual.order = 0;
     host_count = count;
     hosts = mem_zalloc(count * sizeof(*hosts));

@@ -168,7 +168,10 @@ static void take_task(struct reader *r, struct json_object *args, double wall_ns
         return;
     }
     piece = piece_at(&r->recording->stages[stage - 1].tasks, segment);
-    *piece = (struct recorded_piece){.frames = (uint64_t)number(args, "frames"), .wall_ns = wall_ns, .bytes = number(args, "bytes"), .known = true};
+    *piece = (struct recorded_piece){.frames = (uint64_t)number(args, r->recording->stages[stage - 1].encode ? "frames" : "packets"),
+                                     .wall_ns = wall_ns,
+                                     .bytes = number(args, "bytes"),
+                                     .known = true};
     // With several threads a renderer's processors work side by side, so that only the time tells.
     piece->cpu_ns = r->recording->threads > 1 ? wall_ns : number(args, "cpu_ms") * 1e6;
 }

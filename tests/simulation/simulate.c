@@ -42,10 +42,10 @@ static void check_promises(const struct farm *f)
         const struct stage *stage = &f->stages[i];
 
         // What is read ahead, and what one more call of the lane brings.
-        if (stage->shelf.size_bytes - stage->shelf.sent_bytes > (20 << 20) + most_chunk_bytes())
-            world_violated("%zu bytes wait in stage %zu", stage->shelf.size_bytes - stage->shelf.sent_bytes, i);
-        if (stage->shelf.sent_bytes > stage->shelf.size_bytes || stage->shelf.sent_bytes > crew * (SHELF_KEEP_BYTES + 2 * most_chunk_bytes()))
-            world_violated("%zu sent bytes are kept in stage %zu", stage->shelf.sent_bytes, i);
+        if (stage->shelf.size_bytes - stage->shelf.kept_bytes > (20 << 20) + most_chunk_bytes())
+            world_violated("%zu bytes wait in stage %zu", stage->shelf.size_bytes - stage->shelf.kept_bytes, i);
+        if (stage->shelf.kept_bytes > stage->shelf.size_bytes || stage->shelf.kept_bytes > crew * (SHELF_KEEP_BYTES + 2 * most_chunk_bytes()))
+            world_violated("%zu bytes are kept in stage %zu", stage->shelf.kept_bytes, i);
         if (assembler_held_bytes(stage->assembler) > (16 << 20) + (4 << 20) + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes())
             world_violated("%zu finished bytes wait in stage %zu", assembler_held_bytes(stage->assembler), i);
         if (assembler_head(stage->assembler) != scheduler_first(stage->scheduler))
