@@ -84,6 +84,8 @@ $(B)/%.o: %.c $(PROTO_C)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -I. -I$(B) -I$(dir $<) $(PKG_CFLAGS) -c -o $@ $<
 
+$(B)/coordinator/page.o: coordinator/page.html
+
 # Generated code is not ours to warn about.
 $(B)/common/protocol.pb-c.o: $(PROTO_C)
 	$(call say,CC,$<)

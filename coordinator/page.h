@@ -1,8 +1,11 @@
-// The page that --report writes: text before the events of a trace (see trace.h), and behind them. It needs nothing but itself.
+// The page that --report writes, page.html: what comes before the events of a trace (see trace.h) and behind them. It draws itself from these, and
+// needs nothing but itself. Constant. Any thread.
 #ifndef RENDERFARM_PAGE_H
 #define RENDERFARM_PAGE_H
 
-const char *page_head(void);
+#include <stddef.h>
+
+const char *page_head(size_t *length);
 const char *page_tail(void);
 
 #endif

@@ -177,8 +177,12 @@ int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const c
     }
     t->start_ns = start_ns;
     lane_init(&t->lane, loop);
-    if (t->files[1])
-        fputs(page_head(), t->files[1]);
+    if (t->files[1]) {
+        size_t length;
+        const char *text = page_head(&length);
+
+        fwrite(text, 1, length, t->files[1]); // what goes wrong shows in ferror at the end
+    }
     put(t, head, sizeof(head) - 1);
     name_track(t, LOOP_TRACK, "coordinator: loop");
     *result = t;
