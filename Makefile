@@ -107,13 +107,19 @@ $(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(B)/coordinator.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=memory_kills -o $@ $^ $(PKG_LIBS)
 
+# The coordinator with renderers that do nothing, over an input and an output that are made up.
+NULL_RENDER := $(B)/tests/bench/null_render
+$(NULL_RENDER): $(B)/tests/bench/null_render.o $(B)/coordinator.a $(B)/common.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 # Filter plugins for the tests, and to see how one is written.
 PLUGINS := $(patsubst %.c,$(B)/%.so,$(wildcard samples/frei0r/*.c))
 $(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) -Wno-missing-prototypes $(CFLAGS) $(shell pkg-config --cflags frei0r | sed 's/-I/-isystem /g') -fPIC -shared -o $@ $<
 
-tests: all plugins $(TEST_PROGRAMS) $(SIMULATE)
+tests: all plugins $(TEST_PROGRAMS) $(SIMULATE) $(NULL_RENDER)
 plugins: $(PLUGINS)
 
 # A new file tests/fuzz/fuzz_NAME.c is a new target. They are built by clang, into a folder of their own.
@@ -153,7 +159,7 @@ demo:
 
 bench:
 	$(Q)scripts/install-deps
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(NULL_RENDER)
 	$(Q)BUILD=$(B) scripts/bench
 
 filter-classes: all
