@@ -358,7 +358,7 @@ bool virtual_step(void)
     if (event.at > now) {
         account(event.at - now);
         now = event.at;
-        virtual.now_ns = (uint64_t)now;
+        virtual.now_ns = (uint64_t)fmin(now, 1e19);
     }
     current = event.order;
     event.happen(event.data);

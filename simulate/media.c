@@ -157,7 +157,7 @@ static AVPacket *input_packet(uint64_t frame)
 
     if (!packet)
         abort(); // small allocations succeed or the process ends, see mem.h
-    packet->size = (int)recorded_bytes(&recording()->reading, (double)frame, (double)frame + 1);
+    packet->size = (int)fmin(recorded_bytes(&recording()->reading, (double)frame, (double)frame + 1), MOST_PACKET_BYTES);
     packet->pts = packet->dts = (int64_t)frame * PTS_STEP;
     return packet;
 }

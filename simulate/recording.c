@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_SEGMENTS = 1000000, MOST_STAGES = 64, MOST_FILE_BYTES = 1 << 30, LOOP_TRACK = 1 };
+// Of whatever is told, so that sums stay numbers.
+#define MOST_NUMBER 1e12
+
+enum { MOST_SEGMENTS = 1000000, MOST_STAGES = 64, MOST_FILE_BYTES = 1 << 30, MOST_FRAMES = 100000000 };
 
 // ---- JSON ----
 
@@ -20,7 +23,7 @@ static double number(struct json_object *object, const char *key)
     struct json_object *value;
     double found = json_object_object_get_ex(object, key, &value) ? json_object_get_double(value) : 0;
 
-    return isfinite(found) && found > 0 ? found : 0;
+    return found > 0 ? fmin(found, MOST_NUMBER) : 0; // also of what is no number
 }
 
 static bool flag(struct json_object *object, const char *key)
@@ -254,9 +257,13 @@ static const char *check_whole(const struct recording *recording)
         for (size_t j = 0; j < tasks->count; j++)
             if (!tasks->pieces[j].known)
                 return "segments are missing in it, which were found in the cache, or left out; make it with --no-cache";
+        if (tasks->frames > MOST_FRAMES)
+            return "it has more frames than a video can have";
         if (tasks->frames == 0)
             return "no frame was rendered in it; was all of it in the cache?";
     }
+    if (recording->reading.frames > MOST_FRAMES)
+        return "it has more frames than a video can have";
     return recording->reading.frames == 0 ? "nothing was read in it" : NULL;
 }
 

@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PTS_STEP = 1000 }; // of one frame, in all time bases here
+enum {
+    PTS_STEP = 1000, // of one frame, in all time bases here
+    MOST_PACKET_BYTES = 1 << 30,
+};
 
 // What is to be predicted.
 struct machine {

@@ -276,6 +276,10 @@ static void what_is_no_trace_is_refused(void **state)
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{}}]", "makes no sense"},
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"stages\":[{}]}}]", "makes no sense"},
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"workers\":1,\"threads\":1,\"stages\":[{\"decode\":true,\"encode\":true}]}}]", "no end"},
+        {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"workers\":1,\"threads\":1,\"stages\":[{\"decode\":true,\"encode\":true}]}},"
+         "{\"ph\":\"X\",\"name\":\"s\",\"dur\":1e99,\"args\":{\"stage\":1,\"segment\":0,\"frames\":1e99,\"bytes\":-1e99,\"cpu_ms\":1e999}},"
+         "{\"ph\":\"i\",\"name\":\"end\",\"args\":{}}]",
+         "more frames than"},
         {"[{\"ph\":\"X\",\"name\":\"segment 1\",\"dur\":1,\"args\":{\"stage\":1}}]", "belongs to no stage"},
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"workers\":1,\"threads\":1,\"stages\":[{\"decode\":true,\"encode\":true}]}},"
          "{\"ph\":\"i\",\"name\":\"end\",\"args\":{}}]",
@@ -311,6 +315,7 @@ static void wrong_use_is_refused(void **state)
     assert_refused(NULL, NULL, 2, "one trace is needed");
     trace = recorded("t.json", &(struct made_up){.segments = 4, .cpu_ms = 10, .serial = true});
     assert_refused(trace, "--hosts=2", 1, "all have to be on one host");
+    assert_refused(trace, "--repeat=100000", 1, "are too many");
 }
 
 int main(void)
