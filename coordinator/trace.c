@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     LOOP_TRACK = 1,
@@ -169,9 +170,12 @@ int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const c
         }
     }
     if (err < 0) {
-        for (size_t i = 0; i < 2; i++)
-            if (t->files[i])
-                fclose(t->files[i]);
+        for (size_t i = 0; i < 2; i++) {
+            if (!t->files[i])
+                continue;
+            fclose(t->files[i]);
+            unlink(paths[i]);
+        }
         free(t);
         return err;
     }
