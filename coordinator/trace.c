@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -171,10 +172,13 @@ int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const c
     }
     if (err < 0) {
         for (size_t i = 0; i < 2; i++) {
+            struct stat facts;
+
             if (!t->files[i])
                 continue;
+            if (fstat(fileno(t->files[i]), &facts) == 0 && S_ISREG(facts.st_mode)) // and no device
+                unlink(paths[i]);
             fclose(t->files[i]);
-            unlink(paths[i]);
         }
         free(t);
         return err;
