@@ -9,7 +9,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { SHELF_BYTES = 20 << 20 }; // input packets read ahead; those that renderers have, and that are kept for another, come on top
+enum {
+    SHELF_BYTES = 20 << 20, // input packets in memory, with those that renderers have and that are kept for another
+    AHEAD_BYTES = 8 << 20,  // ... but what many renderers have is more than that, and they need the next all the same
+};
 
 static bool intake_failed(struct farm *f)
 {
@@ -126,7 +129,9 @@ void farm_read_ahead(struct farm *f)
     size_t waiting = scheduler_waiting(stage->scheduler);
     uint32_t ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
 
-    if (f->input_ended || intake_busy(&f->intake) || stage->shelf.size_bytes - stage->shelf.kept_bytes > SHELF_BYTES)
+    if (f->input_ended || intake_busy(&f->intake))
+        return;
+    if (stage->shelf.size_bytes > SHELF_BYTES && stage->shelf.size_bytes - stage->shelf.kept_bytes > AHEAD_BYTES)
         return;
     // The last segment is still being read, so it does not count as waiting.
     if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)

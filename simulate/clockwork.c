@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-struct virtual virtual;
+struct virtual_farm virtual;
 
 typedef void (*callback)(void *data);
 

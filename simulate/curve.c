@@ -57,7 +57,7 @@ char *curve_reason(const struct prediction *p)
         return mem_format("the reader: cores wait for input for %.0f %% of their time, and it is busy for %.1f of %.1f s", percent,
                           p->reader_ns / 1e9, (double)p->wall_ns / 1e9);
     case IDLE_SHELF:
-        return mem_format("the input window: no more packets may be read ahead than SHELF_BYTES in coordinator/farm_flow.c allows; "
+        return mem_format("the input window: no more packets may be read ahead than AHEAD_BYTES in coordinator/farm_flow.c allows; "
                           "it holds cores up for %.0f %% of their time",
                           percent);
     case IDLE_AHEAD:

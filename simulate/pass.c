@@ -103,7 +103,7 @@ int virtual_run(const struct machine *machine, struct prediction *prediction)
         .threads = machine->recording->threads,
         .filter = machine->recording->filters,
         .stall_s = 1e7, // nobody hangs here
-        .memory_bytes = machine->memory_bytes > 0 ? machine->memory_bytes : UINT64_MAX,
+        .memory_bytes = UINT64_MAX,
         .no_cache = true,
     };
     struct pass pass = {.again = AGAIN_NO};

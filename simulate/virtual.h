@@ -22,13 +22,12 @@ enum {
 struct machine {
     const struct recording *recording;
     unsigned workers;
-    unsigned cores;        // of all hosts together
-    unsigned hosts;        // the coordinator is on the first; renderers are dealt to all in turn
-    double bytes_per_s;    // of each host's link, in each direction; 0: no limit
-    double latency_ns;     // between hosts; on one it is LOCAL_LATENCY_NS
-    unsigned repeat;       // the recorded video so many times in a row
-    double segment_s;      // as --segment, 0: as recorded, or what the plan makes of the length when it is repeated
-    uint64_t memory_bytes; // as --memory; 0: of this machine
+    unsigned cores;     // of all hosts together
+    unsigned hosts;     // the coordinator is on the first; renderers are dealt to all in turn
+    double bytes_per_s; // of each host's link, in each direction; 0: no limit
+    double latency_ns;  // between hosts; on one it is LOCAL_LATENCY_NS
+    unsigned repeat;    // the recorded video so many times in a row
+    double segment_s;   // as --segment, 0: as recorded, or what the plan makes of the length when it is repeated
 };
 
 // Why cores were idle.
@@ -69,19 +68,18 @@ struct virtual_counts {
     unsigned starting, working, idle, waits_input, waits_credit, waits_slot;
 };
 
-struct virtual
-{
+struct virtual_farm {
     const struct machine *machine;
     struct prediction *prediction;
     uint64_t now_ns, order;
     struct farm *farm;
-    bool closed, hurried;
+    bool closed;
     double lane_ns;               // what the lane's call that has just been made takes
     struct virtual_counts counts; // of renderer processes
     unsigned serial_stage;        // the first stage in order that is at work; UINT32_MAX: none
 };
 
-extern struct virtual virtual;
+extern struct virtual_farm virtual;
 
 enum { LOCAL_LATENCY_NS = 50000 };
 
