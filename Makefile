@@ -1,6 +1,6 @@
 # renderfarm: every core renders one video.
 #
-#   make                 build/renderfarm, build/renderfarm-renderer and build/renderfarm-keygen
+#   make                 build/renderfarm and its programs: -renderer, -keygen, -simulate
 #   make check           install what the tests need, build, run every test
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
@@ -59,16 +59,19 @@ RENDERER := $(filter-out $(B)/renderer/main.o,$(call objects,$(call sources,rend
 SUPPORT := $(call objects,$(call sources,tests/support))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/farm/farm_*.c))
 
-PROGRAMS := $(B)/renderfarm $(B)/renderfarm-renderer $(B)/renderfarm-keygen
+PROGRAMS := $(B)/renderfarm $(B)/renderfarm-renderer $(B)/renderfarm-keygen $(B)/renderfarm-simulate
 
 all: $(PROGRAMS)
 
 $(B)/renderfarm: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
 $(B)/renderfarm-renderer: $(B)/renderer/main.o $(B)/renderer.a $(B)/common.a
 $(B)/renderfarm-keygen: $(B)/keygen/main.o $(B)/common.a
+# The coordinator in virtual time: what it puts in place of the coordinator's own comes first, so the archive's is not taken.
+$(B)/renderfarm-simulate: $(call objects,$(call sources,simulate)) $(B)/coordinator.a $(B)/common.a
+$(B)/renderfarm-simulate: LINK_FLAGS := -Wl,--wrap=plan_make
 $(PROGRAMS):
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LINK_FLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(B)/common.a: $(COMMON)
 $(B)/coordinator.a: $(COORDINATOR)
@@ -81,6 +84,8 @@ $(B)/%.a:
 $(B)/%.o: %.c $(PROTO_C)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -I. -I$(B) -I$(dir $<) $(PKG_CFLAGS) -c -o $@ $<
+
+$(B)/coordinator/page.o: coordinator/page.html
 
 # Generated code is not ours to warn about.
 $(B)/common/protocol.pb-c.o: $(PROTO_C)
@@ -103,13 +108,19 @@ $(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(B)/coordinator.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=memory_kills -o $@ $^ $(PKG_LIBS)
 
+# The coordinator with renderers that do nothing, over an input and an output that are made up.
+NULL_RENDER := $(B)/tests/bench/null_render
+$(NULL_RENDER): $(B)/tests/bench/null_render.o $(B)/coordinator.a $(B)/common.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 # Filter plugins for the tests, and to see how one is written.
 PLUGINS := $(patsubst %.c,$(B)/%.so,$(wildcard samples/frei0r/*.c))
 $(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) -Wno-missing-prototypes $(CFLAGS) $(shell pkg-config --cflags frei0r | sed 's/-I/-isystem /g') -fPIC -shared -o $@ $<
 
-tests: all plugins $(TEST_PROGRAMS) $(SIMULATE)
+tests: all plugins $(TEST_PROGRAMS) $(SIMULATE) $(NULL_RENDER)
 plugins: $(PLUGINS)
 
 # A new file tests/fuzz/fuzz_NAME.c is a new target. They are built by clang, into a folder of their own.
@@ -149,7 +160,7 @@ demo:
 
 bench:
 	$(Q)scripts/install-deps
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(NULL_RENDER)
 	$(Q)BUILD=$(B) scripts/bench
 
 filter-classes: all

@@ -6,5 +6,6 @@
 
 uint64_t clock_now_ns(void);        // monotonic
 uint64_t clock_thread_cpu_ns(void); // CPU time of the calling thread
+uint64_t clock_process_cpu_ns(void); // of all threads of this process
 
 #endif

@@ -94,8 +94,8 @@ static int check_options(const struct options *o)
         return refuse("--listen and --launch are for one file at a time, not yet for a batch");
     if (o->explain)
         return refuse("--explain is for one file at a time; --dry-run lists the files of a batch");
-    if (o->trace_path)
-        return refuse("--trace is for one file at a time");
+    if (o->trace_path || o->page_path)
+        return refuse("--trace and --report are for one file at a time");
     if (o->batch_list && (o->include_count > 0 || o->exclude_count > 0 || o->extension))
         return refuse("--ext, --include and --exclude are for folders; a list names its files itself");
     return 0;
@@ -157,7 +157,7 @@ static int parse_line(struct batch *b, struct job *job)
     if (job->options.workers != all->workers || job->options.threads != all->threads || job->options.memory_bytes != all->memory_bytes ||
         job->options.verbosity != all->verbosity || job->options.progress != all->progress || !same_text(job->options.stats_path, all->stats_path) ||
         job->options.dry_run != all->dry_run || job->options.fail_fast != all->fail_fast || job->options.listen || job->options.launch ||
-        job->options.explain || job->options.trace_path || job->options.batch_list) {
+        job->options.explain || job->options.trace_path || job->options.page_path || job->options.batch_list) {
         log_error("%s:%u: options of all jobs, such as --workers, --memory and --progress, belong to the command", all->batch_list, item->line);
         return 2;
     }

@@ -89,6 +89,7 @@ int crew_start(struct crew *c, struct renderer *renderer)
     roster_set_state(renderer, RENDERER_STARTING);
     renderer->heard_ns = clock_now_ns();
     err = spawner_start(c->spawner, renderer->slot, arguments, &renderer->pid);
+    renderer->spawn_ns = clock_now_ns() - renderer->heard_ns;
     if (err < 0) {
         roster_set_state(renderer, RENDERER_GONE);
         log_error("%s: cannot start a renderer: %s", c->program, err_text(err));

@@ -272,10 +272,11 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
 // A pass that is repeated writes its trace over that of the one before.
 static int open_trace(struct farm *f)
 {
-    int err = trace_open(&f->trace, f->loop, f->options->trace_path, f->report.stats.start_ns);
+    const char *path = f->options->trace_path;
+    int err = trace_open(&f->trace, f->loop, path, f->options->page_path, f->report.stats.start_ns, &path);
 
     if (err < 0) {
-        log_error("%s: the trace cannot be written: %s", f->options->trace_path, err_text(err));
+        log_error("%s: the %s cannot be written: %s", path, path == f->options->trace_path ? "trace" : "report", err_text(err));
         return err;
     }
     trace_lane(f->trace, &f->intake.lane, "reading");
@@ -318,7 +319,7 @@ int farm_start(struct farm *f)
 
     outlet_init(&f->outlet, f->loop, &setup, farm_on_outlet, f);
     farm_open_cache(f);
-    if (o->trace_path && !f->pass->second && open_trace(f) < 0)
+    if ((o->trace_path || o->page_path) && !f->pass->second && open_trace(f) < 0)
         return -EIO;
     intake_open(&f->intake);
     for (size_t i = 0; i < f->crew.roster.count && !f->crew.borrowed && !err; i++)
@@ -332,7 +333,7 @@ void farm_clear(struct farm *f)
         int err = trace_close(&f->trace);
 
         if (err < 0)
-            log_warn("%s: the trace is not whole: %s", f->options->trace_path, err_text(err));
+            log_warn("%s: the trace is not whole: %s", f->options->trace_path ? f->options->trace_path : f->options->page_path, err_text(err));
     }
     if (f->crew.borrowed)
         farm_give_back(f);

@@ -29,6 +29,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     }
     renderer->peer = peer;
     renderer->failed_starts = 0;
+    trace_started(f->trace, renderer->slot, renderer->heard_ns, clock_now_ns(), renderer->spawn_ns);
     roster_set_state(renderer, RENDERER_READY);
     if (renderer->dismissed)
         crew_dismiss(&f->crew, renderer);
@@ -47,7 +48,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
-    size_t packets = (*chunk)->packet_count;
+    size_t packets = (*chunk)->packet_count, bytes = (*chunk)->size_bytes;
     struct stage *stage;
 
     if (!renderer || f->state != FARM_RUNNING || renderer->stage >= f->stage_count || renderer->condemned)
@@ -65,6 +66,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     assembler_put(stage->assembler, segment, chunk);
     renderer->owed++;
     renderer->received += packets;
+    renderer->received_bytes += bytes;
     if (stage == farm_last_stage(f)) {
         f->report.frames_done += packets;
         f->report.stats.renderers[renderer->slot].frames += packets;
@@ -82,6 +84,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     if (!renderer || renderer->condemned || !renderer->probing || f->state != FARM_PROBING || probed->attempt != f->probe_attempt)
         return;
     watch_on_probe(&f->watch, clock_now_ns() - renderer->since_ns);
+    trace_probed(f->trace, renderer->slot, renderer->since_ns, clock_now_ns());
     roster_set_state(renderer, RENDERER_READY);
     if (probed->need_more && !f->intake.head_is_all && f->intake.head_bytes < INTAKE_HEAD_MAX_BYTES) {
         f->state = FARM_OPENING;
@@ -140,6 +143,27 @@ static const char *nonsense_in(const struct farm *f, const struct stage *stage, 
     return NULL;
 }
 
+static void trace_done(struct farm *f, const struct renderer *renderer, const struct stage *stage, uint64_t busy_ns, uint64_t bytes,
+                       const Wire__Done *done)
+{
+    const struct shelf_segment *segment = shelf_find(&stage->shelf, done->segment);
+    struct trace_task task = {.slot = renderer->slot,
+                              .stage = renderer->stage,
+                              .segment = done->segment,
+                              .attempt = done->attempt,
+                              .from_ns = clock_now_ns() - busy_ns,
+                              .to_ns = clock_now_ns(),
+                              .received_bytes = segment ? segment->chunks.size_bytes : 0,
+                              .bytes = bytes,
+                              .done = done};
+    double to_s;
+
+    if (!f->trace)
+        return;
+    farm_segment_span(f, stage, done->segment, &task.video_s, &to_s);
+    trace_task(f->trace, &task);
+}
+
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 {
     struct farm *f = data;
@@ -147,7 +171,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     const Wire__CodecParameters *output;
     struct stage *stage;
     const char *nonsense;
-    uint64_t busy_ns;
+    uint64_t busy_ns, bytes;
 
     if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->segment != done->segment ||
         renderer->attempt != done->attempt)
@@ -164,6 +188,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         send_away(f, renderer, nonsense);
         return;
     }
+    bytes = renderer->received_bytes;
     roster_set_state(renderer, RENDERER_READY);
     if (!stage || !scheduler_on_done(stage->scheduler, done->segment, done->attempt, renderer->slot)) {
         farm_pump(f);
@@ -181,7 +206,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len);
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
-    trace_task(f->trace, renderer->slot, renderer->stage, done->segment, done->attempt, clock_now_ns() - busy_ns, clock_now_ns(), done);
+    trace_done(f, renderer, stage, busy_ns, bytes, done);
     if (stage == farm_last_stage(f))
         trace_finished(f->trace, done->segment, clock_now_ns());
     farm_keep_done(f, stage, done);

@@ -9,7 +9,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { SHELF_BYTES = 20 << 20 }; // input packets read ahead
+enum {
+    SHELF_BYTES = 20 << 20, // input packets in memory, with those that renderers have and that are kept for another
+    AHEAD_BYTES = 8 << 20,  // ... but what many renderers have is more than that, and they need the next all the same
+};
 
 static bool intake_failed(struct farm *f)
 {
@@ -92,10 +95,27 @@ static void explain_run(struct farm *f)
     *run = (struct source_run){0};
 }
 
+static void trace_intake(struct farm *f)
+{
+    const struct source_run *run = &f->intake.run;
+    unsigned keyframes = 0;
+
+    for (size_t i = 0; run->chunk && i < run->chunk->packet_count; i++)
+        keyframes += (run->chunk->packets[i]->flags & AV_PKT_FLAG_KEY) != 0;
+    if (f->state != FARM_RUNNING)
+        trace_call(f->trace, &f->intake.lane, "opens the input", "%s", "");
+    else if (run->chunk)
+        trace_call(f->trace, &f->intake.lane, "reads",
+                   "\"segment\":%u,\"packets\":%zu,\"frames\":%" PRIu64 ",\"keyframes\":%u,\"bytes\":%zu,\"last\":%s", run->segment,
+                   run->chunk->packet_count, run->frames_hint, keyframes, run->chunk->size_bytes, run->chunk->last ? "true" : "false");
+}
+
 void farm_on_intake(void *data)
 {
     struct farm *f = data;
 
+    if (f->trace)
+        trace_intake(f);
     if (!intake_failed(f) && f->state == FARM_RUNNING)
         shelve_run(f);
     else if (f->state == FARM_EXPLAINING)
@@ -109,7 +129,9 @@ void farm_read_ahead(struct farm *f)
     size_t waiting = scheduler_waiting(stage->scheduler);
     uint32_t ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
 
-    if (f->input_ended || intake_busy(&f->intake) || stage->shelf.size_bytes > SHELF_BYTES)
+    if (f->input_ended || intake_busy(&f->intake))
+        return;
+    if (stage->shelf.size_bytes > SHELF_BYTES && stage->shelf.size_bytes - stage->shelf.kept_bytes > AHEAD_BYTES)
         return;
     // The last segment is still being read, so it does not count as waiting.
     if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)
@@ -117,10 +139,26 @@ void farm_read_ahead(struct farm *f)
     intake_read(&f->intake);
 }
 
+static void trace_outlet(struct farm *f)
+{
+    const struct outlet *out = &f->outlet;
+
+    if (out->written_bytes > 0)
+        trace_call(f->trace, &out->lane, "writes", "\"segment\":%u,\"bytes\":%zu", out->segment, out->written_bytes);
+    else
+        trace_call(f->trace, &out->lane,
+                   out->state == OUTLET_OPEN      ? "opens the output"
+                   : out->state == OUTLET_STARTED ? "writes the header"
+                                                  : "writes the trailer",
+                   "%s", "");
+}
+
 void farm_on_outlet(void *data)
 {
     struct farm *f = data;
 
+    if (f->trace)
+        trace_outlet(f);
     if (f->outlet.err < 0)
         farm_fail(f, f->outlet.state == OUTLET_CLOSED ? farm_status_of(f->outlet.err) : 1, "%s",
                   f->outlet.why ? f->outlet.why : err_text(f->outlet.err));

@@ -61,6 +61,8 @@ static void limit(struct farm *f, unsigned most, const char *why)
 
 void farm_limit_by_memory(struct farm *f, uint64_t peak_bytes)
 {
+    // What the coordinator keeps for each of them, to give it to another.
+    uint64_t kept_bytes = f->stage_count > 0 && f->local_workers > 0 ? farm_first_stage(f)->shelf.kept_bytes / (size_t)f->local_workers : 0;
     char why[160];
 
     if (peak_bytes <= f->peak_bytes)
@@ -68,7 +70,7 @@ void farm_limit_by_memory(struct farm *f, uint64_t peak_bytes)
     f->peak_bytes = peak_bytes;
     snprintf(why, sizeof(why), "a renderer takes %" PRIu64 " MB, and there are %" PRIu64 " MB for all (see --memory)", peak_bytes >> 20,
              f->options->memory_bytes >> 20);
-    limit(f, memory_fits(f->options->memory_bytes, COORDINATOR_BYTES, peak_bytes, (unsigned)f->local_workers), why);
+    limit(f, memory_fits(f->options->memory_bytes, COORDINATOR_BYTES, peak_bytes + kept_bytes, (unsigned)f->local_workers), why);
 }
 
 // ---- Segments ----
@@ -245,7 +247,12 @@ void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, cons
     if (was->state != RENDERER_BUSY)
         return;
     if (!was->probing)
-        trace_task(f->trace, was->slot, was->stage, was->segment, was->attempt, was->since_ns, clock_now_ns(), NULL);
+        trace_task(f->trace, &(struct trace_task){.slot = was->slot,
+                                                  .stage = was->stage,
+                                                  .segment = was->segment,
+                                                  .attempt = was->attempt,
+                                                  .from_ns = was->since_ns,
+                                                  .to_ns = clock_now_ns()});
     if (was->probing) {
         if (f->probe_attempt >= SCHEDULER_MAX_FAULTS)
             farm_fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);

@@ -4,6 +4,7 @@
 #include "common/cores.h"
 #include "hops.h"
 
+#include "common/clock.h"
 #include "common/frames.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -126,6 +127,28 @@ int farm_make_plan(struct farm *f)
     return staff_stages(f);
 }
 
+static void trace_plan(struct farm *f)
+{
+    const Wire__Rational *rate = f->probed->probed->output_frame_rate;
+    struct trace_job job = {
+        .input = f->options->input,
+        .output = f->options->output,
+        .encoder = f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
+        .workers = f->options->workers,
+        .threads = f->options->threads,
+        .duration_s = f->intake.facts.duration_s,
+        .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
+        .keyframe_gap_s = f->intake.facts.keyframe_gap_s,
+        .wished_segment_s = f->options->segment_s,
+        .frame_bytes = slot_bytes(f),
+        .cuttable = f->intake.facts.cuttable,
+        .loop_cpu_ns = clock_thread_cpu_ns(),
+        .plan = &f->plan,
+    };
+
+    trace_job(f->trace, clock_now_ns(), &job);
+}
+
 static void name_tracks(struct farm *f)
 {
     for (size_t i = 0; i < f->crew.roster.count && f->trace; i++) {
@@ -157,5 +180,6 @@ void farm_say_plan(struct farm *f)
              f->plan.stages[f->stage_count - 1].parallel ? "in segments" : "in one segment");
     f->report.stats.serial_reason = f->plan.reason;
     name_tracks(f);
+    trace_plan(f);
     free(text);
 }

@@ -2,6 +2,7 @@
 #include "farm_state.h"
 #include "signals.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -94,6 +95,8 @@ static void init_handles(struct farm *f)
 // What a pass that went well leaves to say.
 static void tell_end(struct farm *f)
 {
+    char *outcome;
+
     if (f->options->explain || f->pass->second)
         return;
     f->report.stats.retries = f->pass->retries;
@@ -112,7 +115,9 @@ static void tell_end(struct farm *f)
     }
     f->report.stats.codec = f->job.encoder;
     farm_tell_remote(f);
-    report_finish(&f->report, f->options, &f->intake.facts);
+    outcome = report_finish(&f->report, f->options, &f->intake.facts);
+    trace_end(f->trace, f->report.stats.end_ns, outcome, f->report.stats.frames, clock_thread_cpu_ns(), f->crew.traffic.received_messages);
+    free(outcome);
     if (f->plan.stages[0].parallel && source_cut_note(f->intake.source))
         log_info("%s", source_cut_note(f->intake.source));
 }

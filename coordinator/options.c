@@ -37,6 +37,7 @@ enum {
     LONG_PROGRESS,
     LONG_STATS,
     LONG_TRACE,
+    LONG_REPORT,
     LONG_VERIFY,
     LONG_ON_POISON,
     LONG_MEMORY,
@@ -113,6 +114,7 @@ static const struct option long_options[] = {
     {"progress", required_argument, NULL, LONG_PROGRESS},
     {"stats", required_argument, NULL, LONG_STATS},
     {"trace", required_argument, NULL, LONG_TRACE},
+    {"report", required_argument, NULL, LONG_REPORT},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -224,7 +226,10 @@ static void print_help(int cores)
            "      --progress=MODE        auto, bar, json (one object a line on standard output)\n"
            "                             or off (default: auto)\n"
            "      --stats=FILE           write figures of the run to FILE, as JSON\n"
-           "      --trace=FILE           write what was done when to FILE, for Perfetto or chrome://tracing\n"
+           "      --trace=FILE           write what was done when to FILE, for Perfetto,\n"
+           "                             chrome://tracing or renderfarm-simulate\n"
+           "      --report=FILE.html     the same as a page to look at: timeline, utilisation, the\n"
+           "                             slowest segments, and what limited the run\n"
            "  -v, --verbose              say more; twice: say it for every segment\n"
            "  -q, --quiet                say nothing but errors\n"
            "  -h, --help                 this text\n"
@@ -660,6 +665,9 @@ static enum options_outcome take_option(struct options *o, int option, const cha
     case LONG_TRACE:
         replace(&o->trace_path, optarg);
         break;
+    case LONG_REPORT:
+        replace(&o->page_path, optarg);
+        break;
     case 'v':
         o->verbosity = o->verbosity <= 0 ? 1 : 2;
         break;
@@ -770,6 +778,10 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("--cache and --no-cache exclude each other");
         else if (o->trace_path && !o->batch_list && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
             outcome = usage_error("--trace must not be the input or the output");
+        else if (o->page_path && !o->batch_list && (strcmp(o->page_path, argv[optind]) == 0 || strcmp(o->page_path, argv[optind + 1]) == 0))
+            outcome = usage_error("--report must not be the input or the output");
+        else if (o->page_path && o->trace_path && strcmp(o->page_path, o->trace_path) == 0)
+            outcome = usage_error("--report and --trace must not be the same file");
         else if (o->png_options && !o->batch_list && !sequence_is_output(argv[optind + 1]))
             outcome = usage_error("--png-level and --png-filter are for numbered pictures, such as frames/%%06d.png");
         else
@@ -810,6 +822,7 @@ void options_clear(struct options *o)
     free(o->pixel_format);
     free(o->stats_path);
     free(o->trace_path);
+    free(o->page_path);
     free(o->cache_path);
     free(o->listen);
     free(o->key_path);

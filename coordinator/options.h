@@ -34,6 +34,7 @@ struct options {
     char *cache_path;      // --cache; NULL: a folder of the job's own, beside the output
     uint64_t cache_limit;  // --cache-limit, bytes; 0: none
     char *trace_path;      // NULL: none
+    char *page_path;       // --report; NULL: none
     bool no_cache;
     char **vouched; // --parallel-safe: names of filters
     size_t vouched_count;

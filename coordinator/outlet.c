@@ -69,6 +69,7 @@ static void on_written(void *data)
 {
     struct outlet *out = data;
 
+    out->written_bytes = out->queued_bytes;
     out->queued_bytes = 0;
     out->on_change(out->data);
 }
@@ -111,6 +112,7 @@ void outlet_write(struct outlet *out, uint32_t segment, struct chunk **chunk)
 
 void outlet_finish(struct outlet *out)
 {
+    out->written_bytes = 0;
     lane_run(&out->lane, finish_in_lane, on_finish, out);
 }
 

@@ -27,7 +27,8 @@ struct outlet {
 
     // Loop thread only.
     enum outlet_state state;
-    size_t queued_bytes; // of the chunk that is being written
+    size_t queued_bytes;  // of the chunk that is being written
+    size_t written_bytes; // in the call that has ended last
 };
 
 void outlet_init(struct outlet *outlet, uv_loop_t *loop, const struct sink_setup *setup, void (*on_change)(void *data), void *data);

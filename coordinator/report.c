@@ -143,10 +143,11 @@ void report_show(struct report *r, const struct source_facts *facts, uint64_t se
     progress_show(r->progress, &state, clock_now_ns());
 }
 
-void report_finish(struct report *r, const struct options *options, const struct source_facts *facts)
+char *report_finish(struct report *r, const struct options *options, const struct source_facts *facts)
 {
     struct stats *s = &r->stats;
     struct progress_facts state = {0};
+    char *outcome;
 
     s->end_ns = clock_now_ns();
     s->video_s = facts->duration_s;
@@ -166,14 +167,16 @@ void report_finish(struct report *r, const struct options *options, const struct
                  r->first_decode_error);
     if (s->segments_found > 0)
         log_info("%" PRIu64 " of the segments were there already", s->segments_found);
-    log_info("%s: %" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", s->output, s->frames, s->segments,
-             (double)(s->end_ns - s->start_ns) / 1e9, 100 * stats_efficiency(s));
+    outcome = mem_format("%" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", s->frames, s->segments,
+                         (double)(s->end_ns - s->start_ns) / 1e9, 100 * stats_efficiency(s));
+    log_info("%s: %s", s->output, outcome);
     if (options->stats_path) {
         int err = stats_write(s, options->stats_path);
 
         if (err < 0)
             log_warn("%s: statistics cannot be written: %s", options->stats_path, err_text(err));
     }
+    return outcome;
 }
 
 void report_clear(struct report *r)

@@ -36,7 +36,8 @@ void report_show(struct report *report, const struct source_facts *facts, uint64
 void report_facts(const struct report *report, const struct source_facts *facts, uint64_t frames_total, struct progress_facts *state);
 // After a job that went well.
 uint64_t report_busy_ns(const struct report *report); // of all renderers
-void report_finish(struct report *report, const struct options *options, const struct source_facts *facts);
+// Returns what the closing line says, "720 frames in 5 segments, 3.21 s, efficiency 91 %"; free().
+char *report_finish(struct report *report, const struct options *options, const struct source_facts *facts);
 void report_clear(struct report *report);
 
 #endif

@@ -52,7 +52,7 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
     if (state != RENDERER_BUSY) {
         renderer->probing = renderer->all_sent = false;
         renderer->credit = renderer->owed = 0;
-        renderer->received = 0;
+        renderer->received = renderer->received_bytes = 0;
         renderer->faults = 0;
         renderer->cursor = NULL;
     }

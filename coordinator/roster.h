@@ -20,6 +20,7 @@ struct renderer {
     bool condemned;            // ended by us, because it hung or broke the rules
     bool dismissed;            // told to leave, and not to be replaced
     uint64_t start_at_ns;      // while gone: when its replacement is due
+    uint64_t spawn_ns;         // that its start took this process
     uint32_t losses;           // in this slot since the last one that got something done
     // While a remote one is there.
     char host[72];
@@ -29,9 +30,10 @@ struct renderer {
     // While busy.
     bool probing;
     uint32_t segment, attempt;
-    uint32_t faults;      // of the segment's earlier attempts
-    uint32_t credit;      // chunks that it can still be sent
-    uint64_t received;    // packets or frames that it sent
+    uint32_t faults;   // of the segment's earlier attempts
+    uint32_t credit;   // chunks that it can still be sent
+    uint64_t received; // packets or frames that it sent, and
+    uint64_t received_bytes;
     uint32_t owed;        // chunks that it sent and was not given new credit for
     struct chunk *cursor; // the next chunk to send, NULL when all that is here was sent
     bool all_sent;

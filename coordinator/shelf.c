@@ -30,14 +30,21 @@ struct shelf_segment *shelf_find(const struct shelf *shelf, uint32_t number)
 void shelf_put(struct shelf *shelf, struct shelf_segment *segment, struct chunk **chunk)
 {
     shelf->size_bytes += (*chunk)->size_bytes;
+    if (segment->dealt && segment->repeatable)
+        shelf->kept_bytes += (*chunk)->size_bytes;
     segment->complete = (*chunk)->last;
     chunk_list_put(&segment->chunks, chunk);
 }
 
 void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct chunk *until)
 {
+    if (!segment->dealt && segment->repeatable)
+        shelf->kept_bytes += segment->chunks.size_bytes;
+    segment->dealt = true;
     if (segment->repeatable && segment->chunks.size_bytes <= SHELF_KEEP_BYTES)
         return;
+    if (segment->repeatable)
+        shelf->kept_bytes -= segment->chunks.size_bytes;
     segment->repeatable = false;
     while (segment->chunks.first && segment->chunks.first != until) {
         struct chunk *chunk = chunk_list_take(&segment->chunks);
@@ -47,8 +54,16 @@ void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct
     }
 }
 
+void shelf_lost(struct shelf *shelf, struct shelf_segment *segment)
+{
+    if (segment->dealt && segment->repeatable)
+        shelf->kept_bytes -= segment->chunks.size_bytes;
+    segment->dealt = false;
+}
+
 void shelf_drop(struct shelf *shelf, struct shelf_segment *segment)
 {
+    shelf_lost(shelf, segment);
     shelf->size_bytes -= segment->chunks.size_bytes;
     chunk_list_clear(&segment->chunks);
 }

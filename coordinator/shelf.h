@@ -25,6 +25,7 @@ struct shelf_segment {
     bool asked;             // and has asked the cache
     bool settled;           // it has not: what still comes of it is let go
     bool repeatable;        // nothing was let go
+    bool dealt;             // a renderer has it, or a part of it
     uint64_t read_ns;       // when it was begun to be read; 0: unknown
     int64_t first_pts;      // of the stage's own frames; INT64_MIN where it is told by keep_from
     int64_t last_pts;       // input time base
@@ -32,7 +33,8 @@ struct shelf_segment {
 
 struct shelf {
     struct shelf_segment *first, *last;
-    size_t size_bytes;
+    size_t size_bytes; // of all chunks
+    size_t kept_bytes; // of those, of segments that renderers have, and that are kept whole to be sent again
 };
 
 struct shelf_segment *shelf_add(struct shelf *shelf, uint32_t number); // numbers rise
@@ -40,6 +42,8 @@ struct shelf_segment *shelf_find(const struct shelf *shelf, uint32_t number);
 void shelf_put(struct shelf *shelf, struct shelf_segment *segment, struct chunk **chunk);
 // All chunks before `until` (NULL: all) have been sent to the renderer. Lets them go if the segment has grown too large to keep.
 void shelf_sent(struct shelf *shelf, struct shelf_segment *segment, const struct chunk *until);
+// The renderer is lost: it waits again.
+void shelf_lost(struct shelf *shelf, struct shelf_segment *segment);
 // Lets go of all chunks; the segment stays.
 void shelf_drop(struct shelf *shelf, struct shelf_segment *segment);
 void shelf_remove(struct shelf *shelf, uint32_t number);

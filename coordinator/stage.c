@@ -125,6 +125,10 @@ void stage_on_done(struct stage *s, uint32_t number)
 
 void stage_on_lost(struct stage *s, uint32_t number, uint32_t renderer)
 {
+    struct shelf_segment *segment = shelf_find(&s->shelf, number);
+
+    if (segment)
+        shelf_lost(&s->shelf, segment);
     assembler_restart(s->assembler, number);
     if (s->job.gives_frames)
         arena_reclaim(s->arena, renderer);

@@ -1,11 +1,16 @@
 #include "trace.h"
 
+#include "page.h"
+
 #include "common/mem.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     LOOP_TRACK = 1,
@@ -30,10 +35,16 @@ struct trace {
         struct trace *trace;
         unsigned track;
         const char *name;
+        const struct lane *lane;
+        // The last call, until it is known what it was.
+        bool waits;
+        uint64_t from_ns, to_ns;
+        const char *what;
+        char arguments[160];
     } lane_tracks[MOST_LANES];
 
     // In the lane's hands while it is busy.
-    FILE *file;
+    FILE *files[2]; // the events, the page; NULL: none
     char *writing;
     size_t writing_length;
     int err;
@@ -53,13 +64,20 @@ static void put(struct trace *t, const char *text, size_t length)
     t->length += length;
 }
 
+static void write_to_files(struct trace *t, const char *text, size_t length)
+{
+    for (size_t i = 0; i < 2; i++) {
+        errno = 0;
+        if (t->files[i] && !t->err && (fwrite(text, 1, length, t->files[i]) != length || fflush(t->files[i]) != 0))
+            t->err = errno ? -errno : -EIO;
+    }
+}
+
 static void write_in_lane(void *data)
 {
     struct trace *t = data;
 
-    errno = 0;
-    if (!t->err && (fwrite(t->writing, 1, t->writing_length, t->file) != t->writing_length || fflush(t->file) != 0))
-        t->err = errno ? -errno : -EIO;
+    write_to_files(t, t->writing, t->writing_length);
 }
 
 static void on_written(void *data)
@@ -92,7 +110,9 @@ static void escape(char *out, size_t size, const char *text)
     size_t length = 0;
 
     for (; *text && length + 7 < size; text++) {
-        if (*text == '"' || *text == '\\')
+        if (*text == '<') // an end of the page's script, say
+            length += (size_t)snprintf(out + length, size - length, "\\u003c");
+        else if (*text == '"' || *text == '\\')
             length += (size_t)snprintf(out + length, size - length, "\\%c", *text);
         else if ((unsigned char)*text < 0x20)
             length += (size_t)snprintf(out + length, size - length, "\\u%04x", (unsigned)*text);
@@ -134,18 +154,43 @@ static void name_track(struct trace *t, unsigned track, const char *name)
                          track, escaped, track, track));
 }
 
-int trace_open(struct trace **result, uv_loop_t *loop, const char *path, uint64_t start_ns)
+int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, const char **which)
 {
     static const char head[] = "[{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"renderfarm\"}}";
-    FILE *file = fopen(path, "we");
-    struct trace *t;
+    const char *const paths[2] = {path, page_path};
+    struct trace *t = mem_zalloc(sizeof(*t));
+    int err = 0;
 
-    if (!file)
-        return -errno;
-    t = mem_zalloc(sizeof(*t));
+    for (size_t i = 0; i < 2 && !err; i++) {
+        if (!paths[i])
+            continue;
+        t->files[i] = fopen(paths[i], "we");
+        if (!t->files[i]) {
+            err = -errno;
+            *which = paths[i];
+        }
+    }
+    if (err < 0) {
+        for (size_t i = 0; i < 2; i++) {
+            struct stat facts;
+
+            if (!t->files[i])
+                continue;
+            if (fstat(fileno(t->files[i]), &facts) == 0 && S_ISREG(facts.st_mode)) // and no device
+                unlink(paths[i]);
+            fclose(t->files[i]);
+        }
+        free(t);
+        return err;
+    }
     t->start_ns = start_ns;
-    t->file = file;
     lane_init(&t->lane, loop);
+    if (t->files[1]) {
+        size_t length;
+        const char *text = page_head(&length);
+
+        fwrite(text, 1, length, t->files[1]); // what goes wrong shows in ferror at the end
+    }
     put(t, head, sizeof(head) - 1);
     name_track(t, LOOP_TRACK, "coordinator: loop");
     *result = t;
@@ -158,11 +203,41 @@ void trace_turn(struct trace *t, uint64_t from_ns, uint64_t to_ns)
         slice(t, "turn", LOOP_TRACK, from_ns, to_ns, "");
 }
 
+static void put_call(struct traced_lane *lane)
+{
+    if (lane->waits)
+        slice(lane->trace, lane->what ? lane->what : lane->name, lane->track, lane->from_ns, lane->to_ns, lane->arguments);
+    lane->waits = false;
+}
+
 static void on_lane_call(void *data, uint64_t from_ns, uint64_t to_ns)
 {
     struct traced_lane *lane = data;
 
-    slice(lane->trace, lane->name, lane->track, from_ns, to_ns, "");
+    put_call(lane);
+    lane->waits = true;
+    lane->from_ns = from_ns;
+    lane->to_ns = to_ns;
+    lane->what = NULL;
+    lane->arguments[0] = '\0';
+}
+
+void trace_call(struct trace *t, const struct lane *lane, const char *what, const char *arguments, ...)
+{
+    va_list args;
+
+    for (unsigned i = 0; t && i < t->lanes; i++) {
+        struct traced_lane *traced = &t->lane_tracks[i];
+
+        if (traced->lane != lane || !traced->waits)
+            continue;
+        traced->what = what;
+        va_start(args, arguments);
+        if (vsnprintf(traced->arguments, sizeof(traced->arguments), arguments, args) >= (int)sizeof(traced->arguments))
+            traced->arguments[0] = '\0';
+        va_end(args);
+        put_call(traced);
+    }
 }
 
 void trace_lane(struct trace *t, struct lane *lane, const char *name)
@@ -173,7 +248,7 @@ void trace_lane(struct trace *t, struct lane *lane, const char *name)
     if (!t || t->lanes == MOST_LANES)
         return;
     track = &t->lane_tracks[t->lanes];
-    *track = (struct traced_lane){t, FIRST_LANE_TRACK + t->lanes++, name};
+    *track = (struct traced_lane){.trace = t, .track = FIRST_LANE_TRACK + t->lanes++, .name = name, .lane = lane};
     snprintf(text, sizeof(text), "coordinator: %s", name);
     name_track(t, track->track, text);
     lane_watch(lane, on_lane_call, track);
@@ -207,25 +282,115 @@ static void parts(struct trace *t, unsigned track, uint64_t from_ns, uint64_t to
     }
 }
 
-void trace_task(struct trace *t, uint32_t slot, uint32_t stage, uint32_t segment, uint32_t attempt, uint64_t from_ns, uint64_t to_ns,
-                const Wire__Done *done)
+void trace_started(struct trace *t, uint32_t slot, uint64_t from_ns, uint64_t to_ns, uint64_t spawn_ns)
 {
-    char name[64], arguments[300];
+    char arguments[80];
 
     if (!t)
         return;
-    snprintf(name, sizeof(name), "segment %u%s", segment, done ? "" : " (lost)");
+    snprintf(arguments, sizeof(arguments), "\"spawn_ms\":%.3f", (double)spawn_ns / 1e6);
+    slice(t, "starts", FIRST_RENDERER_TRACK + slot, from_ns, to_ns, arguments);
+}
+
+void trace_probed(struct trace *t, uint32_t slot, uint64_t from_ns, uint64_t to_ns)
+{
+    if (t)
+        slice(t, "looks at the first frames", FIRST_RENDERER_TRACK + slot, from_ns, to_ns, "");
+}
+
+void trace_task(struct trace *t, const struct trace_task *task)
+{
+    const Wire__Done *done = task->done;
+    char name[64], arguments[500];
+    int length;
+
+    if (!t)
+        return;
+    snprintf(name, sizeof(name), "segment %u%s", task->segment, done ? "" : " (lost)");
+    length = snprintf(arguments, sizeof(arguments), "\"stage\":%u,\"segment\":%u,\"attempt\":%u,\"video_s\":%.3f,", task->stage + 1, task->segment,
+                      task->attempt, task->video_s);
     if (done)
-        snprintf(
-            arguments, sizeof(arguments),
-            "\"stage\":%u,\"segment\":%u,\"attempt\":%u,\"frames\":%llu,\"packets\":%llu,\"decode_ms\":%.3f,\"filter_ms\":%.3f,\"encode_ms\":%.3f",
-            stage + 1, segment, attempt, (unsigned long long)done->frames_encoded, (unsigned long long)done->packets,
-            (double)done->decode_cpu_ns / 1e6, (double)done->filter_cpu_ns / 1e6, (double)done->encode_cpu_ns / 1e6);
+        snprintf(arguments + length, sizeof(arguments) - (size_t)length,
+                 "\"frames\":%llu,\"packets\":%llu,\"input_bytes\":%llu,\"bytes\":%llu,\"decode_ms\":%.3f,\"filter_ms\":%.3f,\"encode_ms\":%.3f,"
+                 "\"cpu_ms\":%.3f,\"memory\":%llu",
+                 (unsigned long long)done->frames_encoded, (unsigned long long)done->packets, (unsigned long long)task->received_bytes,
+                 (unsigned long long)task->bytes, (double)done->decode_cpu_ns / 1e6, (double)done->filter_cpu_ns / 1e6,
+                 (double)done->encode_cpu_ns / 1e6, (double)done->process_cpu_ns / 1e6, (unsigned long long)done->peak_memory_bytes);
     else
-        snprintf(arguments, sizeof(arguments), "\"stage\":%u,\"segment\":%u,\"attempt\":%u,\"lost\":true", stage + 1, segment, attempt);
-    slice(t, name, FIRST_RENDERER_TRACK + slot, from_ns, to_ns, arguments);
+        snprintf(arguments + length, sizeof(arguments) - (size_t)length, "\"lost\":true");
+    slice(t, name, FIRST_RENDERER_TRACK + task->slot, task->from_ns, task->to_ns, arguments);
     if (done)
-        parts(t, FIRST_RENDERER_TRACK + slot, from_ns, to_ns, done);
+        parts(t, FIRST_RENDERER_TRACK + task->slot, task->from_ns, task->to_ns, done);
+}
+
+// ---- The job as a whole ----
+
+// A point in time.
+static void instant(struct trace *t, const char *name, uint64_t now_ns)
+{
+    char text[160];
+
+    put(t, text,
+        (size_t)snprintf(text, sizeof(text), ",\n{\"ph\":\"i\",\"s\":\"g\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"name\":\"%s\",\"args\":", LOOP_TRACK,
+                         us(t, now_ns), name));
+}
+
+static void put_text(struct trace *t, const char *before, const char *text)
+{
+    char escaped[1000], member[1100];
+
+    escape(escaped, sizeof(escaped), text ? text : "");
+    put(t, member, (size_t)snprintf(member, sizeof(member), "%s\"%s\"", before, escaped));
+}
+
+void trace_job(struct trace *t, uint64_t now_ns, const struct trace_job *job)
+{
+    char text[500];
+
+    if (!t)
+        return;
+    instant(t, "plan", now_ns);
+    put_text(t, "{\"version\":", RENDERFARM_VERSION);
+    put_text(t, ",\"input\":", job->input);
+    put_text(t, ",\"output\":", job->output);
+    put_text(t, ",\"encoder\":", job->encoder);
+    put_text(t, ",\"filters\":", job->plan->chain);
+    put_text(t, ",\"reason\":", job->plan->reason);
+    put(t, text,
+        (size_t)snprintf(text, sizeof(text),
+                         ",\"workers\":%d,\"threads\":%d,\"duration_s\":%.6f,\"frame_rate\":%.6f,\"keyframe_gap_s\":%.6f,\"wished_segment_s\":%.6f,"
+                         "\"segment_s\":%.6f,\"frame_bytes\":%zu,\"cuttable\":%s,\"loop_cpu_ms\":%.3f,\"stages\":[",
+                         job->workers, job->threads, job->duration_s, job->frame_rate, job->keyframe_gap_s, job->wished_segment_s,
+                         job->plan->segment_s, job->frame_bytes, job->cuttable ? "true" : "false", (double)job->loop_cpu_ns / 1e6));
+    for (size_t i = 0; i < job->plan->stage_count; i++) {
+        const struct plan_stage *stage = &job->plan->stages[i];
+        char *names = plan_filter_names(job->plan, stage);
+
+        put_text(t, i > 0 ? ",{\"filters\":" : "{\"filters\":", names);
+        put_text(t, ",\"why\":", stage->why);
+        put(t, text,
+            (size_t)snprintf(text, sizeof(text),
+                             ",\"decode\":%s,\"encode\":%s,\"parallel\":%s,\"before\":%u,\"after\":%u,\"run_frames\":%u,\"frames\":%llu}",
+                             stage->decode ? "true" : "false", stage->encode ? "true" : "false", stage->parallel ? "true" : "false", stage->before,
+                             stage->after, stage->run_frames, (unsigned long long)stage->frames));
+        free(names);
+    }
+    put(t, "]}}", 3);
+}
+
+void trace_end(struct trace *t, uint64_t now_ns, const char *outcome, uint64_t frames, uint64_t loop_cpu_ns, uint64_t received_messages)
+{
+    char text[200];
+
+    if (!t)
+        return;
+    for (unsigned i = 0; i < t->lanes; i++)
+        put_call(&t->lane_tracks[i]);
+    instant(t, "end", now_ns);
+    put_text(t, "{\"outcome\":", outcome);
+    put(t, text,
+        (size_t)snprintf(text, sizeof(text), ",\"frames\":%llu,\"loop_cpu_ms\":%.3f,\"received_messages\":%llu}}", (unsigned long long)frames,
+                         (double)loop_cpu_ns / 1e6, (unsigned long long)received_messages));
 }
 
 // Asynchronous events: many at a time, each on a line of its own.
@@ -300,11 +465,13 @@ int trace_close(struct trace **trace)
     if (!t)
         return 0;
     put(t, "\n]\n", 3);
+    write_to_files(t, t->text, t->length);
+    if (t->files[1])
+        fputs(page_tail(), t->files[1]);
     err = t->err;
-    if (!err && (fwrite(t->text, 1, t->length, t->file) != t->length))
-        err = -EIO;
-    if (fclose(t->file) != 0 && !err)
-        err = -errno;
+    for (size_t i = 0; i < 2; i++)
+        if (t->files[i] && (ferror(t->files[i]) | fclose(t->files[i])) != 0 && !err)
+            err = errno ? -errno : -EIO;
     if (!err && t->left_out > 0)
         err = -ENOBUFS;
     free(t->finished_ns);

@@ -7,6 +7,7 @@
 #define RENDERFARM_TRACE_H
 
 #include "lane.h"
+#include "plan.h"
 
 #include "common/protocol.pb-c.h"
 
@@ -14,16 +15,41 @@
 
 struct trace;
 
-// Opens the file, which is replaced; a negative errno. Blocks for a moment.
-int trace_open(struct trace **trace, uv_loop_t *loop, const char *path, uint64_t start_ns);
+// Opens the files, which are replaced; each may be NULL: the events, and a page that shows them (see page.h). A negative errno, and *which is the one
+// that cannot be written. Blocks for a moment.
+int trace_open(struct trace **trace, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, const char **which);
 
 // Times are those of clock_now_ns. name is a clause without quotes or newlines, or is escaped.
 void trace_turn(struct trace *trace, uint64_t from_ns, uint64_t to_ns);                    // of the loop; short ones are left out
 void trace_lane(struct trace *trace, struct lane *lane, const char *name);                 // from now on its calls are traced
 void trace_renderer(struct trace *trace, uint32_t slot, uint32_t stage, const char *what); // what its track is called
-// A task came to its end. done: what it spent its time on; NULL: it was lost.
-void trace_task(struct trace *trace, uint32_t slot, uint32_t stage, uint32_t segment, uint32_t attempt, uint64_t from_ns, uint64_t to_ns,
-                const Wire__Done *done);
+// What is to be done, in which stages; once. Everything is read at once, and nothing kept.
+struct trace_job {
+    const char *input, *output, *encoder;
+    int workers, threads;
+    double duration_s, frame_rate, keyframe_gap_s; // 0: unknown
+    double wished_segment_s;                       // by the user; 0: none
+    size_t frame_bytes;                            // of a slot between stages
+    bool cuttable;
+    uint64_t loop_cpu_ns; // of the loop's thread so far
+    const struct plan *plan;
+};
+void trace_job(struct trace *trace, uint64_t now_ns, const struct trace_job *job);
+// What the call of that lane was that has ended just now: in its callback. arguments: members of a JSON object.
+void trace_call(struct trace *trace, const struct lane *lane, const char *what, const char *arguments, ...) __attribute__((format(printf, 4, 5)));
+// A renderer is there, which was begun at from_ns; it cost the loop spawn_ns. It has looked at the first frames.
+void trace_started(struct trace *trace, uint32_t slot, uint64_t from_ns, uint64_t to_ns, uint64_t spawn_ns);
+void trace_probed(struct trace *trace, uint32_t slot, uint64_t from_ns, uint64_t to_ns);
+// A task came to its end, which was given received_bytes and gave bytes (payloads). done: what it spent its time on; NULL: it was lost.
+struct trace_task {
+    uint32_t slot, stage, segment, attempt;
+    uint64_t from_ns, to_ns, received_bytes, bytes;
+    double video_s; // where it begins
+    const Wire__Done *done;
+};
+void trace_task(struct trace *trace, const struct trace_task *task);
+// The job went well. loop_cpu_ns: of the loop's thread.
+void trace_end(struct trace *trace, uint64_t now_ns, const char *outcome, uint64_t frames, uint64_t loop_cpu_ns, uint64_t received_messages);
 // A segment that was read went to a renderer; one of the output's is finished, and is written.
 void trace_dealt(struct trace *trace, uint32_t segment, uint64_t read_ns, uint64_t now_ns);
 void trace_finished(struct trace *trace, uint32_t segment, uint64_t now_ns);

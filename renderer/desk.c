@@ -115,7 +115,7 @@ static Wire__Message *failure(const Wire__Task *task, int err, const char *why)
 static Wire__Message *work(struct render *render, const Wire__Task *task, const struct render_io *io)
 {
     Wire__Message *message;
-    uint64_t start_ns = clock_now_ns();
+    uint64_t start_ns = clock_now_ns(), start_cpu_ns = clock_process_cpu_ns();
     char *why = NULL;
     int err;
 
@@ -134,6 +134,8 @@ static Wire__Message *work(struct render *render, const Wire__Task *task, const 
         message->done->segment = task->segment;
         message->done->attempt = task->attempt;
         message->done->wall_ns = clock_now_ns() - start_ns;
+        message->done->has_process_cpu_ns = 1;
+        message->done->process_cpu_ns = clock_process_cpu_ns() - start_cpu_ns;
     }
     if (err < 0) {
         wire__message__free_unpacked(message, NULL);

@@ -156,7 +156,12 @@ static void trace_has_every_segment(void **state)
         segments = number(figures, "segments");
         assert_true((double)count_slices(events, "segment ", "encode_ms") >= segments);
         assert_true((double)count_slices(events, "waits for its turn", "segment") >= segments - 1); // none when it was written at once
-        assert_true(count_slices(events, "reading", NULL) > 0 && count_slices(events, "writing", NULL) > 0);
+        assert_true(count_slices(events, "reads", "bytes") > 0);
+        assert_true((double)count_slices(events, "writes", "bytes") >= segments);
+        assert_int_equal(count_slices(events, "opens the input", NULL), 1);
+        assert_int_equal(count_slices(events, "writes the trailer", NULL), 1);
+        assert_int_equal(count_slices(events, "plan", "stages"), 1);
+        assert_int_equal(count_slices(events, "end", "loop_cpu_ms"), 1);
         assert_true(count_slices(events, "thread_name", "name") >= 4);
         json_object_put(events);
         json_object_put(figures);

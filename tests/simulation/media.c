@@ -88,6 +88,14 @@ void media_shape(struct shape *s, uint64_t seed)
     world.fate = kept;
 }
 
+void media_plain_shape(struct shape *s, unsigned segments)
+{
+    *s = (struct shape){.frames = segments * PLAIN_FRAMES, .gop_count = segments, .packet_bytes = 200, .cuttable = true};
+    for (unsigned i = 0; i < segments; i++)
+        s->gop[i] = PLAIN_FRAMES;
+    expect(s);
+}
+
 // ---- coordinator/source.h ----
 
 struct source {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PTS_STEP = 512, MOST_FILTERS = 6, MOST_FRAMES = 2000 };
+enum { PTS_STEP = 512, MOST_FILTERS = 6, MOST_FRAMES = 2000, PLAIN_FRAMES = 6 };
 
 // Chances in a hundred thousand, each time that it could happen. All 0: nothing goes wrong.
 struct faults {
@@ -78,6 +78,7 @@ void world_violated(const char *format, ...) __attribute__((format(printf, 1, 2)
 
 // media.c: what frames are worth.
 void media_shape(struct shape *shape, uint64_t seed);
+void media_plain_shape(struct shape *shape, unsigned segments); // of PLAIN_FRAMES frames each, no filters
 uint64_t media_mix(uint64_t a, uint64_t b);
 uint64_t media_decoded(unsigned frame);
 unsigned media_packet_bytes(unsigned frame, bool encoded);

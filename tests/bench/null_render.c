@@ -1,0 +1,475 @@
+// How many segments a second the coordinator can deal and take back: its own code and ZeroMQ, real processes, and renderers that do nothing. Input
+// and output are made up (coordinator/source.h, sink.h and writer.h are here), so no codec and no file is in it.
+//
+// usage: null_render [--segments=N] [--workers=N] [--packets=N] [--bytes=N] [--json]
+#include "common/avx.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/packets.h"
+#include "common/protocol.h"
+#include "common/zsock.h"
+
+#include "coordinator/passes.h"
+#include "coordinator/scheduler.h"
+#include "coordinator/sink.h"
+#include "coordinator/source.h"
+#include "coordinator/writer.h"
+
+#include <libavutil/pixfmt.h>
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STEP = 512 }; // of a frame's time
+
+static struct {
+    uint32_t segments;
+    unsigned packets, bytes; // of a segment; of a packet
+    uint64_t written;
+    double first_s, last_s; // when the first segment was read, and the last was written
+} job = {.segments = 50000, .packets = 1, .bytes = 200};
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static AVPacket *packet_of(uint64_t number)
+{
+    AVPacket *packet = av_packet_alloc();
+
+    if (!packet || av_new_packet(packet, (int)job.bytes) < 0)
+        abort(); // small allocations succeed or the process ends, see mem.h
+    memset(packet->data, 0, job.bytes);
+    packet->pts = packet->dts = (int64_t)number * STEP;
+    packet->duration = STEP;
+    packet->flags = AV_PKT_FLAG_KEY;
+    return packet;
+}
+
+// ---- A renderer: answers, and sends back as many packets as it got ----
+
+static struct {
+    struct zsock *zsock;
+    uint32_t segment, attempt, next, credit;
+    uint64_t packets;
+    bool probing;
+    struct chunk_list out;
+} renderer;
+
+static void say(const Wire__Message *message)
+{
+    zmq_msg_t part;
+
+    protocol_pack(&part, message);
+    zsock_send(renderer.zsock, &part, 1);
+}
+
+static void answer_probe(void)
+{
+    Wire__Probed probed = WIRE__PROBED__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
+    AVCodecParameters *par = avcodec_parameters_alloc();
+
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = AV_CODEC_ID_H264;
+    par->format = AV_PIX_FMT_GRAY8;
+    par->width = par->height = 16;
+    probed.segment = renderer.segment;
+    probed.attempt = renderer.attempt;
+    packets_parameters_to_wire(&probed.output, par);
+    avcodec_parameters_free(&par);
+    probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * STEP});
+    probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
+    probed.first_frame = &first;
+    message.body_case = WIRE__MESSAGE__BODY_PROBED;
+    message.probed = &probed;
+    say(&message);
+    wire__codec_parameters__free_unpacked(probed.output, NULL);
+    wire__rational__free_unpacked(probed.output_time_base, NULL);
+    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+}
+
+static void send_back(void)
+{
+    static zmq_msg_t parts[CHUNK_MAX_PACKETS + 1];
+    bool last = false;
+
+    while (renderer.credit > 0 && renderer.out.first) {
+        struct chunk *chunk = chunk_list_take(&renderer.out);
+
+        chunk->sequence = renderer.next++;
+        renderer.packets += chunk->packet_count;
+        renderer.credit--;
+        last = chunk->last;
+        zsock_send(renderer.zsock, parts, (size_t)protocol_chunk_to_parts(parts, chunk, renderer.segment, renderer.attempt));
+        chunk_free(&chunk);
+    }
+    if (last) {
+        Wire__Done done = WIRE__DONE__INIT;
+        Wire__Message message = WIRE__MESSAGE__INIT;
+
+        done.segment = renderer.segment;
+        done.attempt = renderer.attempt;
+        done.packets = done.frames_decoded = done.frames_encoded = renderer.packets;
+        message.body_case = WIRE__MESSAGE__BODY_DONE;
+        message.done = &done;
+        say(&message);
+    }
+}
+
+static void take_chunk(const Wire__Chunk *wire, struct zsock_message *in)
+{
+    struct chunk *chunk = NULL;
+
+    if (protocol_chunk_from_parts(&chunk, wire, in->parts + 1, in->count - 1) < 0)
+        _exit(1);
+    if (!renderer.probing)
+        chunk_list_put(&renderer.out, &chunk);
+    else if (chunk->last)
+        answer_probe();
+    chunk_free(&chunk);
+    send_back();
+}
+
+static void on_message(void *data, struct zsock_message *in)
+{
+    const char *why;
+    Wire__Message *m = protocol_unpack(zmq_msg_data(&in->parts[0]), zmq_msg_size(&in->parts[0]), &why);
+
+    (void)data;
+    if (!m || m->body_case == WIRE__MESSAGE__BODY_BYE || m->body_case == WIRE__MESSAGE__BODY_REFUSE)
+        _exit(m ? 0 : 1);
+    if (m->body_case == WIRE__MESSAGE__BODY_TASK) {
+        renderer.segment = m->task->segment;
+        renderer.attempt = m->task->attempt;
+        renderer.probing = m->task->kind == WIRE__TASK_KIND__PROBE;
+        renderer.credit = PROTOCOL_FIRST_CREDIT;
+        renderer.next = 0;
+        renderer.packets = 0;
+    } else if (m->body_case == WIRE__MESSAGE__BODY_CHUNK) {
+        take_chunk(m->chunk, in);
+    } else if (m->body_case == WIRE__MESSAGE__BODY_CREDIT) {
+        renderer.credit += m->credit->chunks;
+        send_back();
+    }
+    wire__message__free_unpacked(m, NULL);
+}
+
+// It ends with the coordinator: then its standard input does too.
+static void on_parent(uv_poll_t *poll, int status, int events)
+{
+    (void)poll;
+    (void)status;
+    (void)events;
+    _exit(0);
+}
+
+static int render(const char *endpoint, uint32_t slot)
+{
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+    char identity[64];
+    uv_poll_t life;
+
+    snprintf(identity, sizeof(identity), "renderer-%u-%d", slot, (int)getpid());
+    uv_poll_init(uv_default_loop(), &life, STDIN_FILENO);
+    uv_poll_start(&life, UV_READABLE | UV_DISCONNECT, on_parent);
+    if (zsock_open(&renderer.zsock, uv_default_loop(), zmq_ctx_new(), ZMQ_DEALER, identity, on_message, NULL) < 0 ||
+        zsock_connect(renderer.zsock, endpoint) < 0)
+        return 1;
+    hello.protocol = PROTOCOL_VERSION;
+    hello.libraries = (char *)(uintptr_t)avx_libraries();
+    hello.pid = (uint32_t)getpid();
+    hello.threads = 1;
+    hello.slot = slot;
+    message.body_case = WIRE__MESSAGE__BODY_HELLO;
+    message.hello = &hello;
+    say(&message);
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+// ---- coordinator/source.h ----
+
+struct source {
+    uint32_t next;
+};
+
+int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
+{
+    AVCodecParameters *par = avcodec_parameters_alloc();
+
+    (void)path;
+    (void)why;
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = AV_CODEC_ID_H264;
+    par->width = par->height = 16;
+    *facts = (struct source_facts){
+        .duration_s = job.segments * job.packets / 24.0, .cuttable = true, .codec_name = mem_dup("none"), .format_name = mem_dup("none")};
+    packets_parameters_to_wire(&facts->parameters, par);
+    avcodec_parameters_free(&par);
+    facts->time_base = packets_rational_to_wire((AVRational){1, 24 * STEP});
+    facts->frame_rate = packets_rational_to_wire((AVRational){24, 1});
+    *source = mem_zalloc(sizeof(**source));
+    return 0;
+}
+
+// Numbered pictures are a matter of the real one.
+int source_open_pictures(struct source **source, const char *path, const struct pictures_setup *setup, struct source_facts *facts, char **why)
+{
+    (void)setup;
+    return source_open(source, path, facts, why);
+}
+
+void source_facts_clear(struct source_facts *facts)
+{
+    if (facts->parameters)
+        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
+    if (facts->time_base)
+        wire__rational__free_unpacked(facts->time_base, NULL);
+    if (facts->frame_rate)
+        wire__rational__free_unpacked(facts->frame_rate, NULL);
+    free(facts->codec_name);
+    free(facts->format_name);
+    *facts = (struct source_facts){0};
+}
+
+int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why)
+{
+    struct chunk *chunk = chunk_new(0);
+    AVPacket *packet = packet_of(0);
+
+    (void)s;
+    (void)min_packets;
+    (void)min_bytes;
+    (void)why;
+    *eof = false;
+    chunk_take(chunk, &packet);
+    chunk_list_put(head, &chunk);
+    return 0;
+}
+
+void source_start(struct source *s, bool cut, double segment_s)
+{
+    (void)s;
+    (void)cut;
+    (void)segment_s;
+    job.first_s = now_s();
+}
+
+int source_next(struct source *s, struct source_run *run, char **why)
+{
+    (void)why;
+    *run = (struct source_run){.segment = s->next, .eof = s->next == job.segments};
+    if (run->eof)
+        return 0;
+    run->first = true;
+    run->keep_from = INT64_MIN;
+    run->keep_to = INT64_MAX;
+    run->chunk = chunk_new(0);
+    run->chunk->last = true;
+    run->frames_hint = job.packets;
+    for (unsigned i = 0; i < job.packets; i++) {
+        AVPacket *packet = packet_of((uint64_t)s->next * job.packets + i);
+
+        run->last_pts = packet->pts;
+        chunk_take(run->chunk, &packet);
+    }
+    s->next++;
+    return 0;
+}
+
+const char *source_damage(const struct source *s)
+{
+    (void)s;
+    return NULL;
+}
+
+const char *source_cut_note(const struct source *s)
+{
+    (void)s;
+    return NULL;
+}
+
+void source_close(struct source **source)
+{
+    free(*source);
+    *source = NULL;
+}
+
+// ---- coordinator/sink.h and writer.h ----
+
+struct sink {
+    int nothing;
+};
+
+struct writer {
+    int nothing;
+};
+
+int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why)
+{
+    (void)setup;
+    (void)why;
+    *facts = (struct sink_facts){.encoder = mem_dup("none")};
+    *sink = mem_zalloc(sizeof(**sink));
+    return 0;
+}
+
+int sink_start(struct sink *sink, const Wire__Probed *video, char **why)
+{
+    (void)sink;
+    (void)video;
+    (void)why;
+    return 0;
+}
+
+uint64_t sink_bytes(const struct sink *sink)
+{
+    (void)sink;
+    return 0;
+}
+
+void sink_close(struct sink **sink)
+{
+    free(*sink);
+    *sink = NULL;
+}
+
+void sink_facts_clear(struct sink_facts *facts)
+{
+    free(facts->encoder);
+    *facts = (struct sink_facts){0};
+}
+
+struct writer *writer_new(struct sink *sink, unsigned reorder_delay, int64_t frame_step)
+{
+    (void)sink;
+    (void)reorder_delay;
+    (void)frame_step;
+    return mem_zalloc(sizeof(struct writer));
+}
+
+int writer_write(struct writer *w, uint32_t segment, struct chunk **chunk, char **why)
+{
+    (void)w;
+    (void)segment;
+    (void)why;
+    job.written += (*chunk)->packet_count;
+    job.last_s = now_s();
+    chunk_free(chunk);
+    return 0;
+}
+
+int writer_finish(struct writer *w, char **why)
+{
+    (void)w;
+    (void)why;
+    return 0;
+}
+
+void writer_free(struct writer **writer)
+{
+    free(*writer);
+    *writer = NULL;
+}
+
+// ---- The job ----
+
+static double cpu_s(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static int measure(int workers, bool json)
+{
+    struct options options = {
+        .input = (char *)(uintptr_t) "none",
+        .output = (char *)(uintptr_t) "none",
+        .progress = PROGRESS_OFF,
+        .workers = workers,
+        .threads = 1,
+        .filter = (char *)(uintptr_t) "",
+        .stall_s = 60,
+        .memory_bytes = UINT64_MAX,
+        .no_cache = true,
+    };
+    double before_s = cpu_s(), wall_s;
+    int status;
+
+    setenv("RENDERFARM_RENDERER", "/proc/self/exe", 1);
+    status = passes_run(&options);
+    wall_s = job.last_s - job.first_s;
+    if (status == 0 && job.written != (uint64_t)job.segments * job.packets) {
+        fprintf(stderr, "null_render: %llu of %llu packets came back\n", (unsigned long long)job.written,
+                (unsigned long long)job.segments * job.packets);
+        status = 1;
+    }
+    if (status != 0)
+        return status;
+    printf(json ? "{\"segments\": %u, \"workers\": %d, \"wall_s\": %.6f, \"segments_per_s\": %.1f, \"coordinator_us_a_segment\": %.3f}\n"
+                : "%u segments, %d renderers that do nothing: %.2f s, %.0f segments a second, %.1f us of the coordinator's CPU for each\n",
+           job.segments, workers, wall_s, job.segments / wall_s, (cpu_s() - before_s) * 1e6 / job.segments);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"segments", required_argument, NULL, 's'},
+        {"workers", required_argument, NULL, 'w'},
+        {"packets", required_argument, NULL, 'p'},
+        {"bytes", required_argument, NULL, 'b'},
+        {"json", no_argument, NULL, 'j'},
+        {"connect", required_argument, NULL, 'c'},
+        {"slot", required_argument, NULL, 'n'},
+        {"threads", required_argument, NULL, 'x'},
+        {"verbosity", required_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *endpoint = NULL;
+    unsigned workers = 8, slot = 0;
+    bool json = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        unsigned value = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
+
+        if (option == 's')
+            job.segments = value;
+        else if (option == 'w')
+            workers = value;
+        else if (option == 'p')
+            job.packets = value;
+        else if (option == 'b')
+            job.bytes = value;
+        else if (option == 'j')
+            json = true;
+        else if (option == 'c')
+            endpoint = optarg;
+        else if (option == 'n')
+            slot = value;
+        else if (option != 'x')
+            return 2;
+    }
+    if (optind < argc || job.segments == 0 || workers == 0 || workers > 1024 || job.packets == 0 || job.packets > CHUNK_MAX_PACKETS ||
+        job.bytes > 1 << 20) {
+        fprintf(stderr, "usage: null_render [--segments=N] [--workers=N] [--packets=N] [--bytes=N] [--json]\n");
+        return 2;
+    }
+    log_init("null_render", LOG_WARN);
+    return endpoint ? render(endpoint, slot) : measure((int)workers, json);
+}
