@@ -427,8 +427,11 @@ int main(int argc, char **argv)
     close(ends[1]);
     for (struct counts part; read(ends[0], &part, sizeof(part)) == sizeof(part);)
         add(&sum, &part);
-    for (int status; wait(&status) > 0;)
+    for (int status; wait(&status) > 0;) {
         failed |= status;
+        if (WIFSIGNALED(status))
+            fprintf(stderr, "one of the processes was ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    }
     printf("seeds %llu to %llu\n", (unsigned long long)first, (unsigned long long)(first + jobs - 1));
     tell(&sum);
     return failed ? 1 : 0;
