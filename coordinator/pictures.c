@@ -294,7 +294,10 @@ int pictures_open(struct pictures **result, const char *path, const struct pictu
     p->setup = *setup;
     p->path = mem_dup(path);
     err = is_folder || !sequence_is_output(path) ? list_folder(p, is_folder, why) : list_pattern(p, why);
-    if (!err && p->count == 0)
+    if (!err && p->count == 0 && is_folder && setup->start_number < 0)
+        err =
+            err_why(why, -ENOENT, "%s is a directory without pictures (.png); to render the videos in it, give a directory as the output too", path);
+    else if (!err && p->count == 0)
         err = setup->start_number > 0 ? err_why(why, -ENOENT, "%s: there is no picture from number %" PRId64 " on", path, setup->start_number)
                                       : err_why(why, -ENOENT, "%s: there are no such pictures (.png)", path);
     if (err < 0) {
