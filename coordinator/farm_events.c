@@ -134,8 +134,10 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
 }
 
 // NULL: it fits to what its renderer has sent.
-static const char *nonsense_in(const struct farm *f, const struct stage *stage, const Wire__Done *done)
+static const char *nonsense_in(const struct farm *f, const struct renderer *renderer, const struct stage *stage, const Wire__Done *done)
 {
+    if (!renderer->all_sent)
+        return "it was done before it had all of its work";
     if (!assembler_can_end(stage->assembler, done->segment, done->packets))
         return "it lost packets on the way";
     if (f->pass->verify && !f->pass->second && stage == farm_last_stage(f) && !verify_fits(done->fingerprints.len))
@@ -183,7 +185,8 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     busy_ns = clock_now_ns() - renderer->since_ns;
     stage = f->state == FARM_RUNNING ? &f->stages[renderer->stage] : NULL;
-    nonsense = stage && scheduler_is_running(stage->scheduler, done->segment, done->attempt, renderer->slot) ? nonsense_in(f, stage, done) : NULL;
+    nonsense =
+        stage && scheduler_is_running(stage->scheduler, done->segment, done->attempt, renderer->slot) ? nonsense_in(f, renderer, stage, done) : NULL;
     if (nonsense) {
         send_away(f, renderer, nonsense);
         return;
