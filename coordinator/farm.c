@@ -1,6 +1,7 @@
 #include "farm_state.h"
 
 #include "memory.h"
+#include "sheet.h"
 
 #include "common/avx.h"
 #include "common/clock.h"
@@ -114,6 +115,13 @@ static void start_probe(struct farm *f)
 
     if (!renderer || !f->intake.opened || f->outlet.state != OUTLET_OPEN || intake_busy(&f->intake))
         return;
+    if (f->options->sheet_columns > 0 && !f->sheet_filters) {
+        if (!(f->intake.facts.duration_s > 0)) {
+            farm_fail(f, 1, "%s: its length is not known, so its frames cannot be spread over a sheet", f->options->input);
+            return;
+        }
+        f->job.filters = f->sheet_filters = sheet_filters(f->options, f->intake.facts.duration_s);
+    }
     f->job.id = STAGE_JOB_PROBE;
     f->job.input = f->intake.facts.parameters;
     f->job.has_pictures = f->job.pictures = f->intake.facts.pictures;
@@ -250,6 +258,7 @@ static void clear_job(struct farm *f)
     for (size_t i = 0; i < f->job.n_encoder_options; i++)
         free(f->job.encoder_options[i]);
     free(f->job.encoder_options);
+    free(f->sheet_filters);
     // The rest is borrowed from options, facts and probe.
 }
 
@@ -307,6 +316,7 @@ int farm_start(struct farm *f)
         .input = o->input,
         .output = o->output,
         .codec = o->codec,
+        .one_picture = o->sheet_columns > 0,
         .start_number = o->output_start_number >= 0 ? o->output_start_number : 1,
         .overwrite = o->overwrite || o->explain || f->pass->second,
         .no_audio = o->no_audio,

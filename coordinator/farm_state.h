@@ -62,6 +62,7 @@ struct farm {
 
     // The job.
     Wire__Job job;
+    char *sheet_filters; // the chain that makes --contact-sheet; NULL: the user's as it is
     struct plan plan;
     struct stage *stages; // one for each of the plan's; none before the plan is made
     size_t stage_count;

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     LONG_CRF = 256,
@@ -57,6 +58,8 @@ enum {
     LONG_FAIL_FAST,
     LONG_KEEP_GOING,
     LONG_EVERY,
+    LONG_POSTER,
+    LONG_CONTACT_SHEET,
     LONG_FRAMERATE,
     LONG_MISSING,
     LONG_START_NUMBER,
@@ -102,6 +105,8 @@ static const struct option long_options[] = {
     {"fail-fast", no_argument, NULL, LONG_FAIL_FAST},
     {"keep-going", no_argument, NULL, LONG_KEEP_GOING},
     {"every", required_argument, NULL, LONG_EVERY},
+    {"poster", no_argument, NULL, LONG_POSTER},
+    {"contact-sheet", required_argument, NULL, LONG_CONTACT_SHEET},
     {"framerate", required_argument, NULL, LONG_FRAMERATE},
     {"missing", required_argument, NULL, LONG_MISSING},
     {"start-number", required_argument, NULL, LONG_START_NUMBER},
@@ -214,6 +219,8 @@ static void print_help(int cores)
            "      --start-number=N, IN:OUT   number of the first (default: of an input the lowest,\n"
            "                                 of an output 1)\n"
            "      --every=N, --every=Ns      stills: every Nth frame, or the first of each N seconds\n"
+           "      --poster                   one picture out of the first tenth of a video\n"
+           "      --contact-sheet=COLSxROWS  one picture of evenly spaced frames with their times\n"
            "      --missing=WAY              for a number that is missing, or a picture that is\n"
            "                                 damaged or of another size or type than the first:\n"
            "                                 stop (the default), hold (repeat the one before) or\n"
@@ -451,6 +458,18 @@ static void add_filter(struct options *o, const char *filter)
     o->filter = chain;
 }
 
+static bool parse_sheet(const char *text, int *columns, int *rows)
+{
+    char *x = mem_dup(text), *at = strchr(x, 'x');
+    bool fine = at != NULL;
+
+    if (at)
+        *at = '\0';
+    fine = fine && parse_count(x, 1, 100, columns) && parse_count(at + 1, 1, 100, rows);
+    free(x);
+    return fine;
+}
+
 static bool parse_missing(const char *text, enum pictures_missing *missing)
 {
     static const char *const names[] = {[PICTURES_STOP] = "stop", [PICTURES_HOLD] = "hold", [PICTURES_SKIP] = "skip"};
@@ -623,6 +642,15 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         if (!o->every)
             return usage_error("--every must be a number of frames, or of seconds such as 2.5s, not '%s'", optarg);
         break;
+    case LONG_POSTER:
+        o->poster = true;
+        o->sheet_columns = o->sheet_rows = 1;
+        break;
+    case LONG_CONTACT_SHEET:
+        if (!parse_sheet(optarg, &o->sheet_columns, &o->sheet_rows))
+            return usage_error("--contact-sheet must be COLUMNSxROWS, each from 1 to 100, such as 4x5, not '%s'", optarg);
+        o->poster = false;
+        break;
     case LONG_FRAMERATE:
         if (av_parse_video_rate(&o->framerate, optarg) < 0)
             return usage_error("--framerate must be a number of frames a second, such as 24 or 30000/1001, not '%s'", optarg);
@@ -707,6 +735,13 @@ static enum options_outcome refuse(int letter, const char *argument)
     return usage_error("there is no option -\\x%02x", (unsigned)letter & 0xff);
 }
 
+static bool is_one_picture(const char *path)
+{
+    size_t length = strlen(path);
+
+    return length > 4 && strcasecmp(path + length - 4, ".png") == 0 && !sequence_is_output(path);
+}
+
 // Who renders: this host, others, or both.
 static enum options_outcome check_hosts(struct options *o, int cores)
 {
@@ -784,6 +819,10 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("--report and --trace must not be the same file");
         else if (o->png_options && !o->batch_list && !sequence_is_output(argv[optind + 1]))
             outcome = usage_error("--png-level and --png-filter are for numbered pictures, such as frames/%%06d.png");
+        else if (o->sheet_columns > 0 && !o->batch_list && !is_one_picture(argv[optind + 1]))
+            outcome = usage_error("--poster and --contact-sheet make one picture, such as sheet.png, not '%s'", argv[optind + 1]);
+        else if (o->sheet_columns > 0 && (o->every || o->encode_stream || o->verify))
+            outcome = usage_error("--poster and --contact-sheet make one picture; --every, --encode and --verify are for more");
         else
             outcome = check_hosts(o, cores);
         if (outcome == OPTIONS_RUN && !o->batch_list && (!*argv[optind] || !*argv[optind + 1]))

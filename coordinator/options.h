@@ -50,6 +50,8 @@ struct options {
     bool png_options;                          // --png-level or --png-filter, which are among the encoder's
     enum progress_mode progress;
     AVRational framerate;          // --framerate of numbered pictures; 0/1: ffmpeg's default
+    int sheet_columns, sheet_rows; // --contact-sheet, or 1 and 1 for --poster; 0: neither
+    bool poster;
     char *every;                   // --every, as the filter that has become a part of filter; NULL: none
     enum pictures_missing missing; // --missing
     char *stats_path;              // NULL: none

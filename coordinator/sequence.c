@@ -91,6 +91,14 @@ int sequence_parse(struct sequence_pattern *p, const char *path, char **why)
     return found ? 0 : refuse(p, path, "the name has no number", why);
 }
 
+void sequence_parse_one(struct sequence_pattern *p, const char *path)
+{
+    const char *name = base_name(path);
+
+    *p = (struct sequence_pattern){
+        .folder = mem_format("%.*s", (int)(name - path), path), .before = mem_dup(name), .after = mem_dup(""), .alone = true};
+}
+
 void sequence_clear(struct sequence_pattern *p)
 {
     free(p->folder);
@@ -101,11 +109,15 @@ void sequence_clear(struct sequence_pattern *p)
 
 char *sequence_name(const struct sequence_pattern *p, int64_t number)
 {
+    if (p->alone)
+        return mem_dup(p->before);
     return mem_format("%s%0*" PRId64 "%s", p->before, p->digits, number, p->after);
 }
 
 char *sequence_path(const struct sequence_pattern *p, int64_t number)
 {
+    if (p->alone)
+        return mem_format("%s%s", p->folder, p->before);
     return mem_format("%s%s%0*" PRId64 "%s", p->folder, p->before, p->digits, number, p->after);
 }
 
@@ -115,6 +127,9 @@ bool sequence_number(const struct sequence_pattern *p, const char *name, int64_t
     const char *digits = name + before;
     size_t count = length - before - after;
 
+    *number = 0;
+    if (p->alone)
+        return strcmp(name, p->before) == 0;
     if (length <= before + after || count > MOST_DIGITS || count < (size_t)p->digits || strncmp(name, p->before, before) != 0 ||
         strcmp(name + length - after, p->after) != 0)
         return false;
@@ -151,7 +166,7 @@ int sequence_list(const struct sequence_pattern *p, int64_t from, int64_t **numb
     while ((errno = 0, entry = readdir(folder))) {
         int64_t number;
 
-        if (!sequence_number(p, entry->d_name, &number) || number < from)
+        if (!sequence_number(p, entry->d_name, &number) || (number < from && !p->alone))
             continue;
         if (*count == room) {
             room = room ? 2 * room : 256;

@@ -11,6 +11,7 @@ struct sequence_pattern {
     char *folder;         // "frames/", or "" for the current one
     char *before, *after; // of the file's name, without percent signs
     int digits;           // at least
+    bool alone;           // no number: one picture
 };
 
 // Whether an output of this name is meant as numbered pictures; see sequence_parse for whether it can be.
@@ -18,6 +19,8 @@ bool sequence_is_output(const char *path);
 
 // Zeroes the struct first; on failure (-EINVAL) it is cleared, and *why is one sentence.
 int sequence_parse(struct sequence_pattern *pattern, const char *path, char **why);
+// The same for a name that stands for one picture: a percent sign is one, and every number gives this name.
+void sequence_parse_one(struct sequence_pattern *pattern, const char *path);
 void sequence_clear(struct sequence_pattern *pattern);
 
 // The file's name without its folder, and with it; free().

@@ -22,7 +22,8 @@ const char *sink_others(const struct sink_setup *setup)
 int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why)
 {
     memset(facts, 0, sizeof(*facts));
-    return sequence_is_output(setup->output) ? sink_sequence_open(sink, setup, facts, why) : sink_media_open(sink, setup, facts, why);
+    return setup->one_picture || sequence_is_output(setup->output) ? sink_sequence_open(sink, setup, facts, why)
+                                                                   : sink_media_open(sink, setup, facts, why);
 }
 
 int sink_start(struct sink *sink, const Wire__Probed *video, char **why)

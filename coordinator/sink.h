@@ -20,6 +20,7 @@ struct sink_setup {
     const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
     bool overwrite, no_audio, no_subtitles;
     int64_t start_number;  // of numbered pictures
+    bool one_picture;      // the output is one picture
     bool autorotate;       // the display matrix is used up by the renderers
     const char *renderer;  // path of the renderer program, which also converts audio and subtitles
     char *const *others;   // the file to take everything else from, where that is not the input; known when the sink is opened. NULL: the input

@@ -1,6 +1,7 @@
 #include "sink_kinds.h"
 
 #include "others.h"
+#include "pictures.h"
 #include "sequence.h"
 #include "streams.h"
 
@@ -127,7 +128,7 @@ static int check_frames(struct sequence *s, const char *input, char **notes, cha
         err_why(why, err, "%s: the folder %s cannot be read: %s", s->path, folder_name(s), err_text(err));
     else if (count > 0 && !s->resume && !s->overwrite)
         err = err_why(why, -EEXIST, "%s: exists already; use --overwrite (-y) to replace it and what follows", name);
-    else if (count > 0 && reads_own_folder(s, input))
+    else if (count > 0 && pictures_is_input(input) && reads_own_folder(s, input))
         err = err_why(why, -EINVAL, "%s: exists already, in the folder that is the input's, and could be a frame of it; choose another name", name);
     else if (count > 0 && s->resume)
         *notes = mem_format("%s: %zu frames are there already, of a render that was interrupted; those that are right stay", s->path, count);
@@ -169,14 +170,17 @@ int sink_sequence_open(struct sink **result, const struct sink_setup *setup, str
     struct sequence *s = mem_zalloc(sizeof(*s));
     char *note = NULL;
     unsigned left_out = 0;
-    int err;
+    int err = 0;
 
     s->sink.kind = &sequence_kind;
     s->folder_fd = s->mark_fd = -1;
     s->path = mem_dup(setup->output);
     s->overwrite = setup->overwrite;
     s->first = s->next = setup->start_number;
-    err = sequence_parse(&s->pattern, setup->output, why);
+    if (setup->one_picture)
+        sequence_parse_one(&s->pattern, setup->output);
+    else
+        err = sequence_parse(&s->pattern, setup->output, why);
     if (!err && setup->codec && strcmp(setup->codec, "png") != 0)
         err = err_why(why, -EINVAL, "%s: numbered pictures are PNG, not %s; leave --codec out", setup->output, setup->codec);
     if (!err) {
@@ -198,7 +202,7 @@ int sink_sequence_open(struct sink **result, const struct sink_setup *setup, str
     facts->encoder = mem_dup(PROTOCOL_LIBPNG);
     if (note)
         add_note(facts, note);
-    if (left_out > 0)
+    if (left_out > 0 && !setup->one_picture)
         add_note(facts, mem_format("%s: %u other stream%s left out: pictures hold nothing but the picture", s->path, left_out,
                                    left_out == 1 ? " is" : "s are"));
     *result = &s->sink;

@@ -286,6 +286,33 @@ static void stills_are_taken_every_so_often(void **state)
     assert_told(command->err, "--every must be a number of frames, or of seconds such as 2.5s, not '0'");
 }
 
+static void one_picture_of_a_whole_video(void **state)
+{
+    const char *input = trial_path("clip.mkv"), *out = trial_path("out.png"), *theirs = trial_path("theirs.png");
+    const struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=98x66:rate=10:duration=4", "-c:v", "ffv1", "-g", "5", input, NULL);
+    trial_render(input, out, "--poster", NULL);
+    trial_ffmpeg("-i", input, "-vf", "select=eq(n\\,4)", "-frames:v", "1", theirs, NULL);
+    assert_string_equal(pixels(out), pixels(theirs));
+    command = trial_run(input, out, "--poster", NULL);
+    assert_status(command, 1);
+    assert_told(command->err, "out.png: exists already");
+    command = trial_run(input, out, "-y", "--contact-sheet=3x2", NULL);
+    if (strstr(command->err, "font"))
+        skip(); // there is none here
+    assert_status(command, 0);
+    // 3 x 2 cells of 320 x 216, with gaps of 8.
+    assert_string_equal(trial_probe(out, "v", "stream=width,height"), "width=992\nheight=456\n");
+    // More cells than frames: those that there are.
+    trial_render(input, out, "-y", "--contact-sheet=10x6", NULL);
+    assert_told(trial_run(input, trial_path("%d.png"), "--poster", NULL)->err, "--poster and --contact-sheet make one picture, such as sheet.png");
+    assert_told(trial_run(input, out, "-y", "--contact-sheet=3", NULL)->err, "--contact-sheet must be COLUMNSxROWS");
+    assert_status(trial_run(input, out, "-y", "--contact-sheet=0x3", NULL), 2);
+    assert_status(trial_run(input, out, "-y", "--poster", "--verify", NULL), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +324,7 @@ int main(void)
         TRIAL(a_full_disk_is_told),
         TRIAL(no_folder_and_no_permission_are_told),
         TRIAL(stills_are_taken_every_so_often),
+        TRIAL(one_picture_of_a_whole_video),
         TRIAL(pictures_become_a_video),
         TRIAL(pictures_become_pictures),
         TRIAL(stages_and_verify_work_on_pictures),
