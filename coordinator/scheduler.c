@@ -21,6 +21,8 @@ struct scheduler {
     uint32_t first;
     uint32_t done, retries;
     bool input_ended;
+    size_t available;   // that wait and are ready
+    uint32_t no_before; // none of those has a lower number
 };
 
 const char *segment_state_name(enum segment_state state)
@@ -50,6 +52,22 @@ static struct entry *find(const struct scheduler *s, uint32_t number)
     return number >= s->first && number - s->first < s->count ? &s->entries[number - s->first] : NULL;
 }
 
+static bool is_available(const struct entry *entry)
+{
+    return entry->state == SEGMENT_WAITING && entry->ready;
+}
+
+static void note_available(struct scheduler *s, const struct entry *entry)
+{
+    uint32_t number = s->first + (uint32_t)(entry - s->entries);
+
+    if (!is_available(entry))
+        return;
+    s->available++;
+    if (number < s->no_before)
+        s->no_before = number;
+}
+
 // The only way between states.
 static void set_state(struct scheduler *s, struct entry *entry, enum segment_state state)
 {
@@ -63,7 +81,9 @@ static void set_state(struct scheduler *s, struct entry *entry, enum segment_sta
     assert(allowed[entry->state][state]);
     if (state == SEGMENT_DONE)
         s->done++;
+    s->available -= is_available(entry);
     entry->state = state;
+    note_available(s, entry);
 }
 
 void scheduler_on_segment(struct scheduler *s, uint32_t number)
@@ -82,7 +102,9 @@ void scheduler_on_frames(struct scheduler *s, uint32_t number, uint64_t frames, 
 
     assert(entry);
     entry->frames += frames;
+    s->available -= is_available(entry);
     entry->ready |= ready;
+    note_available(s, entry);
 }
 
 void scheduler_on_input_end(struct scheduler *s)
@@ -94,12 +116,14 @@ uint32_t scheduler_next(const struct scheduler *s)
 {
     uint32_t best = SCHEDULER_NONE;
     uint64_t best_frames = 0;
+    size_t left = s->available;
 
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = s->no_before > s->first ? s->no_before - s->first : 0; i < s->count && left > 0; i++) {
         const struct entry *entry = &s->entries[i];
 
-        if (entry->state != SEGMENT_WAITING || !entry->ready)
+        if (!is_available(entry))
             continue;
+        left--;
         if (i == 0 || !s->input_ended)
             return s->first + (uint32_t)i;
         if (best == SCHEDULER_NONE || entry->frames > best_frames) {
@@ -116,6 +140,9 @@ uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t render
 
     assert(entry);
     set_state(s, entry, SEGMENT_SENT);
+    // Behind the first one that was there; there may be others before it only when the longest is taken.
+    if (!s->input_ended || number == s->no_before)
+        s->no_before = number + 1;
     entry->renderer = renderer;
     return ++entry->attempts;
 }
