@@ -159,7 +159,7 @@ demo:
 	$(Q)BUILD=$(B) scripts/demo
 
 bench:
-	$(Q)scripts/install-deps
+	$(Q)scripts/install-deps --bench
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(NULL_RENDER)
 	$(Q)BUILD=$(B) scripts/bench
 
