@@ -3,6 +3,8 @@
 
 #include "coordinator/options.h"
 
+#include <stdbool.h>
+
 enum { MOST_ARGUMENTS = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -14,7 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (argc <= MOST_ARGUMENTS && (line = strsep(&rest, "\n")))
         argv[argc++] = line;
     if (options_parse(&options, argc, argv) == OPTIONS_RUN) {
-        if (!options.input || !options.output || !options.filter || options.workers < 1 || options.threads < 1)
+        bool named = options.batch_list ? !options.input && !options.output : options.input && options.output;
+        bool staffed = options.workers > 0 || (options.workers == 0 && (options.listen || options.launch_workers > 0));
+
+        if (!named || !staffed || !options.filter || options.threads < 1)
             abort();
         options_clear(&options);
     }
