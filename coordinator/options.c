@@ -219,7 +219,7 @@ static void print_help(int cores)
            "      --start-number=N, IN:OUT   number of the first (default: of an input the lowest,\n"
            "                                 of an output 1)\n"
            "      --every=N, --every=Ns      stills: every Nth frame, or the first of each N seconds\n"
-           "      --poster                   one picture out of the first tenth of a video\n"
+           "      --poster                   one picture, of a tenth of the way into the video\n"
            "      --contact-sheet=COLSxROWS  one picture of evenly spaced frames with their times\n"
            "      --missing=WAY              for a number that is missing, or a picture that is\n"
            "                                 damaged or of another size or type than the first:\n"
