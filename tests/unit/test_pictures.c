@@ -71,7 +71,7 @@ static const char *read_all(const char *name, int64_t start, enum pictures_missi
 {
     const struct pictures_setup how = {.start_number = start, .missing = missing};
     static char text[400];
-    struct pictures *pictures;
+    struct pictures *pictures = NULL;
     char *why = NULL;
     int err = pictures_open(&pictures, *name ? in_folder(name) : folder, &how, &why);
     int64_t came = 0;
@@ -93,8 +93,7 @@ static const char *read_all(const char *name, int64_t start, enum pictures_missi
         snprintf(text + strlen(text), 300, "%s%.250s", came ? "; " : "", said);
     }
     free(why);
-    if (err == AVERROR_EOF || came)
-        pictures_close(&pictures);
+    pictures_close(&pictures);
     return text;
 }
 
