@@ -12,13 +12,13 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum {
     IHDR_AT = 16,    // its data: behind the signature, the chunk's length and type
@@ -30,6 +30,14 @@ enum {
 struct picture {
     int64_t number; // of those that have one
     char *name;     // without folder; NULL: as the pattern writes it
+};
+
+// Which files packets are made of: from this one on an entry of the list each, or all of the same entry. So there are no more of these than pictures
+// that are missing or damaged, however long a gap is.
+struct stretch {
+    int64_t packet;
+    size_t entry;
+    bool repeats;
 };
 
 struct pictures {
@@ -45,6 +53,9 @@ struct pictures {
     AVPacket *last;
     uint64_t mended;
     char *first;
+    int64_t packets;           // that were given out
+    struct stretch *stretches; // rising; the first is that of packet 0
+    size_t stretch_count;
 };
 
 // ---- One file ----
@@ -75,7 +86,7 @@ const char *pictures_look(const uint8_t *data, size_t size)
             return "it is cut off";
         if (at == sizeof(signature) && (memcmp(data + at + 4, "IHDR", 4) != 0 || length != 13))
             return "it is damaged";
-        if (crc32(0, data + at + 4, length + 4) != big_endian(data + at + 8 + length))
+        if (libdeflate_crc32(0, data + at + 4, length + 4) != big_endian(data + at + 8 + length))
             return "it is damaged: a checksum is wrong";
         has_data |= memcmp(data + at + 4, "IDAT", 4) == 0;
         if (memcmp(data + at + 4, "IEND", 4) == 0)
@@ -284,6 +295,42 @@ static char *path_of(const struct pictures *p, size_t index)
     return picture->name ? mem_format("%s%s", p->pattern.folder, picture->name) : sequence_path(&p->pattern, picture->number);
 }
 
+static const char way_on[] = "--missing=hold repeats the one before it, --missing=skip leaves it out";
+
+// The first picture tells what the others have to be. One that cannot be read tells nothing, so where it may be left out it is the next one.
+static int find_first(struct pictures *p, char **why)
+{
+    char *problem = NULL;
+    int err = 0;
+
+    for (size_t i = 0; i < p->count && !err && !p->first; i++) {
+        char *path = path_of(p, i), *this = NULL;
+        AVPacket *packet = NULL;
+
+        err = read_picture(p, path, &packet, &this);
+        av_packet_free(&packet);
+        if (!err && !this) {
+            p->first = path;
+            continue;
+        }
+        free(path);
+        if (this && problem)
+            free(this);
+        else if (this)
+            problem = this;
+        if (p->setup.missing == PICTURES_STOP)
+            break;
+    }
+    if (err < 0)
+        err_why(why, err, "%s: no memory for a picture", p->path);
+    else if (!p->first && p->setup.missing == PICTURES_STOP)
+        err = err_why(why, AVERROR_INVALIDDATA, "%s; %s", problem, way_on);
+    else if (!p->first)
+        err = err_why(why, AVERROR_INVALIDDATA, "%s: none of them is a picture that can be read; %s", p->path, problem);
+    free(problem);
+    return err;
+}
+
 int pictures_open(struct pictures **result, const char *path, const struct pictures_setup *setup, char **why)
 {
     struct pictures *p = mem_zalloc(sizeof(*p));
@@ -300,11 +347,14 @@ int pictures_open(struct pictures **result, const char *path, const struct pictu
     else if (!err && p->count == 0)
         err = setup->start_number > 0 ? err_why(why, -ENOENT, "%s: there is no picture from number %" PRId64 " on", path, setup->start_number)
                                       : err_why(why, -ENOENT, "%s: there are no such pictures (.png)", path);
+    if (!err)
+        err = find_first(p, why);
     if (err < 0) {
         pictures_close(&p);
         return err;
     }
-    p->first = path_of(p, 0);
+    p->stretches = mem_zalloc(sizeof(*p->stretches));
+    p->stretch_count = 1;
     p->number = setup->start_number >= 0 && p->numbered ? setup->start_number : p->list[0].number;
     *result = p;
     return 0;
@@ -331,7 +381,7 @@ static int mend(struct pictures *p, char *problem, AVPacket **packet, char **why
     int err = 0;
 
     if (p->setup.missing == PICTURES_STOP) {
-        err = err_why(why, AVERROR_INVALIDDATA, "%s; --missing=hold repeats the one before it, --missing=skip leaves it out", problem);
+        err = err_why(why, AVERROR_INVALIDDATA, "%s; %s", problem, way_on);
     } else {
         if (p->mended++ < MOST_TOLD)
             log_warn("%s; %s", problem, hold && p->last ? "the one before it stands in for it" : "it is left out");
@@ -342,8 +392,45 @@ static int mend(struct pictures *p, char *problem, AVPacket **packet, char **why
     return err;
 }
 
+static size_t entry_of(const struct stretch *stretch, int64_t packet)
+{
+    return stretch->entry + (stretch->repeats ? 0 : (size_t)(packet - stretch->packet));
+}
+
+// The next packet is made of the entry that was read last, which has been made use of before or has not.
+static void note_packet(struct pictures *p, bool repeats)
+{
+    const struct stretch *last = &p->stretches[p->stretch_count - 1];
+    size_t entry = repeats ? entry_of(last, p->packets - 1) : p->next - 1;
+
+    if (repeats != last->repeats || entry != entry_of(last, p->packets)) {
+        p->stretches = mem_grow(p->stretches, p->stretch_count + 1, sizeof(*p->stretches));
+        p->stretches[p->stretch_count++] = (struct stretch){p->packets, entry, repeats};
+    }
+    p->packets++;
+}
+
+char *pictures_path(const struct pictures *p, int64_t packet)
+{
+    size_t low = 0, high = p->stretch_count, entry;
+
+    // The last of those that begin at the packet or before it. Packet 0 may have two; the later one is right.
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+
+        if (p->stretches[middle].packet <= packet)
+            low = middle;
+        else
+            high = middle;
+    }
+    entry = packet < 0 ? p->count : entry_of(&p->stretches[low], packet);
+    return entry < p->count ? path_of(p, entry) : NULL;
+}
+
 int pictures_next(struct pictures *p, AVPacket **packet, char **why)
 {
+    bool repeated = false;
+
     *packet = NULL;
     while (!*packet) {
         char *problem = NULL, *path = NULL;
@@ -368,13 +455,16 @@ int pictures_next(struct pictures *p, AVPacket **packet, char **why)
             err = read_picture(p, path, packet, &problem);
         }
         free(path);
-        if (!err && problem)
+        if (!err && problem) {
             err = mend(p, problem, packet, why);
+            repeated = *packet != NULL;
+        }
         if (err == -ENOMEM)
             return err_why(why, err, "%s: no memory for a picture", p->path);
         if (err < 0)
             return err;
     }
+    note_packet(p, repeated);
     if (p->setup.missing == PICTURES_HOLD) {
         av_packet_free(&p->last);
         p->last = av_packet_clone(*packet);
@@ -401,5 +491,6 @@ void pictures_close(struct pictures **pictures)
     av_packet_free(&p->last);
     free(p->path);
     free(p->first);
+    free(p->stretches);
     free(p);
 }

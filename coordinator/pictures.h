@@ -35,10 +35,14 @@ struct pictures;
 // Names of a folder or a glob are taken in the order in which people count (2 before 10); where they differ in one number only, a gap in it is one.
 // On failure *why is one sentence.
 int pictures_open(struct pictures **pictures, const char *path, const struct pictures_setup *setup, char **why);
-const char *pictures_first(const struct pictures *pictures); // the first file's path
-int64_t pictures_count(const struct pictures *pictures);     // frames that they make, unless more have to be left out
+const char *
+pictures_first(const struct pictures *pictures);         // the path of the first file that holds a picture; it says what kind the others have to be
+int64_t pictures_count(const struct pictures *pictures); // frames that they make, unless more have to be left out
 // The next one, as a packet without times; AVERROR_EOF at the end.
 int pictures_next(struct pictures *pictures, AVPacket **packet, char **why);
+// The path of the file that a packet was made of, counted from 0; free(). NULL: of none. The only function that may be called while another one runs
+// in the lane, and only for PICTURES_STOP, where nothing is ever mended.
+char *pictures_path(const struct pictures *pictures, int64_t packet);
 uint64_t pictures_mended(const struct pictures *pictures); // how often --missing was made use of
 void pictures_close(struct pictures **pictures);
 

@@ -5,7 +5,8 @@
 #include "options.h"
 
 // Of N frames the first one at or after each of (0.5 + i) / N of the length, with its time, in columns and rows; for a poster the one at a tenth of
-// it, as it is. duration_s: of the video, above 0. free().
-char *sheet_filters(const struct options *options, double duration_s);
+// it, as it is. Never none: where the first place would be behind the last frame, it is that one. duration_s: of the video, 0 when it is not known,
+// with which a poster is the first frame and there can be no sheet; frame_s: of a frame, 0 when it is not known. free().
+char *sheet_filters(const struct options *options, double duration_s, double frame_s);
 
 #endif

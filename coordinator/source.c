@@ -464,6 +464,7 @@ int source_open_pictures(struct source **source, const char *path, const struct 
         return err;
     }
     facts->pictures = true;
+    facts->pictures_missing = setup->missing;
     facts->frames = pictures_count(s->pictures);
     facts->duration_s = (double)facts->frames * av_q2d(av_inv_q(rate));
     facts->keyframe_gap_s = av_q2d(av_inv_q(rate));
@@ -572,6 +573,11 @@ static int read_picture(struct source *s, AVPacket **result)
     s->last_pts = (*result)->pts;
     s->read_any = true;
     return 0;
+}
+
+char *source_picture_path(const struct source *s, int64_t pts)
+{
+    return s->pictures ? pictures_path(s->pictures, pts) : NULL;
 }
 
 // The next packet of the video. 0, AVERROR_EOF, or ENOMEM; a read error is an end that is remembered.

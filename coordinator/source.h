@@ -19,15 +19,16 @@ struct source_facts {
     Wire__Rational *time_base, *frame_rate;
     Wire__SideData **side_data;
     size_t side_data_count;
-    char *codec_name;       // "h264"
-    char *format_name;      // "mov,mp4,m4a,3gp,3g2,mj2"
-    double duration_s;      // of the video; 0 when unknown
-    double keyframe_gap_s;  // the longest time between keyframes, as the file's index says; 0 without one
-    int64_t frames;         // an estimate; 0 when unknown
-    double start_s;         // that was taken off all timestamps, as ffmpeg does
-    int width, height;      // as coded; 0 when unknown
-    bool cuttable;          // the codec is on the list of those that may be cut at all
-    bool pictures;          // packets are PNG files, to be decoded by libpng
+    char *codec_name;      // "h264"
+    char *format_name;     // "mov,mp4,m4a,3gp,3g2,mj2"
+    double duration_s;     // of the video; 0 when unknown
+    double keyframe_gap_s; // the longest time between keyframes, as the file's index says; 0 without one
+    int64_t frames;        // an estimate; 0 when unknown
+    double start_s;        // that was taken off all timestamps, as ffmpeg does
+    int width, height;     // as coded; 0 when unknown
+    bool cuttable;         // the codec is on the list of those that may be cut at all
+    bool pictures;         // packets are PNG files, to be decoded by libpng; what to do about one that is of no use:
+    enum pictures_missing pictures_missing;
     char *others_path;      // the file that holds what there is beside the video
     char *why_not_cuttable; // one clause for people: "the codec mpeg4 is not known to restart at its keyframes"; NULL when cuttable
 };
@@ -64,6 +65,9 @@ struct source_run {
 // Reads until a chunk is full or a segment ends. A read error in mid-file ends the video like an end of file (see source_damage). Returns 0 or an
 // error (*why).
 int source_next(struct source *source, struct source_run *run, char **why);
+
+// The file that the picture at that time (of the facts' time base) is; NULL for other inputs; free(). May be asked as pictures_path may.
+char *source_picture_path(const struct source *source, int64_t pts);
 
 // One sentence if the input ended early or was damaged, as far as seen; NULL if all is well. Static to the source.
 const char *source_damage(const struct source *source);

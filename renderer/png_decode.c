@@ -1,6 +1,7 @@
 #include "png_decode.h"
 
 #include <libavutil/error.h>
+#include <libavutil/pixdesc.h>
 #include <libavutil/pixfmt.h>
 
 #include <errno.h>
@@ -93,7 +94,7 @@ static void take_palette(png_structp png, png_infop info, AVFrame *frame)
 
 // ---- Colour ----
 
-static enum AVColorPrimaries primaries_of(png_structp png, png_infop info)
+static enum AVColorPrimaries primaries_of(const png_fixed_point c[8])
 {
     static const struct {
         enum AVColorPrimaries primaries;
@@ -103,14 +104,12 @@ static enum AVColorPrimaries primaries_of(png_structp png, png_infop info)
         {AVCOL_PRI_BT470M, {31000, 31600, 67000, 33000, 21000, 71000, 14000, 8000}},
         {AVCOL_PRI_BT470BG, {31270, 32900, 64000, 33000, 29000, 60000, 15000, 6000}},
         {AVCOL_PRI_SMPTE170M, {31270, 32900, 63000, 34000, 31000, 59500, 15500, 7000}},
+        {AVCOL_PRI_FILM, {31000, 31600, 68100, 31900, 24300, 69200, 14500, 4900}},
         {AVCOL_PRI_BT2020, {31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600}},
         {AVCOL_PRI_SMPTE431, {31400, 35100, 68000, 32000, 26500, 69000, 15000, 6000}},
         {AVCOL_PRI_SMPTE432, {31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000}},
     };
-    png_fixed_point c[8];
 
-    if (!png_get_cHRM_fixed(png, info, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7]))
-        return AVCOL_PRI_UNSPECIFIED;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         bool same = true;
 
@@ -139,21 +138,67 @@ static void take_profile(png_structp png, png_infop info, AVFrame *frame)
     av_dict_set(&side->metadata, "name", name, 0);
 }
 
-static void take_colours(png_structp png, png_infop info, AVFrame *frame)
+static void take_chromaticities(png_structp png, png_infop info, AVFrame *frame)
+{
+    png_fixed_point c[8];
+    char text[8 * 12];
+
+    if (!png_get_cHRM_fixed(png, info, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7]))
+        return;
+    frame->color_primaries = primaries_of(c);
+    snprintf(text, sizeof(text), "%d %d %d %d %d %d %d %d", c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]);
+    if (frame->color_primaries == AVCOL_PRI_UNSPECIFIED)
+        av_dict_set(&frame->metadata, PNG_CHROMATICITIES_KEY, text, 0);
+}
+
+// Of powers only 1 has a field of its own here: a video made of pictures that say 1/2.2 would be tagged with a curve that ffmpeg does not give it.
+static void take_gamma(png_structp png, png_infop info, AVFrame *frame)
 {
     png_fixed_point gamma;
+
+    if (!png_get_gAMA_fixed(png, info, &gamma))
+        return;
+    if (gamma == PNG_FP_1)
+        frame->color_trc = AVCOL_TRC_LINEAR;
+    else
+        av_dict_set_int(&frame->metadata, PNG_GAMMA_KEY, gamma, 0);
+}
+
+// The first that is there is what counts (PNG specification, third edition, section 4.3).
+static bool take_cicp(png_structp png, png_infop info, AVFrame *frame)
+{
+#ifdef PNG_cICP_SUPPORTED
+    png_byte primaries, transfer, matrix, full_range;
+
+    if (png_get_cICP(png, info, &primaries, &transfer, &matrix, &full_range) && av_color_primaries_name((enum AVColorPrimaries)primaries) &&
+        av_color_transfer_name((enum AVColorTransferCharacteristic)transfer)) {
+        frame->color_primaries = (enum AVColorPrimaries)primaries;
+        frame->color_trc = (enum AVColorTransferCharacteristic)transfer;
+        return true;
+    }
+#else
+    (void)png;
+    (void)info;
+    (void)frame;
+#endif
+    return false;
+}
+
+static void take_colours(png_structp png, png_infop info, AVFrame *frame)
+{
     int intent;
     png_uint_32 x, y;
     int unit;
 
     take_profile(png, info, frame);
-    if (png_get_sRGB(png, info, &intent)) {
+    if (take_cicp(png, info, frame)) {
+        // It says all.
+    } else if (png_get_sRGB(png, info, &intent)) {
         frame->color_primaries = AVCOL_PRI_BT709;
         frame->color_trc = AVCOL_TRC_IEC61966_2_1;
     } else {
-        frame->color_primaries = primaries_of(png, info);
-        if (png_get_gAMA_fixed(png, info, &gamma) && gamma == 100000)
-            frame->color_trc = AVCOL_TRC_LINEAR;
+        take_chromaticities(png, info, frame);
+        take_gamma(png, info, frame);
     }
     frame->sample_aspect_ratio = (AVRational){0, 1};
     if (png_get_pHYs(png, info, &x, &y, &unit) && x > 0 && y > 0 && x <= INT32_MAX && y <= INT32_MAX)

@@ -1,5 +1,8 @@
 #include "png_encode.h"
 
+#include "png_decode.h"
+#include "png_rows.h"
+
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -10,37 +13,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum {
     AUTO = -1,
     SAMPLE_EVERY = 24,      // frames
     SAMPLE_BANDS = 3,       // of rows, spread over the picture,
-    BAND_BYTES = 32 << 10,  // as far as zlib looks back
+    BAND_BYTES = 32 << 10,  // as far as the compression looks back
     PART_BYTES = 128 << 10, // of a data chunk
     FIRST_ROOM = 256 << 10,
 };
 
 // A way to compress.
 struct way {
-    int filters; // PNG_FILTER_*
-    int level, strategy;
-    unsigned price; // per mille that a larger result may cost to be taken for its speed: its size counts so much
+    int filters, level; // of png_rows.h
+    unsigned price;     // per mille that a larger result may cost to be taken for its speed: its size counts so much
 };
 
-// What is tried when nothing is asked for. The last is what ffmpeg does by default, so nothing gets larger than with that, as far as samples tell.
-// Prices are measured: real footage is compressed best by its upper neighbour, and there is hardly anything that repeats.
+// What is tried when nothing is asked for. The last is what ffmpeg does by default, and no other is taken whose samples get larger. Prices are
+// measured: real footage is compressed best by its upper neighbour, and there is hardly anything in it that repeats, so that looking for more is not
+// worth the time.
 static const struct way ways[] = {
-    {PNG_FILTER_UP, 1, Z_HUFFMAN_ONLY, 1000},       {PNG_FILTER_UP, 1, Z_DEFAULT_STRATEGY, 1040},    {PNG_FILTER_SUB, 1, Z_DEFAULT_STRATEGY, 1060},
-    {PNG_FILTER_NONE, 2, Z_DEFAULT_STRATEGY, 1060}, {PNG_FILTER_PAETH, 2, Z_DEFAULT_STRATEGY, 1100}, {PNG_FILTER_NONE, 6, Z_DEFAULT_STRATEGY, 1150},
+    {PNG_ROWS_UP, 1, 1000}, {PNG_ROWS_SUB, 1, 1000}, {PNG_ROWS_NONE, 1, 1000}, {PNG_ROWS_PAETH, 1, 1060}, {PNG_ROWS_NONE, 6, 1200},
 };
+
+enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 static const struct {
     const char *name;
     int filters;
 } filter_names[] = {
-    {"auto", AUTO},          {"none", PNG_FILTER_NONE},   {"sub", PNG_FILTER_SUB},    {"up", PNG_FILTER_UP},
-    {"avg", PNG_FILTER_AVG}, {"paeth", PNG_FILTER_PAETH}, {"mixed", PNG_ALL_FILTERS},
+    {"auto", AUTO},          {"none", PNG_ROWS_NONE},   {"sub", PNG_ROWS_SUB},
+    {"up", PNG_ROWS_UP},     {"avg", PNG_ROWS_AVERAGE}, {"paeth", PNG_ROWS_PAETH},
+    {"mixed", PNG_ROWS_ALL},
 };
 
 static const struct kind {
@@ -58,11 +62,11 @@ struct png_encode {
     int filters, level; // or AUTO
     uint64_t frames;
     struct way way; // for the frames up to the next sample
+    struct png_rows *rows;
 
     // While libpng runs.
     uint8_t *data;
     size_t size, room;
-    bool counts_only;
     char error[160];
 };
 
@@ -84,6 +88,7 @@ struct png_encode *png_encode_new(void)
     struct png_encode *e = mem_zalloc(sizeof(*e));
 
     e->filters = e->level = AUTO;
+    e->rows = png_rows_new();
     return e;
 }
 
@@ -94,6 +99,7 @@ void png_encode_free(struct png_encode **encode)
     if (!e)
         return;
     *encode = NULL;
+    png_rows_free(&e->rows);
     free(e->data);
     free(e);
 }
@@ -139,35 +145,25 @@ static void on_data(png_structp png, png_bytep data, size_t size)
 {
     struct png_encode *e = png_get_io_ptr(png);
 
-    if (!e->counts_only) {
-        if (size > e->room - e->size) {
-            size_t room = e->room ? e->room : FIRST_ROOM;
-            uint8_t *grown;
+    if (size > e->room - e->size) {
+        size_t room = e->room ? e->room : FIRST_ROOM;
+        uint8_t *grown;
 
-            while (room - e->size < size)
-                room *= 2;
-            grown = realloc(e->data, room);
-            if (!grown)
-                png_error(png, "no memory");
-            e->data = grown;
-            e->room = room;
-        }
-        memcpy(e->data + e->size, data, size);
+        while (room - e->size < size)
+            room *= 2;
+        grown = realloc(e->data, room);
+        if (!grown)
+            png_error(png, "no memory");
+        e->data = grown;
+        e->room = room;
     }
+    memcpy(e->data + e->size, data, size);
     e->size += size;
 }
 
 static void on_flush(png_structp png)
 {
     (void)png;
-}
-
-static void set_way(png_structp png, const struct way *way)
-{
-    png_set_filter(png, PNG_FILTER_TYPE_BASE, way->filters);
-    png_set_compression_level(png, way->level);
-    png_set_compression_strategy(png, way->strategy);
-    png_set_compression_buffer_size(png, PART_BYTES);
 }
 
 // ---- What is said of the picture ----
@@ -255,11 +251,37 @@ static void put_profile(png_structp png, png_infop info, const AVFrameSideData *
     png_set_iCCP(png, info, name && *name->value ? name->value : "ICC profile", PNG_COMPRESSION_TYPE_BASE, profile->data, (png_uint_32)profile->size);
 }
 
+// Numbers out of the frame's metadata; false, and nothing changed, unless there are so many.
+static bool read_numbers(const AVFrame *frame, const char *key, png_fixed_point *numbers, int count)
+{
+    const AVDictionaryEntry *entry = av_dict_get(frame->metadata, key, NULL, 0);
+    const char *at = entry ? entry->value : "";
+    png_fixed_point found[8];
+
+    for (int i = 0; i < count; i++) {
+        char *end;
+        long number = strtol(at, &end, 10);
+
+        if (end == at || number < 0 || number > PNG_UINT_31_MAX)
+            return false;
+        found[i] = (png_fixed_point)number;
+        at = end;
+    }
+    memcpy(numbers, found, (size_t)count * sizeof(*found));
+    return true;
+}
+
 static void put_colours(png_structp png, png_infop info, const AVFrame *frame)
 {
     const AVFrameSideData *profile = av_frame_get_side_data(frame, AV_FRAME_DATA_ICC_PROFILE);
     const png_fixed_point *c = chromaticities(frame->color_primaries);
-    png_fixed_point gamma = gamma_of(frame->color_trc);
+    png_fixed_point gamma = gamma_of(frame->color_trc), read[8];
+
+    // What the picture said that it was read from, as long as no filter says better.
+    if (frame->color_primaries == AVCOL_PRI_UNSPECIFIED && read_numbers(frame, PNG_CHROMATICITIES_KEY, read, 8))
+        c = read;
+    if (frame->color_trc == AVCOL_TRC_UNSPECIFIED)
+        read_numbers(frame, PNG_GAMMA_KEY, &gamma, 1);
 
     if (profile && profile->size <= INT32_MAX)
         put_profile(png, info, profile);
@@ -294,10 +316,18 @@ static void put_facts(png_structp png, png_infop info, const AVFrame *frame, AVR
 
 // ---- Pictures ----
 
-// rows: of the frame, [from, from + count). With facts it is a whole picture, and what is tried has none. Nothing here owns memory, so that libpng
-// may jump out of the middle of it.
-static int write_rows(struct png_encode *e, const AVFrame *frame, const struct kind *kind, const struct way *way, int from, int count,
-                      const AVRational *time_base)
+static size_t pack(struct png_encode *e, const AVFrame *frame, const struct kind *kind, const struct way *way, int from, int count,
+                   const uint8_t **data)
+{
+    size_t row_bytes = ((size_t)frame->width * (size_t)kind->pixel_bits + 7) / 8, pixel_bytes = (size_t)(kind->pixel_bits + 7) / 8;
+
+    return png_rows_pack(e->rows, frame->data[0] + (ptrdiff_t)from * frame->linesize[0], frame->linesize[0], row_bytes, (size_t)count, pixel_bytes,
+                         way->filters, way->level, data);
+}
+
+// Nothing here owns memory, so that libpng may jump out of the middle of it. Its own compression is left out, and so is its count of what comes
+// after what: the chunks of the packed rows and the end are written one by one.
+static int write_picture(struct png_encode *e, const AVFrame *frame, const struct kind *kind, AVRational time_base, const uint8_t *data, size_t size)
 {
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, e, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -313,17 +343,13 @@ static int write_rows(struct png_encode *e, const AVFrame *frame, const struct k
     png_set_benign_errors(png, 1);
     png_set_write_fn(png, e, on_data, on_flush);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_IHDR(png, info, (png_uint_32)frame->width, (png_uint_32)count, kind->depth, kind->colour_type, PNG_INTERLACE_NONE,
+    png_set_IHDR(png, info, (png_uint_32)frame->width, (png_uint_32)frame->height, kind->depth, kind->colour_type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
-    set_way(png, way);
-    if (time_base)
-        put_facts(png, info, frame, *time_base);
-    else if (kind->colour_type == PNG_COLOR_TYPE_PALETTE)
-        put_palette(png, info, frame);
+    put_facts(png, info, frame, time_base);
     png_write_info(png, info);
-    for (int y = from; y < from + count; y++)
-        png_write_row(png, frame->data[0] + (ptrdiff_t)y * frame->linesize[0]);
-    png_write_end(png, info);
+    for (size_t at = 0; at < size; at += PART_BYTES)
+        png_write_chunk(png, (png_const_bytep) "IDAT", data + at, size - at < PART_BYTES ? size - at : PART_BYTES);
+    png_write_chunk(png, (png_const_bytep) "IEND", NULL, 0);
     err = 0;
 
 done:
@@ -336,43 +362,52 @@ static size_t try_way(struct png_encode *e, const AVFrame *frame, const struct k
 {
     int row_bytes = (int)(((int64_t)frame->width * kind->pixel_bits + 7) / 8), rows = BAND_BYTES / row_bytes + 2;
     int bands = SAMPLE_BANDS;
+    size_t size = 0;
 
-    e->size = 0;
-    e->counts_only = true;
     if (rows * bands > frame->height) {
         rows = frame->height;
         bands = 1;
     }
-    for (int i = 0; i < bands; i++)
-        if (write_rows(e, frame, kind, way, (int)((int64_t)(frame->height - rows) * (2 * i + 1) / (2 * bands)), rows, NULL) < 0)
-            e->size = SIZE_MAX / 2;
-    e->counts_only = false;
-    return e->size;
+    for (int i = 0; i < bands; i++) {
+        const uint8_t *data;
+        size_t packed = pack(e, frame, kind, way, (int)((int64_t)(frame->height - rows) * (2 * i + 1) / (2 * bands)), rows, &data);
+
+        if (packed == 0)
+            return SIZE_MAX / 2;
+        size += packed;
+    }
+    return size;
+}
+
+// With what is asked for in its place.
+static struct way as_asked(const struct png_encode *e, struct way way)
+{
+    if (e->filters != AUTO)
+        way.filters = e->filters;
+    if (e->level != AUTO)
+        way.level = e->level;
+    return way;
 }
 
 static void choose_way(struct png_encode *e, const AVFrame *frame, const struct kind *kind)
 {
+    size_t sizes[WAYS];
     double least = 0;
 
     if (e->filters != AUTO && e->level != AUTO) {
-        e->way = (struct way){e->filters, e->level, Z_DEFAULT_STRATEGY, 0};
+        e->way = as_asked(e, ways[0]);
         return;
     }
     if (e->frames++ % SAMPLE_EVERY != 0)
         return;
-    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        struct way way = ways[i];
-        double size;
+    for (int i = WAYS - 1; i >= 0; i--) {
+        struct way way = as_asked(e, ways[i]);
+        double price;
 
-        if (e->filters != AUTO)
-            way.filters = e->filters;
-        if (e->level != AUTO) {
-            way.level = e->level;
-            way.strategy = Z_DEFAULT_STRATEGY;
-        }
-        size = (double)try_way(e, frame, kind, &way) * way.price;
-        if (i == 0 || size < least) {
-            least = size;
+        sizes[i] = try_way(e, frame, kind, &way);
+        price = (double)sizes[i] * way.price;
+        if (i == WAYS - 1 || (sizes[i] <= sizes[WAYS - 1] && price <= least)) {
+            least = price;
             e->way = way;
         }
     }
@@ -381,13 +416,18 @@ static void choose_way(struct png_encode *e, const AVFrame *frame, const struct 
 int png_encode_frame(struct png_encode *e, const AVFrame *frame, AVRational time_base, AVPacket *packet, char **why)
 {
     const struct kind *kind = kind_of(frame->format);
+    const uint8_t *data;
+    size_t size;
     int err;
 
     if (!kind)
         return err_why(why, -EINVAL, "a frame is of a pixel format that PNG cannot hold");
     choose_way(e, frame, kind);
     e->size = 0;
-    err = write_rows(e, frame, kind, &e->way, 0, frame->height, &time_base);
+    size = pack(e, frame, kind, &e->way, 0, frame->height, &data);
+    if (size == 0)
+        return err_why(why, -ENOMEM, "no memory to compress a frame of %dx%d", frame->width, frame->height);
+    err = write_picture(e, frame, kind, time_base, data, size);
     if (err < 0)
         return err_why(why, err, "a frame of %dx%d could not be written as PNG: %s", frame->width, frame->height, e->error);
     if (e->size > INT32_MAX - AV_INPUT_BUFFER_PADDING_SIZE || av_new_packet(packet, (int)e->size) < 0)

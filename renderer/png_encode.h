@@ -2,7 +2,8 @@
 // encoder takes, as they are: grey, grey with alpha, RGB and RGBA of 8 and 16 bits, palettes, and 1-bit black and white. One thread.
 //
 // Colour is written where the frame says what it is: a profile (iCCP), or sRGB, else primaries and transfer (cHRM, gAMA), and cICP where libpng
-// knows it. The shape of a pixel goes into pHYs as ffmpeg writes it, the frame's time into a text "Timestamp", in seconds.
+// knows it; where it does not, but was read from a picture whose chunks did, those chunks' numbers are (see png_decode.h). The shape of a pixel goes
+// into pHYs as ffmpeg writes it, the frame's time into a text "Timestamp", in seconds.
 #ifndef RENDERFARM_PNG_ENCODE_H
 #define RENDERFARM_PNG_ENCODE_H
 
@@ -17,7 +18,7 @@ struct png_encode;
 struct png_encode *png_encode_new(void);
 void png_encode_free(struct png_encode **encode); // NULL is fine
 
-// "level": 0 to 9, as zlib counts, or auto; "filter": none, sub, up, avg, paeth, mixed (the best for each row, by its sum) or auto. Both are auto at
+// "level": 0 (stored) to 9 (small), or auto; "filter": none, sub, up, avg, paeth, mixed (the best for each row, by its sum) or auto. Both are auto at
 // first: then samples of every few frames are tried in several ways, and the best for its time is taken. So a frame's bytes depend on where the
 // encoder began, too. -ENOENT for another key, -EINVAL for another value; *why is one sentence.
 int png_encode_set(struct png_encode *encode, const char *key, const char *value, char **why);

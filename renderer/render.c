@@ -109,7 +109,7 @@ int render_new(struct render **result, const Wire__Job *job, struct pool *pool, 
             render_free(&r);
             return err;
         }
-    } else if (job->takes_frames || job->gives_frames) {
+    } else if (job->gives_frames || (job->takes_frames && !job->lent)) {
         render_free(&r);
         return err_why(why, AVERROR(EINVAL), "the job makes no sense");
     }

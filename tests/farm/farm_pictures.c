@@ -77,14 +77,43 @@ static void pixels_are_those_of_ffmpeg(void **state)
     }
 }
 
+// What says how luma and chroma make colours: pictures have none of it left, so it has to be taken account of here.
+static void matrix_and_range_are_those_of_the_video(void **state)
+{
+    static const char *const matrices[] = {"bt709", "smpte170m", "bt2020nc"}, *const ranges[] = {"tv", "pc"};
+    const char *first = NULL;
+
+    (void)state;
+    folder("ours");
+    folder("theirs");
+    for (size_t i = 0; i < 6; i++) {
+        const char *input = clip("yuv420p", trial_format(",setparams=colorspace=%s:range=%s", matrices[i / 2], ranges[i % 2])), *pixels_are;
+
+        trial_render(input, trial_path("ours/%06d.png"), "-y", trial_workers(), NULL);
+        trial_ffmpeg("-i", input, "-fps_mode", "passthrough", trial_path("theirs/%06d.png"), NULL);
+        pixels_are = pixels(trial_path("ours/%06d.png"));
+        assert_string_equal(pixels_are, pixels(trial_path("theirs/%06d.png")));
+        if (first)
+            assert_string_not_equal(pixels_are, first); // otherwise this shows nothing
+        else
+            first = pixels_are;
+    }
+}
+
 static void options_of_pictures(void **state)
 {
+    static const char *const filters[] = {"none", "sub", "up", "avg", "paeth", "mixed", "auto"};
     const char *input = clip("yuv420p", ""), *out = trial_path("out/%06d.png"), *wanted;
 
     (void)state;
     folder("out");
     trial_render(input, out, NULL);
     wanted = pixels(out);
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        trial_render(input, out, "-y", trial_format("--png-filter=%s", filters[i]), "--png-level=auto", NULL);
+        assert_string_equal(pixels(out), wanted);
+        assert_fine("out", 25);
+    }
     for (int level = 0; level <= 9; level += 3) {
         trial_render(input, out, "-y", trial_format("--png-level=%d", level), "--png-filter=mixed", NULL);
         assert_string_equal(pixels(out), wanted);
@@ -165,6 +194,61 @@ static void ctrl_c_keeps_whole_frames(void **state)
     assert_string_equal(bytes_of("out"), calm);
 }
 
+// Of the files that are there, and what they are by: the same file again has the same one.
+static const char *inodes(const char *name, int count)
+{
+    return trial_output(ARGUMENTS("sh", "-c", "cd \"$1\" && ls -i | sort -k 2 | head -n \"$2\"", "sh", trial_path(name), trial_format("%d", count)));
+}
+
+static void killed_coordinator_leaves_whole_frames_that_stay(void **state)
+{
+    const char *input = clip("yuv420p", ""), *out = trial_path("out/%06d.png"), *calm, *before;
+    struct command *command;
+    int frames;
+
+    (void)state;
+    folder("calm");
+    folder("out");
+    trial_render(input, trial_path("calm/%06d.png"), "--segment=0.2", "--filter=nlmeans=r=9", NULL);
+    calm = bytes_of("calm");
+    command = trial_start(ARGUMENTS("-v", "-v", "--workers=1", "--segment=0.2", "--filter=nlmeans=r=9", "--no-cache", "--progress=off", input, out));
+    assert_non_null(command_wait_for_error(command, 0, "segment 3 goes to renderer ", 60));
+    kill(command->pid, SIGKILL);
+    command_wait(command, 20);
+    assert_status(command, 128 + SIGKILL);
+    frames = atoi(trial_output(ARGUMENTS("sh", "-c", "ls \"$1\" | wc -l", "sh", trial_path("out"))));
+    assert_in_range(frames, 5, 20);
+    assert_fine("out", frames);
+    before = inodes("out", frames);
+    assert_told(trial_render(input, out, "--segment=0.2", "--filter=nlmeans=r=9", "--no-cache", NULL),
+                trial_format("%d frames are there already, of a render that was interrupted; those that are right stay", frames));
+    assert_string_equal(bytes_of("out"), calm);
+    assert_string_equal(inodes("out", frames), before);
+    // The mark is gone, so they are somebody's now.
+    assert_status(trial_run(input, out, NULL), 1);
+}
+
+static void killed_renderer_changes_nothing(void **state)
+{
+    const char *input = clip("yuv420p", ""), *out = trial_path("out/%06d.png"), *text = "renderer 0 is ready (process ", *ready, *calm;
+    struct command *command;
+
+    (void)state;
+    folder("calm");
+    folder("out");
+    trial_render(input, trial_path("calm/%06d.png"), "--segment=0.2", "--filter=nlmeans=r=9", NULL);
+    calm = bytes_of("calm");
+    command = trial_start(ARGUMENTS("-v", "-v", "--workers=2", "--segment=0.2", "--filter=nlmeans=r=9", "--progress=off", input, out));
+    assert_non_null(command_wait_for_error(command, 0, "segment 1 goes to renderer ", 60));
+    ready = command_wait_for_error(command, 0, text, 60);
+    assert_non_null(ready);
+    kill((pid_t)strtol(ready + strlen(text), NULL, 10), SIGKILL);
+    command_wait(command, 60);
+    assert_status(command, 0);
+    assert_told(command->err, "renderer 0 was ended by signal 9 (Killed); its work goes to another");
+    assert_string_equal(bytes_of("out"), calm);
+}
+
 static void a_full_disk_is_told(void **state)
 {
     const char *input = clip("yuv420p", "");
@@ -182,10 +266,21 @@ static void a_full_disk_is_told(void **state)
 
 static void no_folder_and_no_permission_are_told(void **state)
 {
-    const char *input = clip("yuv420p", "");
+    const char *input = clip("yuv420p", ""), *script;
+    struct command *command;
 
     (void)state;
     assert_told(trial_run(input, trial_path("nowhere/%06d.png"), NULL)->err, "there is no folder ");
+    // Permissions hold nobody up who is root; a file system that is not to be written to does.
+    script = geteuid() ? "chmod 555 \"$3/locked\" && \"$1\" \"$2\" \"$3/locked/%06d.png\" -q"
+                       : "mount -t tmpfs -o ro none \"$3/locked\" && \"$1\" \"$2\" \"$3/locked/%06d.png\" -q";
+    folder("locked");
+    command = trial_start_program(geteuid() ? ARGUMENTS("sh", "-c", script, "sh", trial_program(), input, trial_path("."))
+                                            : ARGUMENTS("unshare", "-m", "sh", "-c", script, "sh", trial_program(), input, trial_path(".")));
+    command_wait(command, 60);
+    assert_status(command, 1);
+    assert_told(command->err, geteuid() ? "cannot be written to: Permission denied" : "cannot be written to: Read-only file system");
+    trial_assert_only(trial_path("locked"), NULL);
     assert_told(trial_run(input, trial_path("x%y%d.png"), NULL)->err, "as in frames/%06d.png");
     assert_told(trial_run(input, trial_path("%d%d.png"), NULL)->err, "one number is wanted in the name");
     assert_status(trial_run(input, trial_path("%d.png"), "--codec=libx264", NULL), 2);
@@ -265,6 +360,93 @@ static void what_is_missing_stops_or_is_mended(void **state)
     assert_status(trial_run(in, out, "-y", "--missing=maybe", NULL), 2);
 }
 
+static void one_of_another_kind_stops_or_is_mended(void **state)
+{
+    const struct command *command;
+    const char *in, *out = trial_path("out.mkv");
+
+    (void)state;
+    folder("in");
+    in = trial_path("in/%06d.png");
+    trial_ffmpeg("-i", clip("yuv420p", ""), in, NULL);
+    trial_ffmpeg("-i", trial_path("in/000001.png"), "-vf", "scale=50:50", trial_path("in/000009.png"), NULL);
+    command = trial_run(in, out, "--codec=ffv1", NULL);
+    assert_status(command, 1);
+    assert_told(command->err, "in/000009.png is of another kind than the first (50 x 50, 8 bit RGB instead of 98 x 66, 8 bit RGB); --missing=hold");
+    assert_int_equal(access(out, F_OK), -1);
+    trial_ffmpeg("-i", trial_path("in/000001.png"), "-pix_fmt", "gray", trial_path("in/000009.png"), NULL);
+    assert_told(trial_run(in, out, "--codec=ffv1", NULL)->err, "98 x 66, 8 bit grey instead of 98 x 66, 8 bit RGB");
+    trial_render(in, out, "--missing=skip", "--codec=ffv1", NULL);
+    assert_told(trial_probe(out, "v", "stream_tags=DURATION"), "00:00:00.96");
+    // Root may read every file, so a folder stands in its place.
+    assert_int_equal(unlink(trial_path("in/000009.png")), 0);
+    folder("in/000009.png");
+    assert_told(trial_run(in, out, "-y", "--codec=ffv1", NULL)->err, "in/000009.png cannot be read: ");
+}
+
+static uint32_t crc_of(const uint8_t *data, size_t size)
+{
+    uint32_t crc = 0xffffffffu;
+
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+// Pixels that make no sense, and a checksum that says that they are as they were written.
+static void spoil(const char *path)
+{
+    size_t size, at = 8;
+    uint8_t *png = trial_read(path, &size);
+
+    while (memcmp(png + at + 4, "IDAT", 4) != 0)
+        at += 12 + ((size_t)png[at + 2] << 8 | png[at + 3]);
+    size_t length = (size_t)png[at + 2] << 8 | png[at + 3];
+
+    memset(png + at + 8, 0x55, length);
+    for (int i = 0; i < 4; i++)
+        png[at + 8 + length + (size_t)i] = (uint8_t)(crc_of(png + at + 4, length + 4) >> (24 - 8 * i));
+    trial_write(path, png, size);
+}
+
+static void pixels_that_make_no_sense_stop_with_the_name(void **state)
+{
+    const struct command *command;
+    const char *in, *out = trial_path("out.mkv"), *cache = trial_format("--cache=%s", trial_path("cache"));
+
+    (void)state;
+    folder("in");
+    in = trial_path("in/%06d.png");
+    trial_ffmpeg("-i", clip("yuv420p", ""), in, NULL);
+    spoil(trial_path("in/000017.png"));
+    assert_int_equal(unlink(trial_path("in/000004.png")), 0);
+    command = trial_run(in, out, "--start-number=5", "--codec=ffv1", "--segment=0.2", cache, NULL);
+    assert_status(command, 1);
+    assert_told(command->err, "in/000017.png cannot be decoded: libpng: ");
+    assert_int_equal(access(out, F_OK), -1);
+    assert_told(trial_render(in, out, "--missing=skip", "--codec=ffv1", "--segment=0.2", cache, NULL), "in/000017.png, libpng: ");
+    assert_int_equal(atoi(strrchr(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of",
+                                                         "csv", out)),
+                                  ',') +
+                          1),
+                     23);
+    // The cache makes nothing good either.
+    command = trial_run(in, out, "-y", "--start-number=5", "--codec=ffv1", "--segment=0.2", cache, NULL);
+    assert_status(command, 1);
+    assert_told(command->err, "in/000017.png cannot be decoded: libpng: ");
+    // Nor do frames in shared memory.
+    command = trial_run(in, out, "-y", "--start-number=5", "--codec=ffv1", "--filter=hqdn3d,unsharp", NULL);
+    assert_status(command, 1);
+    assert_told(command->err, "in/000017.png cannot be decoded: libpng: ");
+    // The first one, which everything is known from.
+    assert_int_equal(truncate(trial_path("in/000001.png"), 100), 0);
+    assert_told(trial_run(in, out, "-y", NULL)->err, "in/000001.png: it is cut off; --missing=hold");
+    assert_told(trial_render(in, out, "-y", "--missing=skip", NULL), "in/000001.png: it is cut off; it is left out");
+}
+
 static void stills_are_taken_every_so_often(void **state)
 {
     const char *input = trial_path("clip.mkv"), *out = trial_path("out/%d.png");
@@ -305,6 +487,18 @@ static void one_picture_of_a_whole_video(void **state)
     assert_status(command, 0);
     // 3 x 2 cells of 320 x 216, with gaps of 8.
     assert_string_equal(trial_probe(out, "v", "stream=width,height"), "width=992\nheight=456\n");
+    // A single frame is behind none of the places.
+    trial_ffmpeg("-i", input, "-frames:v", "1", "-c", "copy", trial_path("one.mkv"), NULL);
+    trial_render(trial_path("one.mkv"), out, "-y", "--contact-sheet=3x2", NULL);
+    trial_render(trial_path("one.mkv"), out, "-y", "--poster", NULL);
+    trial_ffmpeg("-i", trial_path("one.mkv"), theirs, NULL);
+    assert_string_equal(pixels(out), pixels(theirs));
+    // Nobody knows where a tenth of it is.
+    trial_ffmpeg("-i", input, "-c:v", "libx264", "-qp", "0", "-f", "h264", trial_path("raw.h264"), NULL);
+    assert_told(trial_run(trial_path("raw.h264"), out, "-y", "--contact-sheet=3x2", NULL)->err, "its length is not known");
+    trial_render(trial_path("raw.h264"), out, "-y", "--poster", NULL);
+    trial_ffmpeg("-i", trial_path("raw.h264"), "-frames:v", "1", theirs, NULL);
+    assert_string_equal(pixels(out), pixels(theirs));
     // More cells than frames: those that there are.
     trial_render(input, out, "-y", "--contact-sheet=10x6", NULL);
     assert_told(trial_run(input, trial_path("%d.png"), "--poster", NULL)->err, "--poster and --contact-sheet make one picture, such as sheet.png");
@@ -317,10 +511,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIAL(pixels_are_those_of_ffmpeg),
+        TRIAL(matrix_and_range_are_those_of_the_video),
         TRIAL(options_of_pictures),
         TRIAL(bytes_are_the_same_for_any_number_of_workers),
         TRIAL(frames_that_are_there_stay),
         TRIAL(ctrl_c_keeps_whole_frames),
+        TRIAL(killed_coordinator_leaves_whole_frames_that_stay),
+        TRIAL(killed_renderer_changes_nothing),
         TRIAL(a_full_disk_is_told),
         TRIAL(no_folder_and_no_permission_are_told),
         TRIAL(stills_are_taken_every_so_often),
@@ -329,6 +526,8 @@ int main(void)
         TRIAL(pictures_become_pictures),
         TRIAL(stages_and_verify_work_on_pictures),
         TRIAL(what_is_missing_stops_or_is_mended),
+        TRIAL(one_of_another_kind_stops_or_is_mended),
+        TRIAL(pixels_that_make_no_sense_stop_with_the_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

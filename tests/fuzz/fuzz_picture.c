@@ -7,7 +7,7 @@
 
 #include <libavutil/pixdesc.h>
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 static uint32_t number_at(const uint8_t *at)
 {
@@ -21,7 +21,7 @@ static void mend(uint8_t *data, size_t size)
 
         if (length > size - at - 12)
             return;
-        sum = (uint32_t)crc32(0, data + at + 4, length + 4);
+        sum = (uint32_t)libdeflate_crc32(0, data + at + 4, length + 4);
         for (int i = 0; i < 4; i++)
             data[at + 8 + length + (size_t)i] = (uint8_t)(sum >> (24 - 8 * i));
         at += 12 + length;

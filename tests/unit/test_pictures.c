@@ -175,6 +175,70 @@ static void what_is_of_no_use_is_told_or_mended(void **state)
     assert_string_equal(read_all("%d.png", -1, PICTURES_SKIP), "1 3");
 }
 
+static void a_first_one_of_no_use_is_left_out(void **state)
+{
+    FILE *file;
+
+    (void)state;
+    put("1.png", 2, 1);
+    put("2.png", 3, 2);
+    put("3.png", 3, 3);
+    file = fopen(in_folder("1.png"), "w");
+    fclose(file);
+    assert_string_equal(read_all("%d.png", -1, PICTURES_STOP),
+                        "1.png: it is empty; --missing=hold repeats the one before it, --missing=skip leaves it out");
+    assert_string_equal(read_all("%d.png", -1, PICTURES_SKIP), "2 3");
+    assert_string_equal(read_all("%d.png", -1, PICTURES_HOLD), "2 3");
+    for (int i = 2; i <= 3; i++) {
+        file = fopen(in_folder(i == 2 ? "2.png" : "3.png"), "w");
+        fclose(file);
+    }
+    assert_non_null(strstr(read_all("%d.png", -1, PICTURES_SKIP), "none of them is a picture that can be read; "));
+}
+
+// The names of the files that packets are made of, such as "1 2".
+static const char *files_of(const char *name, enum pictures_missing missing)
+{
+    const struct pictures_setup how = {.start_number = -1, .missing = missing};
+    static char text[400];
+    struct pictures *pictures;
+    char *why = NULL, *path;
+    AVPacket *packet;
+
+    assert_int_equal(pictures_open(&pictures, in_folder(name), &how, &why), 0);
+    while (pictures_next(pictures, &packet, &why) >= 0)
+        av_packet_free(&packet);
+    strcpy(text, "");
+    for (int64_t i = 0; (path = pictures_path(pictures, i)); i++) {
+        sprintf(text + strlen(text), "%s%.*s", i ? " " : "", (int)strcspn(strrchr(path, '/') + 1, "."), strrchr(path, '/') + 1);
+        free(path);
+    }
+    assert_null(pictures_path(pictures, -1));
+    free(why);
+    pictures_close(&pictures);
+    return text;
+}
+
+static void packets_know_their_files(void **state)
+{
+    FILE *file;
+
+    (void)state;
+    for (int i = 1; i <= 9; i++)
+        put((char[]){(char)('0' + i), '.', 'p', 'n', 'g', 0}, 1, (uint8_t)i);
+    assert_string_equal(files_of("%d.png", PICTURES_STOP), "1 2 3 4 5 6 7 8 9");
+    unlink(in_folder("3.png"));
+    unlink(in_folder("4.png"));
+    file = fopen(in_folder("6.png"), "w");
+    fclose(file);
+    assert_string_equal(files_of("%d.png", PICTURES_SKIP), "1 2 5 7 8 9");
+    assert_string_equal(files_of("%d.png", PICTURES_HOLD), "1 2 2 2 5 5 7 8 9");
+    file = fopen(in_folder("1.png"), "w");
+    fclose(file);
+    assert_string_equal(files_of("%d.png", PICTURES_SKIP), "2 5 7 8 9");
+    assert_string_equal(files_of("*.png", PICTURES_HOLD), "2 2 2 5 5 7 8 9");
+}
+
 static void structure_is_looked_at(void **state)
 {
     uint8_t data[400];
@@ -207,6 +271,8 @@ int main(void)
         TEST(pictures_come_in_the_order_of_their_numbers),
         TEST(what_is_missing_is_told_or_mended),
         TEST(what_is_of_no_use_is_told_or_mended),
+        TEST(a_first_one_of_no_use_is_left_out),
+        TEST(packets_know_their_files),
         TEST(structure_is_looked_at),
     };
 

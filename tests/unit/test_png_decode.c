@@ -1,6 +1,8 @@
 // Every kind of PNG there is, made here with libpng, against what libavcodec makes of it.
 #include "renderer/png_decode.h"
 
+#include "renderer/png_encode.h"
+
 #include <libavcodec/avcodec.h>
 #include <libavutil/imgutils.h>
 
@@ -221,11 +223,166 @@ static void nothing_that_is_damaged_does_harm(void **state)
     }
 }
 
+// ---- Colour ----
+
+static uint32_t big_endian(const uint8_t *data)
+{
+    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+}
+
+// The data of the first chunk of that type; NULL: there is none.
+static const uint8_t *find_chunk(const uint8_t *png, size_t size, const char *type, size_t *length)
+{
+    for (size_t at = 8; at + 12 <= size; at += *length + 12) {
+        *length = big_endian(png + at);
+        if (memcmp(png + at + 4, type, 4) == 0)
+            return png + at + 8;
+    }
+    return NULL;
+}
+
+static void assert_same_chunk(const AVPacket *a, const AVPacket *b, const char *type)
+{
+    size_t a_length, b_length;
+    const uint8_t *a_data = find_chunk(a->data, (size_t)a->size, type, &a_length);
+    const uint8_t *b_data = find_chunk(b->data, (size_t)b->size, type, &b_length);
+
+    if (!a_data != !b_data || (a_data && (a_length != b_length || memcmp(a_data, b_data, a_length) != 0)))
+        fail_msg("%s is %s", type, !a_data ? "new" : !b_data ? "lost" : "another");
+}
+
+enum { PROFILE_BYTES = 400 };
+
+// A header, and one tag of noise: libpng does not take a profile that it could compress to next to nothing.
+static void make_profile(uint8_t profile[PROFILE_BYTES])
+{
+    static const uint8_t d50[12] = {0, 0, 0xf6, 0xd6, 0, 1, 0, 0, 0, 0, 0xd3, 0x2d};
+    static const uint8_t tag[16] = {0, 0, 0, 1, 'n', 'o', 's', 'e', 0, 0, 0, 144, 0, 0, (PROFILE_BYTES - 144) >> 8, (PROFILE_BYTES - 144) & 255};
+
+    memset(profile, 0, PROFILE_BYTES);
+    profile[2] = PROFILE_BYTES >> 8;
+    profile[3] = PROFILE_BYTES & 255;
+    profile[8] = 2;
+    memcpy(profile + 12, "mntrRGB XYZ ", 12);
+    memcpy(profile + 36, "acsp", 4);
+    memcpy(profile + 68, d50, sizeof(d50));
+    memcpy(profile + 128, tag, sizeof(tag));
+    for (int i = 144; i < PROFILE_BYTES; i++)
+        profile[i] = random_byte();
+}
+
+struct colours {
+    png_fixed_point gamma; // 0: none
+    const png_fixed_point *c;
+    bool profile, srgb;
+};
+
+static AVPacket *make_coloured(const struct colours *colours)
+{
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    const png_fixed_point *c = colours->c;
+    struct bytes out = {0};
+    uint8_t row[12] = {0}, profile[PROFILE_BYTES];
+    AVPacket *packet;
+
+    make_profile(profile);
+    png_set_write_fn(png, &out, on_write, NULL);
+    png_set_IHDR(png, info, 4, 4, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
+    if (colours->gamma)
+        png_set_gAMA_fixed(png, info, colours->gamma);
+    if (c)
+        png_set_cHRM_fixed(png, info, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]);
+    if (colours->profile)
+        png_set_iCCP(png, info, "some profile", PNG_COMPRESSION_TYPE_BASE, profile, sizeof(profile));
+    if (colours->srgb)
+        png_set_sRGB(png, info, PNG_sRGB_INTENT_RELATIVE);
+    png_write_info(png, info);
+    for (int y = 0; y < 4; y++)
+        png_write_row(png, row);
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    packet = packet_of(out.data, out.size);
+    free(out.data);
+    return packet;
+}
+
+static AVPacket *read_and_write(const AVPacket *packet, enum AVColorTransferCharacteristic transfer)
+{
+    struct png_encode *encode = png_encode_new();
+    AVPacket *again = av_packet_alloc();
+    AVFrame *frame = av_frame_alloc();
+    char reason[PNG_DECODE_REASON_BYTES], *why = NULL;
+
+    if (png_decode_packet(packet, frame, reason) < 0)
+        fail_msg("%s", reason);
+    if (transfer != AVCOL_TRC_UNSPECIFIED)
+        frame->color_trc = transfer;
+    if (png_encode_frame(encode, frame, (AVRational){1, 25}, again, &why) < 0)
+        fail_msg("%s", why);
+    av_frame_free(&frame);
+    png_encode_free(&encode);
+    return again;
+}
+
+static void colours_come_out_as_they_went_in(void **state)
+{
+    static const png_fixed_point bt709[] = {31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000};
+    static const png_fixed_point p3[] = {31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000};
+    static const png_fixed_point film[] = {31000, 31600, 68100, 31900, 24300, 69200, 14500, 4900};
+    static const png_fixed_point some_camera[] = {31271, 32902, 64001, 33000, 21000, 71000, 15000, 6000};
+    static const struct colours all[] = {
+        {.gamma = 45455},
+        {.gamma = 100000},
+        {.gamma = 50994},
+        {.gamma = 35714},
+        {.gamma = 55556},
+        {.c = bt709},
+        {.c = p3},
+        {.c = film},
+        {.c = some_camera},
+        {.gamma = 45455, .c = p3},
+        {.profile = true},
+        {.gamma = 55556, .c = some_camera},
+        {0},
+    };
+    static const struct colours srgb = {.srgb = true};
+    AVPacket *in, *out;
+    size_t length;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        in = make_coloured(&all[i]);
+        out = read_and_write(in, AVCOL_TRC_UNSPECIFIED);
+        assert_same_chunk(in, out, "gAMA");
+        assert_same_chunk(in, out, "cHRM");
+        assert_same_chunk(in, out, "sRGB");
+        assert_int_equal(find_chunk(in->data, (size_t)in->size, "iCCP", &length) != NULL, all[i].profile);
+        assert_same_chunk(in, out, "iCCP");
+        av_packet_free(&in);
+        av_packet_free(&out);
+    }
+    // With the gamma and the chromaticities that go with it, for those that do not know it.
+    in = make_coloured(&srgb);
+    out = read_and_write(in, AVCOL_TRC_UNSPECIFIED);
+    assert_same_chunk(in, out, "sRGB");
+    assert_int_equal(big_endian(find_chunk(out->data, (size_t)out->size, "gAMA", &length)), 45455);
+    av_packet_free(&in);
+    av_packet_free(&out);
+    // A filter that says what the curve is now knows better than the picture did.
+    in = make_coloured(&all[0]);
+    out = read_and_write(in, AVCOL_TRC_LINEAR);
+    assert_int_equal(big_endian(find_chunk(out->data, (size_t)out->size, "gAMA", &length)), 100000);
+    av_packet_free(&in);
+    av_packet_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_read_right),
         cmocka_unit_test(nothing_that_is_damaged_does_harm),
+        cmocka_unit_test(colours_come_out_as_they_went_in),
     };
 
     av_log_set_level(AV_LOG_QUIET);
