@@ -8,21 +8,25 @@
 #include "common/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+// uv_spawn forks, which copies this process's page tables: ten times what posix_spawn takes, and all renderers of a large machine are started one
+// after the other. So children are started and reaped here.
 struct child {
     struct child *next;
     struct spawner *spawner;
     uint32_t slot;
-    uv_process_t process;
-    uv_pipe_t life;   // closes with this process, and the child sees it
-    uv_pipe_t speech; // its stdout and stderr
+    pid_t pid;
+    int life;         // closes with this process, and the child sees it
+    uv_pipe_t speech; // its stderr
     struct last_words words;
-    int open_handles;
     bool exited, silent; // its end is told when it has exited and all that it said is read
     int64_t status;
     int signal;
@@ -30,6 +34,7 @@ struct child {
 
 struct spawner {
     uv_loop_t *loop;
+    uv_signal_t ends; // of children; active while there are any
     char *program;
     int frames_fd;
     spawner_on_exit on_exit;
@@ -46,22 +51,20 @@ struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd,
     s->frames_fd = frames_fd;
     s->on_exit = on_exit;
     s->data = data;
+    uv_signal_init(loop, &s->ends);
+    s->ends.data = s;
     return s;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_speech_closed(uv_handle_t *handle)
 {
-    struct child *child = handle->data;
-
-    if (--child->open_handles == 0)
-        free(child);
+    free(handle->data);
 }
 
 static void close_child(struct child *child)
 {
-    uv_close((uv_handle_t *)&child->process, on_closed);
-    uv_close((uv_handle_t *)&child->life, on_closed);
-    uv_close((uv_handle_t *)&child->speech, on_closed);
+    close(child->life);
+    uv_close((uv_handle_t *)&child->speech, on_speech_closed);
 }
 
 static void tell_end(struct child *child)
@@ -79,18 +82,30 @@ static void tell_end(struct child *child)
             break;
         }
     }
+    if (!s->children)
+        uv_signal_stop(&s->ends);
     close_child(child);
     s->on_exit(s->data, &fact);
 }
 
-static void on_child_exit(uv_process_t *process, int64_t status, int signal)
+// Only our own: libuv has children too.
+static void on_ends(uv_signal_t *handle, int number)
 {
-    struct child *child = process->data;
+    struct spawner *s = handle->data;
+    struct child *child, *next;
 
-    child->exited = true;
-    child->status = status;
-    child->signal = signal;
-    tell_end(child);
+    (void)number;
+    for (child = s->children; child; child = next) {
+        int status;
+
+        next = child->next;
+        if (child->exited || waitpid(child->pid, &status, WNOHANG) != child->pid)
+            continue;
+        child->exited = true;
+        child->status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+        child->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        tell_end(child);
+    }
 }
 
 static void pass_on(void *data, const char *line)
@@ -122,61 +137,131 @@ static void on_speech(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     tell_end(child);
 }
 
-int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments, uint32_t *pid)
+// Above the numbers that a child's own files get.
+static int raise_fd(int fd)
 {
-    struct child *child = mem_zalloc(sizeof(*child));
-    uv_stdio_container_t stdio[ARENA_FD + 1] = {{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE},
-                                                {.flags = UV_IGNORE},
-                                                {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE},
-                                                [ARENA_FD] = {.flags = UV_INHERIT_FD}};
-    uv_process_options_t options = {.exit_cb = on_child_exit, .file = s->program, .stdio = stdio, .stdio_count = ARENA_FD + 1};
-    char **argv;
-    size_t count = 0;
+    int raised = fcntl(fd, F_DUPFD_CLOEXEC, ARENA_FD + 1), err = -errno;
+
+    close(fd);
+    return raised < 0 ? err : raised;
+}
+
+// ends[0] is read from, ends[1] written to.
+static int make_pipe(int ends[2])
+{
+    int err = 0;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = raise_fd(ends[i]);
+        err = ends[i] < 0 ? ends[i] : err;
+    }
+    for (int i = 0; i < 2 && err < 0; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    return err;
+}
+
+static int run(const struct spawner *s, char *const *argv, int life, int speech, pid_t *pid)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
     int err;
 
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, life, STDIN_FILENO);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&files, speech, STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&files, s->frames_fd, ARENA_FD);
+    posix_spawnattr_init(&attributes);
+    // Apart from the terminal's group: Ctrl-C is for the coordinator, which then decides.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    err = -posix_spawn(pid, s->program, &files, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    return err;
+}
+
+// Takes both ends that are ours.
+static void add_child(struct spawner *s, uint32_t slot, pid_t pid, int life, int speech)
+{
+    struct child *child = mem_zalloc(sizeof(*child));
+
+    child->spawner = s;
+    child->slot = slot;
+    child->pid = pid;
+    child->life = life;
+    child->speech.data = child;
+    uv_pipe_init(s->loop, &child->speech, 0);
+    uv_pipe_open(&child->speech, speech);
+    uv_read_start((uv_stream_t *)&child->speech, give_buffer, on_speech);
+    child->next = s->children;
+    s->children = child;
+}
+
+int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments, uint32_t *pid)
+{
+    int life[2], speech[2], err;
+    char **argv;
+    size_t count = 0;
+    pid_t started;
+
+    err = make_pipe(life);
+    if (err < 0)
+        return err;
+    err = make_pipe(speech);
+    if (err < 0) {
+        close(life[0]);
+        close(life[1]);
+        return err;
+    }
     while (arguments[count])
         count++;
     argv = mem_zalloc((count + 2) * sizeof(*argv));
     argv[0] = s->program;
     for (size_t i = 0; i < count; i++)
-        argv[i + 1] = (char *)(uintptr_t)arguments[i]; // uv_spawn's argv is not const, but it changes nothing
-    options.args = argv;
-    // Apart from the terminal's group: Ctrl-C is for the coordinator, which then decides.
-    options.flags = UV_PROCESS_DETACHED;
-    child->spawner = s;
-    child->slot = slot;
-    child->process.data = child->life.data = child->speech.data = child;
-    child->open_handles = 3;
-    uv_pipe_init(s->loop, &child->life, 0);
-    uv_pipe_init(s->loop, &child->speech, 0);
-    stdio[0].data.stream = (uv_stream_t *)&child->life;
-    stdio[2].data.stream = (uv_stream_t *)&child->speech;
-    stdio[ARENA_FD].data.fd = s->frames_fd;
-    err = uv_spawn(s->loop, &child->process, &options);
+        argv[i + 1] = (char *)(uintptr_t)arguments[i]; // posix_spawn's argv is not const, but it changes nothing
+    // Before it can end.
+    uv_signal_start(&s->ends, on_ends, SIGCHLD);
+    err = run(s, argv, life[0], speech[1], &started);
     free(argv);
+    close(life[0]);
+    close(speech[1]);
     if (err < 0) {
-        close_child(child);
+        close(life[1]);
+        close(speech[0]);
+        if (!s->children)
+            uv_signal_stop(&s->ends);
         return err;
     }
-    uv_unref((uv_handle_t *)&child->life);
-    uv_read_start((uv_stream_t *)&child->speech, give_buffer, on_speech);
-    *pid = (uint32_t)child->process.pid;
-    child->next = s->children;
-    s->children = child;
+    add_child(s, slot, started, life[1], speech[0]);
+    *pid = (uint32_t)started;
     return 0;
+}
+
+static void signal_child(const struct child *child, int signal)
+{
+    if (!child->exited)
+        kill(child->pid, signal);
 }
 
 void spawner_kill(struct spawner *s, int signal)
 {
     for (struct child *child = s->children; child; child = child->next)
-        uv_process_kill(&child->process, signal);
+        signal_child(child, signal);
 }
 
 void spawner_kill_one(struct spawner *s, uint32_t slot, int signal)
 {
     for (struct child *child = s->children; child; child = child->next)
         if (child->slot == slot)
-            uv_process_kill(&child->process, signal);
+            signal_child(child, signal);
 }
 
 int spawner_running(const struct spawner *s)
@@ -186,6 +271,11 @@ int spawner_running(const struct spawner *s)
     for (const struct child *child = s->children; child; child = child->next)
         running++;
     return running;
+}
+
+static void on_spawner_closed(uv_handle_t *handle)
+{
+    free(handle->data);
 }
 
 void spawner_free(struct spawner **spawner)
@@ -203,7 +293,7 @@ void spawner_free(struct spawner **spawner)
         close_child(child);
     }
     free(s->program);
-    free(s);
+    uv_close((uv_handle_t *)&s->ends, on_spawner_closed);
 }
 
 char *spawner_find_renderer(void)
