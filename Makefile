@@ -32,7 +32,7 @@ B ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 comma := ,
 
 VERSION := 0.1.0
-PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libzmq libuv libprotobuf-c libsodium json-c libseccomp libpng zlib
+PACKAGES := libavformat libavcodec libavfilter libavutil libswscale libzmq libuv libprotobuf-c libsodium json-c libseccomp libpng libdeflate
 
 CC ?= cc
 ifeq ($(origin CC),default)
@@ -65,9 +65,9 @@ all: $(PROGRAMS)
 
 $(B)/renderfarm: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
 $(B)/renderfarm-renderer: $(B)/renderer/main.o $(B)/renderer.a $(B)/common.a
-$(B)/renderfarm-keygen: $(B)/keygen/main.o $(B)/common.a
+$(B)/renderfarm-keygen: $(B)/coordinator/keygen/main.o $(B)/common.a
 # The coordinator in virtual time: what it puts in place of the coordinator's own comes first, so the archive's is not taken.
-$(B)/renderfarm-simulate: $(call objects,$(call sources,simulate)) $(B)/coordinator.a $(B)/common.a
+$(B)/renderfarm-simulate: $(call objects,$(call sources,coordinator/simulate)) $(B)/coordinator.a $(B)/common.a
 $(B)/renderfarm-simulate: LINK_FLAGS := -Wl,--wrap=plan_make
 $(PROGRAMS):
 	$(call say,LINK,$@)
@@ -110,7 +110,13 @@ $(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(B)/coordinator.a
 
 # The coordinator with renderers that do nothing, over an input and an output that are made up.
 NULL_RENDER := $(B)/tests/bench/null_render
-$(NULL_RENDER): $(B)/tests/bench/null_render.o $(B)/coordinator.a $(B)/common.a
+$(NULL_RENDER): $(call objects,$(call sources,tests/bench)) $(B)/coordinator.a $(B)/common.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# A link that takes its time, for the tests.
+RELAY := $(B)/tests/relay/relay
+$(RELAY): $(call objects,$(call sources,tests/relay)) $(B)/common.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -120,7 +126,7 @@ $(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) -Wno-missing-prototypes $(CFLAGS) $(shell pkg-config --cflags frei0r | sed 's/-I/-isystem /g') -fPIC -shared -o $@ $<
 
-tests: all plugins $(TEST_PROGRAMS) $(SIMULATE) $(NULL_RENDER)
+tests: all plugins $(TEST_PROGRAMS) $(SIMULATE) $(NULL_RENDER) $(RELAY)
 plugins: $(PLUGINS)
 
 # A new file tests/fuzz/fuzz_NAME.c is a new target. They are built by clang, into a folder of their own.

@@ -48,7 +48,7 @@ struct process {
     uint32_t first_slot, slot_count;
 
     // The task.
-    bool busy, probing, retrying;
+    bool busy, probing, retrying, cancelled;
     bool ended, closed; // its input; its output, whose last chunk is made
     uint32_t segment, attempt, credit, sequence;
     struct intake_chunk *first, **last;
@@ -337,6 +337,17 @@ static void drop_first(struct process *p)
     free(chunk);
 }
 
+// An answer of any kind says that it has stopped.
+static void stop_task(struct process *p)
+{
+    while (p->first)
+        drop_first(p);
+    chunk_list_clear(&p->out);
+    chunk_free(&p->open);
+    p->ready = 0;
+    end_task(p);
+}
+
 static void on_step(void *data)
 {
     struct process *p = data;
@@ -345,6 +356,10 @@ static void on_step(void *data)
 
     if (p->state == PROCESS_GONE)
         return;
+    if (p->cancelled) {
+        stop_task(p);
+        return;
+    }
     chunk->done += p->step;
     if (p->gives) {
         p->ready_from = p->ready > 0 ? p->ready_from : media_frames(p->stage, 0, from);
@@ -482,7 +497,7 @@ static struct process *by_peer(uint32_t peer)
 // A message to a renderer.
 struct parcel {
     struct process *to;
-    enum { PARCEL_JOB, PARCEL_TASK, PARCEL_CHUNK, PARCEL_CREDIT, PARCEL_BYE } kind;
+    enum { PARCEL_JOB, PARCEL_TASK, PARCEL_CHUNK, PARCEL_CREDIT, PARCEL_CANCEL, PARCEL_BYE } kind;
     bool takes, gives, lent, probing;
     uint32_t first_slot, slot_count, segment, attempt, credit, stage;
     struct intake_chunk *chunk;
@@ -493,6 +508,7 @@ static void leave(struct process *p);
 static void begin_task(struct process *p, const struct parcel *parcel)
 {
     p->busy = true;
+    p->cancelled = false;
     p->probing = parcel->probing;
     p->segment = parcel->segment;
     p->attempt = parcel->attempt;
@@ -531,6 +547,11 @@ static void on_parcel(void *data)
         begin_task(p, parcel);
         break;
     case PARCEL_CHUNK:
+        if (!p->busy || p->segment != parcel->segment || p->attempt != parcel->attempt) {
+            free(parcel->chunk->slots);
+            free(parcel->chunk);
+            break;
+        }
         *p->last = parcel->chunk;
         p->last = &parcel->chunk->next;
         work_on(p);
@@ -538,6 +559,11 @@ static void on_parcel(void *data)
     case PARCEL_CREDIT:
         p->credit += parcel->credit;
         work_on(p);
+        break;
+    case PARCEL_CANCEL:
+        p->cancelled = p->busy && p->segment == parcel->segment && p->attempt == parcel->attempt;
+        if (p->cancelled && p->state != PROCESS_WORKING)
+            stop_task(p);
         break;
     case PARCEL_BYE:
         leave(p);
@@ -627,10 +653,7 @@ int hub_send_credit(struct hub *h, uint32_t peer, uint32_t chunks)
 int hub_send_cancel(struct hub *h, uint32_t peer, uint32_t segment, uint32_t attempt)
 {
     (void)h;
-    (void)peer;
-    (void)segment;
-    (void)attempt;
-    return 0;
+    return send_parcel(peer, &(struct parcel){.kind = PARCEL_CANCEL, .segment = segment, .attempt = attempt}, SMALL_MESSAGE_BYTES);
 }
 
 int hub_send_bye(struct hub *h, uint32_t peer)
