@@ -253,13 +253,75 @@ static int copy_out(struct arena *arena, uint32_t slot, uint8_t *base, const str
     return err;
 }
 
+AVPacket *frames_with_pixels(struct arena *arena, const AVPacket *packet)
+{
+    Wire__Frame *frame = frames_describe(packet);
+    uint8_t *base = frame ? arena_slot(arena, frame->slot) : NULL;
+    struct layout layout;
+    AVPacket *whole = NULL;
+
+    if (base && !frame->has_pixels && lay_out(&layout, frame->format, frame->width, frame->height) >= 0 && layout.size <= arena_slot_bytes(arena)) {
+        size_t size;
+
+        frame->has_pixels = 1;
+        frame->pixels = (ProtobufCBinaryData){.len = layout.size, .data = base};
+        size = wire__frame__get_packed_size(frame);
+        whole = av_packet_alloc();
+        if (whole && size <= INT32_MAX / 2 && av_new_packet(whole, (int)size) >= 0) {
+            wire__frame__pack(frame, whole->data);
+            whole->pts = packet->pts;
+            whole->dts = packet->dts;
+            whole->flags = packet->flags;
+            whole->pos = packet->pos;
+        } else {
+            av_packet_free(&whole);
+        }
+        frame->has_pixels = 0; // they are the slot's
+        frame->pixels = (ProtobufCBinaryData){0};
+    }
+    if (frame)
+        wire__frame__free_unpacked(frame, NULL);
+    return whole;
+}
+
+static void drop_bytes(void *opaque, uint8_t *data)
+{
+    AVBufferRef *bytes = opaque;
+
+    (void)data;
+    av_buffer_unref(&bytes);
+}
+
+// Read-only as in a slot, so that filters go the same ways.
+static int load_pixels(const Wire__Frame *in, AVFrame *frame)
+{
+    struct layout layout;
+    AVBufferRef *bytes;
+    int err = lay_out(&layout, in->format, in->width, in->height);
+
+    if (err < 0 || layout.size != in->pixels.len)
+        return AVERROR_INVALIDDATA;
+    bytes = av_buffer_alloc(layout.size);
+    if (!bytes)
+        return AVERROR(ENOMEM);
+    memcpy(bytes->data, in->pixels.data, layout.size);
+    frame->buf[0] = av_buffer_create(bytes->data, layout.size, drop_bytes, bytes, AV_BUFFER_FLAG_READONLY);
+    if (!frame->buf[0]) {
+        av_buffer_unref(&bytes);
+        return AVERROR(ENOMEM);
+    }
+    point(frame->data, &layout, frame->buf[0]->data);
+    memcpy(frame->linesize, layout.linesize, sizeof(layout.linesize));
+    return 0;
+}
+
 int frames_load(struct arena *arena, const Wire__Frame *in, enum frames_way way, AVFrame *frame)
 {
-    uint8_t *base = arena_slot(arena, in->slot);
-    struct layout layout;
-    int err = base ? lay_out(&layout, in->format, in->width, in->height) : AVERROR_INVALIDDATA;
+    uint8_t *base = arena && !in->has_pixels ? arena_slot(arena, in->slot) : NULL;
+    struct layout layout = {0};
+    int err = in->has_pixels ? 0 : base ? lay_out(&layout, in->format, in->width, in->height) : AVERROR_INVALIDDATA;
 
-    if (err >= 0 && layout.size > arena_slot_bytes(arena))
+    if (err >= 0 && base && layout.size > arena_slot_bytes(arena))
         err = AVERROR_INVALIDDATA;
     if (err < 0) {
         if (base && way != FRAMES_LOOK)
@@ -269,8 +331,11 @@ int frames_load(struct arena *arena, const Wire__Frame *in, enum frames_way way,
     frame->format = in->format;
     frame->width = in->width;
     frame->height = in->height;
-    err = way == FRAMES_COPY ? copy_out(arena, in->slot, base, &layout, frame)
-                             : borrow(arena, in->slot, way == FRAMES_BORROW, base, &layout, frame);
+    if (in->has_pixels)
+        err = load_pixels(in, frame);
+    else
+        err = way == FRAMES_COPY ? copy_out(arena, in->slot, base, &layout, frame)
+                                 : borrow(arena, in->slot, way == FRAMES_BORROW, base, &layout, frame);
     if (err >= 0)
         err = fill_properties(frame, in);
     if (err < 0)

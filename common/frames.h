@@ -31,7 +31,11 @@ enum frames_way {
     FRAMES_COPY,   // the frame has memory of its own, and the slot is released at once
     FRAMES_LOOK,   // the frame lies in the slot, which stays the sender's to release
 };
-// Fills an empty frame, read-only but for a copy. What is to be released is so on failure too.
+// A copy of the packet with the frame's pixels in its descriptor, for a receiver that has no such memory. NULL: it makes no sense, or there is no
+// memory.
+AVPacket *frames_with_pixels(struct arena *arena, const AVPacket *packet);
+// Fills an empty frame, read-only but for a copy. What is to be released is so on failure too. One that carries its pixels gets memory of its own in
+// any way; arena may be NULL then.
 int frames_load(struct arena *arena, const Wire__Frame *in, enum frames_way way, AVFrame *frame);
 
 #endif

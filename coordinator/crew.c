@@ -4,6 +4,7 @@
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/frames.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
@@ -112,14 +113,41 @@ void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *
     renderer->since_ns = now_ns;
 }
 
-void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct chunk_list *list)
+// With the pixels of its frames; NULL: there is no memory.
+static struct chunk *with_pixels(const struct chunk *chunk, struct arena *pixels)
+{
+    struct chunk *whole = chunk_new(chunk->sequence);
+
+    whole->last = chunk->last;
+    for (size_t i = 0; i < chunk->packet_count; i++) {
+        AVPacket *packet = frames_with_pixels(pixels, chunk->packets[i]);
+
+        if (!packet) {
+            chunk_free(&whole);
+            return NULL;
+        }
+        chunk_take(whole, &packet);
+    }
+    return whole;
+}
+
+static int send_chunk(struct crew *c, struct renderer *renderer, const struct chunk *chunk, struct arena *pixels)
+{
+    struct chunk *whole = pixels ? with_pixels(chunk, pixels) : NULL;
+    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, whole ? whole : chunk);
+
+    chunk_free(&whole);
+    return err;
+}
+
+void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct chunk_list *list, struct arena *pixels)
 {
     while (renderer->credit > 0 && !renderer->all_sent) {
         struct chunk *next = renderer->cursor ? renderer->cursor->next : list->first;
 
         if (!next)
             return;
-        if (hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, next) < 0) {
+        if (send_chunk(c, renderer, next, pixels) < 0) {
             // It is gone or as good as gone; its exit is what the rest follows from.
             renderer->cut_off = renderer->remote;
             if (!renderer->remote)

@@ -11,6 +11,8 @@
 
 #include <uv.h>
 
+struct arena;
+
 struct crew {
     struct hub *hub;
     struct spawner *spawner;
@@ -36,8 +38,9 @@ void crew_grow(struct crew *crew, size_t count);
 int crew_start(struct crew *crew, struct renderer *renderer);
 // Hands a READY renderer a task (with the job first, if it knows another one or none). It is BUSY then.
 void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns);
-// Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor.
-void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list);
+// Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor. pixels: of frames, for a
+// renderer that does not share them; else NULL.
+void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list, struct arena *pixels);
 // New credit for all that it is owed.
 void crew_pay(struct crew *crew, struct renderer *renderer);
 // Ends a renderer that hangs or does what it must not; the rest follows from its exit. One on another host is sent away and marked: whoever looks

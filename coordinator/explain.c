@@ -63,9 +63,14 @@ void explain_plan(FILE *out, const struct plan *plan, const char *input, const s
 
 void explain_remote(FILE *out, const struct plan *plan)
 {
-    fputs(plan->stage_count == 1 ? "other hosts: their renderers take segments as packets\n"
-                                 : "other hosts: nothing to do, because between stages frames go through this host's memory\n",
-          out);
+    const struct plan_stage *last = &plan->stages[plan->stage_count - 1];
+
+    if (plan->stage_count == 1)
+        fputs("other hosts: their renderers take segments as packets\n", out);
+    else if (last->parallel && last->encode)
+        fputs("other hosts: their renderers work for the last stage, and get its frames over the network as they are\n", out);
+    else
+        fputs("other hosts: nothing to do, because the last stage is in order, and frames go through this host's memory\n", out);
 }
 
 static void note_length(struct explain_cuts *cuts, double end_s)

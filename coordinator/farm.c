@@ -116,11 +116,13 @@ static void start_probe(struct farm *f)
     if (!renderer || !f->intake.opened || f->outlet.state != OUTLET_OPEN || intake_busy(&f->intake))
         return;
     if (f->options->sheet_columns > 0 && !f->sheet_filters) {
-        if (!(f->intake.facts.duration_s > 0)) {
+        const Wire__Rational *rate = f->intake.facts.frame_rate;
+
+        if (!(f->intake.facts.duration_s > 0) && !f->options->poster) {
             farm_fail(f, 1, "%s: its length is not known, so its frames cannot be spread over a sheet", f->options->input);
             return;
         }
-        f->job.filters = f->sheet_filters = sheet_filters(f->options, f->intake.facts.duration_s);
+        f->job.filters = f->sheet_filters = sheet_filters(f->options, f->intake.facts.duration_s, rate->num > 0 ? (double)rate->den / rate->num : 0);
     }
     f->job.id = STAGE_JOB_PROBE;
     f->job.input = f->intake.facts.parameters;
@@ -225,6 +227,7 @@ void farm_tick(struct farm *f)
     if (f->trace)
         trace_now(f);
     farm_tick_remote(f);
+    farm_deal_seconds(f);
     // The slots of frames are given back in silence.
     if (f->arena)
         farm_pump(f);

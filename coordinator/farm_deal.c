@@ -31,6 +31,9 @@ void farm_send_task(struct farm *f, struct renderer *renderer, const struct shel
         task.keep_from = INT64_MIN;
         task.keep_to = f->intake.head_is_all ? INT64_MIN : INT64_MAX;
     }
+    // What it is to map is on this host; there its frames carry their pixels.
+    if (renderer->remote)
+        job.arena = NULL;
     renderer->heard_ns = clock_now_ns();
     crew_send_task(&f->crew, renderer, &job, &task, renderer->heard_ns);
 }
@@ -80,17 +83,17 @@ void farm_deal(struct farm *f)
         if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && !f->crew.called_back && farm_may_work(f, renderer) &&
             renderer->stage < f->stage_count)
             deal_task(f, renderer);
-        if (renderer->state != RENDERER_BUSY)
+        if (renderer->state != RENDERER_BUSY || renderer->cancelled)
             continue;
         if (renderer->probing) {
-            crew_send_chunks(&f->crew, renderer, &f->intake.head);
+            crew_send_chunks(&f->crew, renderer, &f->intake.head, NULL);
         } else {
             struct shelf *shelf = &f->stages[renderer->stage].shelf;
             struct shelf_segment *segment = shelf_find(shelf, renderer->segment);
 
             if (!segment)
                 continue;
-            crew_send_chunks(&f->crew, renderer, &segment->chunks);
+            crew_send_chunks(&f->crew, renderer, &segment->chunks, renderer->remote && f->stages[renderer->stage].job.takes_frames ? f->arena : NULL);
             // The cursor's own chunk stays: it is what the next one hangs on.
             if (renderer->cursor)
                 shelf_sent(shelf, segment, renderer->cursor);
@@ -107,13 +110,16 @@ void farm_pay_credit(struct farm *f)
         const struct stage *stage;
         bool first;
 
-        if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || f->state != FARM_RUNNING)
+        if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || renderer->cancelled || f->state != FARM_RUNNING)
+            continue;
+        if (renderer->second && !farm_has_spare_room(f, renderer))
             continue;
         stage = &f->stages[renderer->stage];
         first = renderer->segment == assembler_head(stage->assembler);
         // What the first one sends drains by itself; it never waits for the others.
-        if (stage == farm_last_stage(f) && (first ? f->outlet.queued_bytes + assembler_head_bytes(stage->assembler) > WRITE_BYTES
-                                                  : assembler_held_bytes(stage->assembler) > ASSEMBLY_BYTES))
+        if (stage == farm_last_stage(f) && !renderer->second &&
+            (first ? f->outlet.queued_bytes + assembler_head_bytes(stage->assembler) > WRITE_BYTES
+                   : assembler_held_bytes(stage->assembler) > ASSEMBLY_BYTES))
             continue;
         crew_pay(&f->crew, renderer);
     }

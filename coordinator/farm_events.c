@@ -44,6 +44,19 @@ static void send_away(struct farm *f, struct renderer *renderer, const char *why
     crew_condemn(&f->crew, renderer, why);
 }
 
+// Whether it is at that attempt, and the attempt was not given up.
+static bool counts(const struct farm *f, const struct renderer *renderer, uint32_t segment, uint32_t attempt)
+{
+    if (renderer->second)
+        return !renderer->cancelled && renderer->segment == segment && renderer->attempt == attempt;
+    return scheduler_is_running(f->stages[renderer->stage].scheduler, segment, attempt, renderer->slot);
+}
+
+static bool expects(const struct stage *stage, const struct renderer *renderer, const struct chunk *chunk)
+{
+    return renderer->second ? chunk->sequence == renderer->spare.count : assembler_expects(stage->assembler, renderer->segment, chunk->sequence);
+}
+
 static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
 {
     struct farm *f = data;
@@ -54,19 +67,24 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
     if (!renderer || f->state != FARM_RUNNING || renderer->stage >= f->stage_count || renderer->condemned)
         return;
     stage = &f->stages[renderer->stage];
-    if (!scheduler_is_running(stage->scheduler, segment, attempt, renderer->slot))
+    if (!counts(f, renderer, segment, attempt))
         return; // of an attempt that was given up
     watch_on_sign(&f->watch, renderer, clock_now_ns());
-    if (renderer->owed >= PROTOCOL_FIRST_CREDIT || !assembler_expects(stage->assembler, segment, (*chunk)->sequence)) {
+    if (renderer->owed >= PROTOCOL_FIRST_CREDIT || !expects(stage, renderer, *chunk)) {
         send_away(f, renderer, renderer->owed >= PROTOCOL_FIRST_CREDIT ? "it sent more than it was granted" : "it sent its packets out of order");
+        return;
+    }
+    renderer->owed++;
+    renderer->received += packets;
+    renderer->received_bytes += bytes;
+    if (renderer->second) {
+        chunk_list_put(&renderer->spare, chunk);
+        farm_pump(f);
         return;
     }
     stage_accept(stage, *chunk);
     farm_keep(f, stage, segment, *chunk);
     assembler_put(stage->assembler, segment, chunk);
-    renderer->owed++;
-    renderer->received += packets;
-    renderer->received_bytes += bytes;
     if (stage == farm_last_stage(f)) {
         f->report.frames_done += packets;
         f->report.stats.renderers[renderer->slot].frames += packets;
@@ -166,6 +184,21 @@ static void trace_done(struct farm *f, const struct renderer *renderer, const st
     trace_task(f->trace, &task);
 }
 
+// A picture may be whole by its checksums, and its pixels make no sense all the same: that shows when it is decoded.
+static bool has_spoilt_picture(const struct farm *f, const Wire__Done *done)
+{
+    return f->intake.facts.pictures && done->decode_errors > 0;
+}
+
+static void stop_at_picture(struct farm *f, const Wire__Done *done)
+{
+    char *path = done->has_first_error_pts ? source_picture_path(f->intake.source, done->first_error_pts) : NULL;
+
+    farm_fail(f, 1, "%s cannot be decoded: %s; with --missing=skip it is left out", path ? path : f->options->input,
+              done->first_error ? done->first_error : "its data is damaged");
+    free(path);
+}
+
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 {
     struct farm *f = data;
@@ -185,8 +218,9 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     busy_ns = clock_now_ns() - renderer->since_ns;
     stage = f->state == FARM_RUNNING ? &f->stages[renderer->stage] : NULL;
-    nonsense =
-        stage && scheduler_is_running(stage->scheduler, done->segment, done->attempt, renderer->slot) ? nonsense_in(f, renderer, stage, done) : NULL;
+    if (stage && renderer->second && !renderer->cancelled && renderer->all_sent && renderer->received == done->packets)
+        farm_take_over(f, renderer);
+    nonsense = stage && counts(f, renderer, done->segment, done->attempt) ? nonsense_in(f, renderer, stage, done) : NULL;
     if (nonsense) {
         send_away(f, renderer, nonsense);
         return;
@@ -204,6 +238,12 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
                   done->segment);
         return;
     }
+    if (has_spoilt_picture(f, done) && f->intake.facts.pictures_missing == PICTURES_STOP) {
+        stop_at_picture(f, done);
+        farm_pump(f);
+        return;
+    }
+    farm_end_seconds(f, stage, done->segment);
     assembler_end(stage->assembler, done->segment, done->packets);
     if (f->pass->verify && !f->pass->second && stage == farm_last_stage(f))
         verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len);
@@ -212,8 +252,13 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     trace_done(f, renderer, stage, busy_ns, bytes, done);
     if (stage == farm_last_stage(f))
         trace_finished(f->trace, done->segment, clock_now_ns());
-    farm_keep_done(f, stage, done);
+    // What --missing made good is not kept: the same command without it has to stop here.
+    if (has_spoilt_picture(f, done))
+        farm_lose_kept(f, stage, done->segment);
+    else
+        farm_keep_done(f, stage, done);
     stage->given += done->packets;
+    pace_add(&renderer->pace, busy_ns, scheduler_frames(stage->scheduler, done->segment));
     stage_on_done(stage, done->segment);
     renderer->losses = 0;
     if (!renderer->remote)
@@ -231,8 +276,12 @@ static void fail_segment(struct farm *f, const struct renderer *renderer, const 
     if (stage_can_repeat(stage, failed->segment))
         stage_on_lost(stage, failed->segment, renderer->slot);
     farm_lose_kept(f, stage, failed->segment);
-    if (again && failed->code == -ENOMEM && stage_can_repeat(stage, failed->segment))
+    if (again && failed->code == -ENOMEM && stage_can_repeat(stage, failed->segment)) {
+        if (farm_second_of(f, stage, failed->segment))
+            farm_take_over(f, farm_second_of(f, stage, failed->segment));
         return;
+    }
+    farm_end_seconds(f, stage, failed->segment);
     scheduler_on_failed(stage->scheduler, failed->segment);
     cause = mem_format(": %s", failed->reason);
     farm_give_up_segment(f, stage, failed->segment, cause);

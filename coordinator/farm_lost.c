@@ -147,8 +147,12 @@ static void lose_segment(struct farm *f, const struct renderer *was, bool fault,
     f->report.stats.lost_frames += was->received;
     f->report.stats.lost_ns += clock_now_ns() - was->since_ns;
     farm_lose_kept(f, stage, was->segment);
-    if (scheduler_on_lost(stage->scheduler, was->segment, was->attempt, was->slot, fault, was->received))
+    if (scheduler_on_lost(stage->scheduler, was->segment, was->attempt, was->slot, fault, was->received)) {
+        if (farm_second_of(f, stage, was->segment))
+            farm_take_over(f, farm_second_of(f, stage, was->segment));
         return;
+    }
+    farm_end_seconds(f, stage, was->segment);
     command = reproduction(f, from_s, to_s);
     if (fault)
         snprintf(cause, sizeof(cause), " ended %d renderers, the last %s", SCHEDULER_MAX_FAULTS, how);
@@ -213,7 +217,7 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
 {
     uint64_t memory_kills_now = memory_kills();
     bool killed = was_killed(was, fact), fault = !killed;
-    const char *then = was->state != RENDERER_BUSY ? ""
+    const char *then = !farm_has_work(was) ? ""
                        : was->probing || stage_can_repeat(&f->stages[was->stage], was->segment)
                            ? "; its work goes to another"
                            : "; it went through the video in order, so that starts over";
@@ -244,7 +248,9 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
 
 void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words)
 {
-    if (was->state != RENDERER_BUSY)
+    if (was->state == RENDERER_BUSY && !farm_has_work(was))
+        farm_lose_second(f, was);
+    if (!farm_has_work(was))
         return;
     if (!was->probing)
         trace_task(f->trace, &(struct trace_task){.slot = was->slot,

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_LIKELY_REMOTE = 8 }; // renderers on other hosts that runs are held for, if there are not more of them already
+
 // Of the largest frame that any stage hands on.
 static size_t slot_bytes(const struct farm *f)
 {
@@ -29,20 +31,43 @@ static size_t slot_bytes(const struct farm *f)
 
 // Each stage has renderers of its own: as many as there are workers for a parallel one, and one for a serial one, which mostly waits. So no stage can
 // wait for a core that another one sits on.
+static int staff_of(const struct farm *f, size_t stage)
+{
+    return f->plan.stages[stage].parallel ? f->local_workers : 1;
+}
+
+static bool has_parallel_before_last(const struct farm *f)
+{
+    for (size_t i = 0; i + 1 < f->stage_count; i++)
+        if (f->plan.stages[i].parallel)
+            return true;
+    return false;
+}
+
+// For the memory between stages: those on other hosts come when they come.
+static unsigned expected_workers(const struct farm *f)
+{
+    unsigned remote = farm_remote_takes_frames(f) ? (unsigned)roster_remote(&f->crew.roster) : 0;
+
+    if (farm_remote_takes_frames(f) && remote < MOST_LIKELY_REMOTE)
+        remote = MOST_LIKELY_REMOTE;
+    return (unsigned)f->local_workers + remote;
+}
+
 static int staff_stages(struct farm *f)
 {
     size_t needed = 0, slot = 0;
     int err = 0;
 
     for (size_t i = 0; i < f->stage_count; i++)
-        needed += f->plan.stages[i].parallel ? (size_t)f->local_workers : 1;
+        needed += (size_t)staff_of(f, i);
     for (size_t i = 0; i < f->crew.roster.count; i++)
         f->crew.roster.renderers[i].stage = UINT32_MAX;
     needed += roster_guests(&f->crew.roster);
     crew_grow(&f->crew, needed);
     report_grow(&f->report, f->crew.roster.count);
     for (size_t i = 0; i < f->stage_count; i++)
-        for (int j = 0; j < (f->plan.stages[i].parallel ? f->local_workers : 1); j++) {
+        for (int j = 0; j < staff_of(f, i); j++) {
             while (f->crew.roster.renderers[slot].remote)
                 slot++;
             f->crew.roster.renderers[slot++].stage = (uint32_t)i;
@@ -111,15 +136,16 @@ int farm_make_plan(struct farm *f)
         stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);
     if (f->stage_count == 1)
         return 0;
-    // Launched ones cannot do the work of stages.
-    if (f->local_workers == 0 && f->options->launch)
+    // Stages before the last one need somebody here.
+    if (f->local_workers == 0 && f->options->launch && (!farm_remote_takes_frames(f) || has_parallel_before_last(f)))
         f->local_workers = f->options->launch_workers < cores_usable() ? f->options->launch_workers : cores_usable();
-    if (f->local_workers == 0) {
-        log_error("--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot help; "
-                  "give --workers=N (--explain tells more)");
+    if (f->local_workers == 0 && (!farm_remote_takes_frames(f) || has_parallel_before_last(f))) {
+        log_error(
+            "--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot do all of it; "
+            "give --workers=N (--explain tells more)");
         return -EINVAL;
     }
-    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, (unsigned)f->local_workers);
+    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, expected_workers(f));
     if (!f->arena) {
         farm_fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
         return -ENOMEM;

@@ -14,10 +14,25 @@
 // Refusals that are told of; the rest is counted.
 enum { MOST_TOLD = 20 };
 
-// A remote renderer takes packets and gives packets; that is all of a plan of one stage, and nothing of any other.
+bool farm_remote_takes_frames(const struct farm *f)
+{
+    const struct plan_stage *last = f->stage_count > 1 ? &f->plan.stages[f->stage_count - 1] : NULL;
+
+    return f->pass->remote && last && last->parallel && last->encode;
+}
+
+// What a remote renderer gives is packets, so it works for the last stage. What it takes are packets, or frames with their pixels in them.
+// UINT32_MAX: there is nothing that it could do.
+static uint32_t stage_for_remote(const struct farm *f)
+{
+    if (f->stage_count <= 1)
+        return 0;
+    return farm_remote_takes_frames(f) ? (uint32_t)f->stage_count - 1 : UINT32_MAX;
+}
+
 static bool has_work_for_remote(const struct farm *f)
 {
-    return f->stage_count <= 1;
+    return stage_for_remote(f) != UINT32_MAX;
 }
 
 static void let_go(struct farm *f, struct renderer *renderer)
@@ -36,12 +51,12 @@ void farm_plan_remote(struct farm *f)
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
         if (renderer->remote)
-            renderer->stage = has_work_for_remote(f) ? 0 : UINT32_MAX;
+            renderer->stage = stage_for_remote(f);
         if (renderer->remote && renderer->state == RENDERER_READY && !has_work_for_remote(f))
             let_go(f, renderer);
     }
     if (!has_work_for_remote(f))
-        log_warn("renderers on other hosts have nothing to do: between the stages of this plan frames go through this host's memory");
+        log_warn("renderers on other hosts have nothing to do: the last stage of this plan is in order, and frames go through this host's memory");
 }
 
 static void refuse(struct farm *f, uint32_t peer, const char *host, const char *reason)
@@ -61,7 +76,7 @@ static void admit(struct farm *f, uint32_t peer, const Wire__Hello *hello, const
     roster_set_state(renderer, RENDERER_READY);
     renderer->peer = peer;
     renderer->pid = hello->pid;
-    renderer->stage = 0;
+    renderer->stage = stage_for_remote(f);
     renderer->place = hello->place;
     renderer->entered_ns = hello->since_ns;
     renderer->joined_ns = renderer->heard_ns = clock_now_ns();
@@ -109,7 +124,7 @@ void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hell
 void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault)
 {
     struct renderer was = *renderer;
-    const char *then = was.state != RENDERER_BUSY ? "" : "; its work goes to another";
+    const char *then = !farm_has_work(&was) ? "" : "; its work goes to another";
 
     roster_set_state(renderer, RENDERER_GONE);
     hub_forget(f->crew.hub, was.peer);
@@ -131,7 +146,7 @@ void farm_on_remote_bye(struct farm *f, struct renderer *renderer)
     if (f->state == FARM_ENDING)
         return;
     f->pass->remote->left++;
-    log_info("renderer %u on %s leaves%s", was.slot, was.host, was.state == RENDERER_BUSY ? "; its work goes to another" : "");
+    log_info("renderer %u on %s leaves%s", was.slot, was.host, farm_has_work(&was) ? "; its work goes to another" : "");
     farm_lose_work(f, &was, false, "left", "");
     farm_pump(f);
 }

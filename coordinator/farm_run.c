@@ -7,6 +7,7 @@
 #include "common/mem.h"
 
 #include <signal.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,6 +93,23 @@ static void init_handles(struct farm *f)
     uv_timer_start(&f->tick_timer, on_tick_timer, TICK_MS, TICK_MS);
 }
 
+// Times tell little of files. The lane is idle by now.
+static void name_damaged_picture(struct farm *f)
+{
+    struct report *r = &f->report;
+    const Wire__Rational *tb = f->intake.facts.time_base;
+    char *path = NULL, *text;
+
+    if (f->intake.facts.pictures && r->first_decode_error)
+        path = source_picture_path(f->intake.source, llrint(r->first_decode_error_s * tb->den / tb->num));
+    if (!path)
+        return;
+    text = mem_format("%s, %s", path, r->first_decode_error);
+    free(path);
+    free(r->first_decode_error);
+    r->first_decode_error = text;
+}
+
 // What a pass that went well leaves to say.
 static void tell_end(struct farm *f)
 {
@@ -115,6 +133,7 @@ static void tell_end(struct farm *f)
     }
     f->report.stats.codec = f->job.encoder;
     farm_tell_remote(f);
+    name_damaged_picture(f);
     outcome = report_finish(&f->report, f->options, &f->intake.facts);
     trace_end(f->trace, f->report.stats.end_ns, outcome, f->report.stats.frames, clock_thread_cpu_ns(), f->crew.traffic.received_messages);
     free(outcome);

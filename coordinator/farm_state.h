@@ -1,7 +1,7 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
 // farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c
-// is what renderers say, farm_lost.c their ends, farm_remote.c those on other hosts, farm_lent.c those that farms share, farm_cache.c what the disk
-// keeps. Nobody else includes this. Loop thread only.
+// is what renderers say, farm_lost.c their ends, farm_second.c help for slow ones, farm_remote.c those on other hosts, farm_lent.c those that farms
+// share, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
@@ -129,6 +129,15 @@ void farm_pay_credit(struct farm *f);
 // farm_events.c
 extern const struct hub_events farm_hub_events;
 
+// farm_second.c
+void farm_deal_seconds(struct farm *f); // to renderers that have nothing else to do, a few times a second
+struct renderer *farm_second_of(struct farm *f, const struct stage *stage, uint32_t segment); // that renders it beside the first; NULL: none
+bool farm_has_work(const struct renderer *renderer);          // that is its own: it is no second one and was not told to stop
+void farm_take_over(struct farm *f, struct renderer *second); // it is the one that counts; the first, if there still is one, stops
+void farm_end_seconds(struct farm *f, const struct stage *stage, uint32_t segment); // the first is done
+bool farm_has_spare_room(struct farm *f, struct renderer *second); // for more that a second one sends; may make it the one that counts
+void farm_lose_second(struct farm *f, const struct renderer *was); // one that has no work of its own is gone
+
 // farm_cache.c
 void farm_open_cache(struct farm *f);
 void farm_start_cache(struct farm *f); // once the plan is made
@@ -141,7 +150,8 @@ void farm_lose_kept(struct farm *f, const struct stage *stage, uint32_t number);
 void farm_tell_kept(const struct farm *f); // after a job that came to no end
 
 // farm_remote.c
-void farm_plan_remote(struct farm *f); // the plan is made
+void farm_plan_remote(struct farm *f);               // the plan is made
+bool farm_remote_takes_frames(const struct farm *f); // of a plan with stages they can do the last one
 void farm_tick_remote(struct farm *f);
 void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hello);
 void farm_on_remote_bye(struct farm *f, struct renderer *renderer);

@@ -29,6 +29,8 @@ void roster_grow(struct roster *roster, size_t count)
 
 void roster_clear(struct roster *roster)
 {
+    for (size_t i = 0; i < roster->count; i++)
+        chunk_list_clear(&roster->renderers[i].spare);
     free(roster->renderers);
     *roster = (struct roster){0};
 }
@@ -48,6 +50,7 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
         renderer->peer = 0;
         renderer->job = 0;
         renderer->condemned = renderer->cut_off = false;
+        renderer->pace = (struct pace){0};
     }
     if (state != RENDERER_BUSY) {
         renderer->probing = renderer->all_sent = false;
@@ -55,6 +58,8 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
         renderer->received = renderer->received_bytes = 0;
         renderer->faults = 0;
         renderer->cursor = NULL;
+        renderer->second = renderer->cancelled = false;
+        chunk_list_clear(&renderer->spare);
     }
 }
 
@@ -64,17 +69,6 @@ struct renderer *roster_by_peer(struct roster *roster, uint32_t peer)
         struct renderer *renderer = &roster->renderers[i];
 
         if (renderer->peer == peer && (renderer->state == RENDERER_READY || renderer->state == RENDERER_BUSY))
-            return renderer;
-    }
-    return NULL;
-}
-
-struct renderer *roster_by_segment(struct roster *roster, uint32_t segment)
-{
-    for (size_t i = 0; i < roster->count; i++) {
-        struct renderer *renderer = &roster->renderers[i];
-
-        if (renderer->state == RENDERER_BUSY && !renderer->probing && renderer->segment == segment)
             return renderer;
     }
     return NULL;

@@ -2,6 +2,10 @@
 #ifndef RENDERFARM_ROSTER_H
 #define RENDERFARM_ROSTER_H
 
+#include "pace.h"
+
+#include "common/chunk.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +26,7 @@ struct renderer {
     uint64_t start_at_ns;      // while gone: when its replacement is due
     uint64_t spawn_ns;         // that its start took this process
     uint32_t losses;           // in this slot since the last one that got something done
+    struct pace pace;          // of what it has done
     // While a remote one is there.
     char host[72];
     uint64_t place, entered_ns; // see Hello
@@ -39,6 +44,9 @@ struct renderer {
     bool all_sent;
     uint64_t since_ns; // when the task was sent
     uint64_t heard_ns; // when it last gave a sign of life, see watch.h
+    bool second;       // it renders the segment beside another, see farm_second.c; what it sent is
+    struct chunk_list spare;
+    bool cancelled; // it was told to stop, and has not said yet that it did
     uint32_t failed_starts;
 };
 
@@ -51,13 +59,12 @@ void roster_init(struct roster *roster, size_t count);
 void roster_grow(struct roster *roster, size_t count); // to that many slots; pointers to renderers change
 void roster_clear(struct roster *roster);
 void roster_set_state(struct renderer *renderer, enum renderer_state state);
-struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);       // NULL: unknown
-struct renderer *roster_by_segment(struct roster *roster, uint32_t segment); // that renders it now, or NULL
-struct renderer *roster_by_place(struct roster *roster, uint64_t place);     // a remote one that is there; NULL: none
-struct renderer *roster_guest(struct roster *roster);                        // a slot for a remote one, GONE; pointers to renderers change
-size_t roster_guests(const struct roster *roster);                           // slots for remote ones
-size_t roster_remote(const struct roster *roster);                           // remote ones that are there
-struct renderer *roster_idle(struct roster *roster);                         // a ready one, or NULL
+struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);   // NULL: unknown
+struct renderer *roster_by_place(struct roster *roster, uint64_t place); // a remote one that is there; NULL: none
+struct renderer *roster_guest(struct roster *roster);                    // a slot for a remote one, GONE; pointers to renderers change
+size_t roster_guests(const struct roster *roster);                       // slots for remote ones
+size_t roster_remote(const struct roster *roster);                       // remote ones that are there
+struct renderer *roster_idle(struct roster *roster);                     // a ready one, or NULL
 size_t roster_count(const struct roster *roster, enum renderer_state state);
 
 #endif

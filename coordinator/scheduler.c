@@ -9,8 +9,9 @@ struct entry {
     enum segment_state state;
     bool ready;
     uint64_t frames;
-    uint32_t attempts, renderer;
-    uint32_t losses, faults; // since reached grew
+    uint32_t attempts, seconds;
+    uint32_t running, renderer; // the attempt whose result counts, and whose it is
+    uint32_t losses, faults;    // since reached grew
     uint64_t reached;
 };
 
@@ -144,14 +145,42 @@ uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t render
     if (!s->input_ended || number == s->no_before)
         s->no_before = number + 1;
     entry->renderer = renderer;
+    return entry->running = ++entry->attempts;
+}
+
+uint32_t scheduler_on_second(struct scheduler *s, uint32_t number)
+{
+    struct entry *entry = find(s, number);
+
+    assert(entry && entry->state == SEGMENT_SENT);
+    entry->seconds++;
+    s->retries++;
     return ++entry->attempts;
+}
+
+void scheduler_on_taken_over(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
+{
+    struct entry *entry = find(s, number);
+
+    assert(entry && attempt <= entry->attempts);
+    if (entry->state == SEGMENT_WAITING)
+        set_state(s, entry, SEGMENT_SENT);
+    entry->running = attempt;
+    entry->renderer = renderer;
+}
+
+bool scheduler_can_second(const struct scheduler *s, uint32_t number)
+{
+    const struct entry *entry = find(s, number);
+
+    return entry && entry->state == SEGMENT_SENT && entry->seconds < SCHEDULER_MAX_SECONDS;
 }
 
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
 {
     const struct entry *entry = find(s, number);
 
-    return entry && entry->state == SEGMENT_SENT && entry->attempts == attempt && entry->renderer == renderer;
+    return entry && entry->state == SEGMENT_SENT && entry->running == attempt && entry->renderer == renderer;
 }
 
 bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
@@ -236,6 +265,13 @@ bool scheduler_is_waiting(const struct scheduler *s, uint32_t number)
     const struct entry *entry = find(s, number);
 
     return entry && entry->state == SEGMENT_WAITING;
+}
+
+uint64_t scheduler_frames(const struct scheduler *s, uint32_t number)
+{
+    const struct entry *entry = find(s, number);
+
+    return entry ? entry->frames : 0;
 }
 
 size_t scheduler_waiting(const struct scheduler *s)

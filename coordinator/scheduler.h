@@ -17,6 +17,7 @@ const char *segment_state_name(enum segment_state state);
 enum {
     SCHEDULER_MAX_FAULTS = 3,  // then the segment has failed
     SCHEDULER_MAX_LOSSES = 20, // the same, if it was never the segment's fault
+    SCHEDULER_MAX_SECONDS = 3, // renderers that begin a segment which another is at
 };
 #define SCHEDULER_NONE UINT32_MAX
 
@@ -35,6 +36,11 @@ void scheduler_on_input_end(struct scheduler *s);
 uint32_t scheduler_next(const struct scheduler *s);
 // It went to a renderer. Returns the attempt's number, 1, 2...
 uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t renderer);
+// A second renderer begins what another is at; the attempt's number. It does not run in the sense of what follows until it has taken over, which an
+// attempt may that was begun this way, also when the one before it was lost.
+uint32_t scheduler_on_second(struct scheduler *s, uint32_t number);
+void scheduler_on_taken_over(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
+bool scheduler_can_second(const struct scheduler *s, uint32_t number); // it was not begun twice too often
 // A result is in. False if it is not the attempt that runs (late or made up): then it is to be ignored.
 bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
 // The attempt ended without a result. fault: for all we know the segment was to blame, and not somebody who killed the renderer. reached: how much
@@ -55,11 +61,12 @@ uint32_t scheduler_faults(const struct scheduler *s, uint32_t number);
 // Is this the attempt that runs?
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
 bool scheduler_is_waiting(const struct scheduler *s, uint32_t number);
-size_t scheduler_waiting(const struct scheduler *s);      // segments that wait to be handed out, ready or not
-size_t scheduler_outstanding(const struct scheduler *s);  // sent or done, and not written
-uint32_t scheduler_first(const struct scheduler *s);      // the first that is not written
-uint32_t scheduler_total(const struct scheduler *s);      // segments so far
-uint32_t scheduler_done_count(const struct scheduler *s); // done or written
+uint64_t scheduler_frames(const struct scheduler *s, uint32_t number); // known of it so far
+size_t scheduler_waiting(const struct scheduler *s);                   // segments that wait to be handed out, ready or not
+size_t scheduler_outstanding(const struct scheduler *s);               // sent or done, and not written
+uint32_t scheduler_first(const struct scheduler *s);                   // the first that is not written
+uint32_t scheduler_total(const struct scheduler *s);                   // segments so far
+uint32_t scheduler_done_count(const struct scheduler *s);              // done or written
 uint32_t scheduler_retries(const struct scheduler *s);
 bool scheduler_finished(const struct scheduler *s); // input ended and all is written
 

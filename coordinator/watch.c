@@ -33,7 +33,7 @@ void watch_on_probe(struct watch *watch, uint64_t took_ns)
 // It waits for input, for credit, or for a task.
 static bool waits_for_us(const struct renderer *renderer)
 {
-    if (renderer->state == RENDERER_STARTING)
+    if (renderer->state == RENDERER_STARTING || renderer->cancelled)
         return false;
     return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || (renderer->credit > 0 && !renderer->all_sent);
 }

@@ -285,6 +285,8 @@ void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt)
     pthread_mutex_lock(&desk->lock);
     if (is_running(desk, segment, attempt)) {
         desk->cancelled = true;
+        if (desk->result) // else it is cleared when there is one
+            chunk_list_clear(&desk->out);
         pthread_cond_broadcast(&desk->changed);
     }
     pthread_mutex_unlock(&desk->lock);

@@ -34,8 +34,8 @@ static void assert_lost(const char *stats)
     json_object_put(top);
 }
 
-// Renders with two workers, sends the signal to one of the renderers when it has work, and compares with a render that nobody disturbed.
-static const char *disturb(const char *filter, unsigned slot, int signal_number)
+// Renders with two workers, sends the signal to some of the renderers when they have work, and compares with a render that nobody disturbed.
+static const char *disturb_some(const char *filter, unsigned from, unsigned to, int signal_number, const char *patience)
 {
     const char *input = trial_path("long.mp4"), *out = trial_path("out.mp4"), *calm;
     const char *chain = trial_format("--filter=%s", filter);
@@ -44,17 +44,24 @@ static const char *disturb(const char *filter, unsigned slot, int signal_number)
     trial_ffmpeg("-stream_loop", "3", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
     trial_render(input, out, "--workers=2", "--segment=1", chain, "--preset=ultrafast", NULL);
     calm = trial_sha256(out);
-    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=1", chain, "--preset=ultrafast", "--stall-timeout=3",
-                                    "--progress=off", trial_format("--stats=%s", trial_path("stats.json")), input, out));
-    if (!command_wait_for_error(command, 0, trial_format(" goes to renderer %u (", slot), 60))
-        fail_msg("%s", command->err);
-    kill(process_of(command, slot), signal_number);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=1", chain, "--preset=ultrafast", patience, "--progress=off",
+                                    trial_format("--stats=%s", trial_path("stats.json")), input, out));
+    for (unsigned slot = from; slot <= to; slot++)
+        if (!command_wait_for_error(command, 0, trial_format(" goes to renderer %u (", slot), 60))
+            fail_msg("%s", command->err);
+    for (unsigned slot = from; slot <= to; slot++)
+        kill(process_of(command, slot), signal_number);
     command_wait(command, 120);
     if (command->status != 0)
         fail_msg("status %d: %s", command->status, command->err);
     assert_string_equal(trial_sha256(out), calm);
     assert_lost(trial_path("stats.json"));
     return command->err;
+}
+
+static const char *disturb(const char *filter, unsigned slot, int signal_number)
+{
+    return disturb_some(filter, slot, slot, signal_number, "--stall-timeout=3");
 }
 
 static void assert_told(const char *said, const char *text)
@@ -78,10 +85,21 @@ static void renderer_that_crashes_loses_nothing(void **state)
     assert_told(said, "; its work goes to another");
 }
 
-static void renderer_that_hangs_is_replaced(void **state)
+// Both of them, or the other one would have done its work before anybody misses it.
+static void renderers_that_hang_are_replaced(void **state)
 {
     (void)state;
-    assert_told(disturb("nlmeans=r=7", 1, SIGSTOP), "renderer 1 hangs: no sign of life for ");
+    assert_told(disturb_some("nlmeans=r=7", 0, 1, SIGSTOP, "--stall-timeout=3"), " hangs: no sign of life for ");
+}
+
+static void the_end_does_not_wait_for_a_slow_renderer(void **state)
+{
+    const char *said = disturb_some("nlmeans=r=7", 1, 1, SIGSTOP, "--stall-timeout=600");
+
+    (void)state;
+    assert_told(said, " is taking renderer 1 long; renderer 0 begins it too");
+    assert_told(said, " is renderer 0's now");
+    assert_null(strstr(said, "hangs"));
 }
 
 static void stages_survive_a_killed_renderer(void **state)
@@ -206,7 +224,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TRIAL(renderer_that_is_killed_loses_nothing),
         TRIAL(renderer_that_crashes_loses_nothing),
-        TRIAL(renderer_that_hangs_is_replaced),
+        TRIAL(renderers_that_hang_are_replaced),
+        TRIAL(the_end_does_not_wait_for_a_slow_renderer),
         TRIAL(stages_survive_a_killed_renderer),
         TRIAL(stages_survive_a_renderer_that_hangs),
         TRIAL(every_renderer_may_be_killed),

@@ -68,6 +68,13 @@ static void a_link_that_is_cut_costs_a_segment(void **state)
     assert_told(run("cut"), "gave no sign of life; its work goes to another");
 }
 
+static void the_end_does_not_wait_for_a_slow_host(void **state)
+{
+    (void)state;
+    need_hosts(" && command -v tc >/dev/null && unshare --net tc qdisc add dev lo root tbf rate 20mbit burst 32kbit latency 50ms");
+    assert_told(run("slow"), "is taking renderer 0 long; renderer 1 begins it too");
+}
+
 static void a_link_that_flaps_costs_nothing(void **state)
 {
     (void)state;
@@ -88,6 +95,7 @@ int main(void)
         TRIAL(two_hosts_give_the_same_bytes),
         TRIAL(hosts_join_and_leave),
         TRIAL(a_link_that_is_cut_costs_a_segment),
+        TRIAL(the_end_does_not_wait_for_a_slow_host),
         TRIAL(a_link_that_flaps_costs_nothing),
         TRIAL(a_narrow_link_that_loses_packets_is_enough),
     };

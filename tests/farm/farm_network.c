@@ -64,9 +64,9 @@ static void prepare(const char *filter)
 // Starts the job, at a port that is free; *port is told.
 static struct command *start_job(const char *filter, const char *workers, const char **port)
 {
-    struct command *job = trial_start(ARGUMENTS("-v", workers, "--segment=1", trial_format("--filter=%s", filter), "--preset=ultrafast",
-                                                "--listen=tcp://127.0.0.1:0", trial_format("--key=%s", trial_path("farm.key")), "--progress=json", input,
-                                                trial_path("out.mp4")));
+    struct command *job =
+        trial_start(ARGUMENTS("-v", workers, "--segment=1", trial_format("--filter=%s", filter), "--preset=ultrafast", "--listen=tcp://127.0.0.1:0",
+                              trial_format("--key=%s", trial_path("farm.key")), "--progress=json", input, trial_path("out.mp4")));
     const char *text = "listening at tcp://127.0.0.1:", *at = command_wait_for_error(job, 0, text, 60);
 
     if (!at)
@@ -227,6 +227,25 @@ static void a_renderer_leaves_when_its_coordinator_is_gone(void **state)
     assert_told(hosts[0].err, "no coordinator could be reached for 1 s; leaving");
 }
 
+static void a_long_way_changes_nothing(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare("nlmeans=r=7");
+    job = start_job("nlmeans=r=7", "--workers=0", &port);
+    command_start(&hosts[0], ARGUMENTS(program("tests/relay/relay"), port, "50"));
+    assert_true(command_wait_for(&hosts[0], "\n", 20));
+    port = trial_format("%d", atoi(hosts[0].out));
+    start_host(1, port, "node.key", NULL);
+    start_host(2, port, "node.key", NULL);
+    expect_same(job);
+    expect_left(1, 0);
+    expect_left(2, 0);
+    assert_told(job->err, " 2 renderers joined, 0 left, 0 were lost, 0 refused; ");
+}
+
 static void stages_stay_on_their_host(void **state)
 {
     const struct command *command;
@@ -235,12 +254,15 @@ static void stages_stay_on_their_host(void **state)
     (void)state;
     make_keys();
     key = trial_format("--key=%s", trial_path("farm.key"));
-    command = trial_run(in, trial_path("out.mp4"), chain, "--workers=1", "--listen=tcp://127.0.0.1:0", key, NULL);
+    command = trial_run(in, trial_path("out.mp4"), chain, "--encode=stream", "--workers=1", "--listen=tcp://127.0.0.1:0", key, NULL);
     assert_int_equal(command->status, 0);
-    assert_told(command->err, "renderers on other hosts have nothing to do: between the stages of this plan frames go through this host's memory");
+    assert_told(command->err, "renderers on other hosts have nothing to do: the last stage of this plan is in order, and frames go through ");
+    command =
+        trial_run(in, trial_path("out.mp4"), "-y", chain, "--encode=stream", "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_int_equal(command->status, 0);
+    assert_told(command->out, "other hosts: nothing to do, because the last stage is in order, and frames go through this host's memory\n");
     command = trial_run(in, trial_path("out.mp4"), "-y", chain, "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
-    assert_int_equal(command->status, 0);
-    assert_told(command->out, "other hosts: nothing to do, because between stages frames go through this host's memory\n");
+    assert_told(command->out, "other hosts: their renderers work for the last stage, and get its frames over the network as they are\n");
     command = trial_run(in, trial_path("out.mp4"), "-y", "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
     assert_told(command->out, "other hosts: their renderers take segments as packets\n");
 }
@@ -257,7 +279,44 @@ static void stages_need_a_local_renderer(void **state)
     start_host(0, port, "node.key", NULL);
     command_wait(job, 60);
     assert_int_equal(job->status, 1);
-    assert_told(job->err, "--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot help");
+    assert_told(job->err,
+                "--workers=0: between the stages of this plan frames go through this host's memory, so renderers on other hosts cannot do all of it");
+    expect_left(0, 0);
+}
+
+// One host crashes in the middle, and has it all sent again.
+static void frames_go_over_the_network_where_they_have_to(void **state)
+{
+    static const char chain[] = "hqdn3d,nlmeans=r=15";
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare(chain);
+    job = start_job(chain, "--workers=0", &port);
+    start_host(0, port, "node.key", NULL);
+    start_host(1, port, "node.key", NULL);
+    assert_true(command_wait_for(job, "\"busy\":2", 60));
+    kill(process_of(job, 0), SIGSEGV);
+    expect_same(job);
+    assert_told(job->err, "; its work goes to another");
+    expect_left(0, 0);
+    expect_left(1, 0);
+}
+
+// Beside renderers that have them in memory.
+static void frames_go_over_the_network_where_that_helps(void **state)
+{
+    static const char chain[] = "hqdn3d,nlmeans=r=15";
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare(chain);
+    job = start_job(chain, "--workers=1", &port);
+    start_host(0, port, "node.key", NULL);
+    expect_same(job);
+    assert_told(job->err, "other hosts: 1 renderers joined, 0 left, 0 were lost");
     expect_left(0, 0);
 }
 
@@ -280,14 +339,15 @@ static void launched_renderers_do_the_work(void **state)
     assert_told(command->err, "2 renderers joined");
 }
 
-static void launched_renderers_leave_stages_to_this_host(void **state)
+static void launched_renderers_do_the_last_stage(void **state)
 {
     const char *out = trial_path("out.mp4"), *said;
 
     (void)state;
     said = trial_render(trial_sample("silent.mp4"), out, "-v", "--workers=2", "--filter=unsharp,hqdn3d",
                         "--launch={renderer} --connect=tcp://127.0.0.1:{port} -j {workers}", NULL);
-    assert_told(said, "have nothing to do");
+    assert_told(said, "other hosts: 2 renderers joined");
+    assert_null(strstr(said, "nothing to do"));
 }
 
 static void a_wrong_use_is_told(void **state)
@@ -352,10 +412,13 @@ int main(void)
         NETWORK(a_host_that_falls_silent_is_given_up_and_comes_back),
         NETWORK(a_coordinator_that_starts_again_finds_its_renderers),
         NETWORK(a_renderer_leaves_when_its_coordinator_is_gone),
+        NETWORK(a_long_way_changes_nothing),
         NETWORK(stages_stay_on_their_host),
         NETWORK(stages_need_a_local_renderer),
+        NETWORK(frames_go_over_the_network_where_they_have_to),
+        NETWORK(frames_go_over_the_network_where_that_helps),
         NETWORK(launched_renderers_do_the_work),
-        NETWORK(launched_renderers_leave_stages_to_this_host),
+        NETWORK(launched_renderers_do_the_last_stage),
         NETWORK(a_wrong_use_is_told),
         NETWORK(a_key_is_not_written_over),
     };

@@ -49,7 +49,7 @@ static void load(const Wire__Frame *description, enum frames_way way)
     }
     av_frame_free(&frame);
     av_frame_free(&second);
-    if (way == FRAMES_LOOK && description->slot < SLOTS)
+    if ((way == FRAMES_LOOK || description->has_pixels) && description->slot < SLOTS)
         arena_release(arena(), description->slot);
     if (description->slot != 0)
         arena_release(arena(), slot);

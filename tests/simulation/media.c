@@ -255,6 +255,13 @@ int source_next(struct source *s, struct source_run *run, char **why)
     return 0;
 }
 
+char *source_picture_path(const struct source *s, int64_t pts)
+{
+    (void)s;
+    (void)pts;
+    return NULL;
+}
+
 const char *source_damage(const struct source *s)
 {
     (void)s;

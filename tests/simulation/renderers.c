@@ -619,6 +619,11 @@ static void hear(struct renderer_process *r, const Wire__Message *m, zmq_msg_t *
         r->credit += m->credit->chunks;
         work_on(r, 10000);
         break;
+    case WIRE__MESSAGE__BODY_CANCEL:
+        world.counts.cancelled++;
+        if (r->busy && m->cancel->segment == r->segment && m->cancel->attempt == r->attempt)
+            fail(r, -ECANCELED, "cancelled");
+        break;
     case WIRE__MESSAGE__BODY_REFUSE:
     case WIRE__MESSAGE__BODY_BYE:
         end_process(r, 0);

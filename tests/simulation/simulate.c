@@ -36,7 +36,12 @@ static uint64_t most_chunk_bytes(void)
 
 static void check_promises(const struct farm *f)
 {
-    uint64_t crew = f->crew.roster.count;
+    uint64_t crew = f->crew.roster.count, spare_bytes = 0;
+
+    for (size_t i = 0; i < crew; i++)
+        spare_bytes += f->crew.roster.renderers[i].spare.size_bytes;
+    if (spare_bytes > (16 << 20) + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes())
+        world_violated("second renderers have sent %zu bytes that nobody may take yet", (size_t)spare_bytes);
 
     for (size_t i = 0; i < f->stage_count; i++) {
         const struct stage *stage = &f->stages[i];
@@ -333,12 +338,13 @@ static void tell(const struct counts *c)
 {
     printf("%llu jobs in %llu passes, %llu with stages: %llu events, %llu messages\n"
            "went wrong: %llu crashes, %llu hangs, %llu messages lost, %llu twice, %llu late, %llu damaged, %llu times the coordinator killed, "
-           "%llu lives failed\n"
+           "%llu lives failed; %llu times a renderer was told to stop because another one was faster\n"
            "cache: %llu segments stored, %llu found, %llu rotten\n",
            (unsigned long long)c->jobs, (unsigned long long)c->lives, (unsigned long long)c->staged, (unsigned long long)c->steps,
            (unsigned long long)c->messages, (unsigned long long)c->crashes, (unsigned long long)c->hangs, (unsigned long long)c->lost,
            (unsigned long long)c->twice, (unsigned long long)c->late, (unsigned long long)c->garbage, (unsigned long long)c->kills,
-           (unsigned long long)c->failed, (unsigned long long)c->stored, (unsigned long long)c->found, (unsigned long long)c->rotten);
+           (unsigned long long)c->failed, (unsigned long long)c->cancelled, (unsigned long long)c->stored, (unsigned long long)c->found,
+           (unsigned long long)c->rotten);
 }
 
 static void make_input(void)

@@ -59,7 +59,7 @@ struct world {
     bool finished;
 
     struct counts {
-        uint64_t jobs, lives, steps, crashes, hangs, messages, lost, twice, late, garbage, kills, found, stored, rotten, failed, staged;
+        uint64_t jobs, lives, steps, crashes, hangs, messages, lost, twice, late, garbage, kills, found, stored, rotten, failed, staged, cancelled;
     } counts;
 };
 

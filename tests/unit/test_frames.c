@@ -153,6 +153,48 @@ static void frames_arrive_whole(void **state)
     }
 }
 
+// For a receiver without the memory.
+static void frames_take_their_pixels_along(void **state)
+{
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_GBRAP, AV_PIX_FMT_PAL8, AV_PIX_FMT_GRAY16BE};
+    struct frames_link link = {.time_base = {1, 25}, .frame_rate = {25, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        AVFrame *given = picture(formats[i], 177, 99), *got = av_frame_alloc();
+        AVPacket *packet = NULL, *whole;
+        Wire__Frame *in;
+
+        assert_int_equal(frames_store(arena, 1, given, &link, &packet), 0);
+        packet->flags = 2;
+        whole = frames_with_pixels(arena, packet);
+        assert_non_null(whole);
+        assert_int_equal(whole->flags, 2);
+        assert_int_equal(whole->pts, packet->pts);
+        memset(arena_slot(arena, 1), 0x77, SLOT_BYTES); // it is not looked at any more
+        in = frames_describe(whole);
+        assert_int_equal(frames_load(NULL, in, FRAMES_LOOK, got), 0);
+        assert_same_pixels(given, got);
+        assert_int_equal(got->crop_left, 2);
+        assert_false(av_frame_is_writable(got));
+        av_frame_unref(got);
+        assert_null(frames_with_pixels(arena, whole)); // it has them already
+        in->pixels.len--;
+        assert_int_equal(frames_load(NULL, in, FRAMES_LOOK, got), AVERROR_INVALIDDATA);
+        in->pixels.len++;
+        in->height *= 2;
+        assert_int_equal(frames_load(NULL, in, FRAMES_LOOK, got), AVERROR_INVALIDDATA);
+        wire__frame__free_unpacked(in, NULL);
+        in = frames_describe(packet);
+        assert_true(frames_load(NULL, in, FRAMES_LOOK, got) < 0); // neither memory nor pixels
+        wire__frame__free_unpacked(in, NULL);
+        av_packet_free(&whole);
+        av_packet_free(&packet);
+        av_frame_free(&given);
+        av_frame_free(&got);
+    }
+}
+
 static void frame_that_does_not_fit_is_refused(void **state)
 {
     struct frames_link link = {.time_base = {1, 25}};
@@ -191,8 +233,8 @@ static void descriptor_that_makes_no_sense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(slots_are_taken_held_and_given_back), TEST(less_memory_than_promised_is_refused),      TEST(frames_arrive_whole),
-        TEST(frame_that_does_not_fit_is_refused),  TEST(descriptor_that_makes_no_sense_is_refused),
+        TEST(slots_are_taken_held_and_given_back), TEST(less_memory_than_promised_is_refused), TEST(frames_arrive_whole),
+        TEST(frames_take_their_pixels_along),      TEST(frame_that_does_not_fit_is_refused),   TEST(descriptor_that_makes_no_sense_is_refused),
     };
 
     return cmocka_run_group_tests_name("frames", tests, NULL, NULL);

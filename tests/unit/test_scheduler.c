@@ -177,6 +177,51 @@ static void it_is_finished_when_the_input_ended_and_all_is_written(void **state)
     scheduler_free(&s);
 }
 
+static void a_second_renderer_may_take_over(void **state)
+{
+    const uint64_t frames[] = {10, 20};
+    struct scheduler *s = with_segments(frames, 2);
+    uint32_t first, second;
+
+    (void)state;
+    assert_false(scheduler_can_second(s, 1));
+    scheduler_on_sent(s, 0, 0);
+    first = scheduler_on_sent(s, 1, 1);
+    assert_int_equal(scheduler_frames(s, 1), 20);
+    second = scheduler_on_second(s, 1);
+    assert_int_not_equal(first, second);
+    // The first one counts until then.
+    assert_true(scheduler_is_running(s, 1, first, 1));
+    assert_false(scheduler_on_done(s, 1, second, 2));
+    scheduler_on_taken_over(s, 1, second, 2);
+    assert_false(scheduler_on_done(s, 1, first, 1));
+    assert_true(scheduler_on_lost(s, 1, first, 1, true, 0)); // late: not the one that runs
+    assert_true(scheduler_on_done(s, 1, second, 2));
+    assert_false(scheduler_can_second(s, 1));
+    // Also from one that is lost; then nobody else gets it.
+    second = scheduler_on_second(s, 0);
+    assert_true(scheduler_on_lost(s, 0, 1, 0, false, 0));
+    scheduler_on_taken_over(s, 0, second, 2);
+    assert_int_equal(scheduler_next(s), SCHEDULER_NONE);
+    assert_true(scheduler_on_done(s, 0, second, 2));
+    scheduler_free(&s);
+}
+
+static void a_segment_is_not_begun_again_and_again(void **state)
+{
+    const uint64_t frames[] = {10};
+    struct scheduler *s = with_segments(frames, 1);
+
+    (void)state;
+    scheduler_on_sent(s, 0, 0);
+    for (int i = 0; i < SCHEDULER_MAX_SECONDS; i++) {
+        assert_true(scheduler_can_second(s, 0));
+        scheduler_on_second(s, 0);
+    }
+    assert_false(scheduler_can_second(s, 0));
+    scheduler_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +235,8 @@ int main(void)
         cmocka_unit_test(a_failed_segment_can_go_another_way),
         cmocka_unit_test(late_doubled_and_invented_results_are_ignored),
         cmocka_unit_test(it_is_finished_when_the_input_ended_and_all_is_written),
+        cmocka_unit_test(a_second_renderer_may_take_over),
+        cmocka_unit_test(a_segment_is_not_begun_again_and_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
