@@ -1,12 +1,15 @@
 // How many segments a second the coordinator can deal and take back: its own code and ZeroMQ, real processes, and renderers that do nothing. Input
 // and output are made up (coordinator/source.h, sink.h and writer.h are here), so no codec and no file is in it.
 //
-// usage: null_render [--segments=N] [--workers=N] [--packets=N] [--bytes=N] [--json]
-#include "common/avx.h"
+// usage: null_render [--segments=N] [--workers=N | --peers=N [--idle=SECONDS]] [--packets=N] [--bytes=N] [--json]
+//   --peers=N       as if on other hosts: that many connections over TCP, with keys, of one process
+//   --idle=SECONDS  no segment before they have been idle for so long, the second half of which is measured
+#include "null_peers.h"
+#include "null_renderer.h"
+
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/packets.h"
-#include "common/protocol.h"
 #include "common/zsock.h"
 
 #include "coordinator/passes.h"
@@ -17,6 +20,7 @@
 
 #include <libavutil/pixfmt.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,13 +30,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP = 512 }; // of a frame's time
+enum { STEP = NULL_RENDERER_STEP };
 
 static struct {
     uint32_t segments;
     unsigned packets, bytes; // of a segment; of a packet
     uint64_t written;
-    double first_s, last_s; // when the first segment was read, and the last was written
+    double first_s, last_s;    // when the first segment was read, and the last was written
+    double idle_s, idle_cpu_s; // before that; the coordinator's CPU in the second half of it
 } job = {.segments = 50000, .packets = 1, .bytes = 200};
 
 static double now_s(void)
@@ -41,6 +46,14 @@ static double now_s(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu_s(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 static AVPacket *packet_of(uint64_t number)
@@ -56,114 +69,19 @@ static AVPacket *packet_of(uint64_t number)
     return packet;
 }
 
-// ---- A renderer: answers, and sends back as many packets as it got ----
+// ---- Renderers of this host: a process each ----
 
-static struct {
-    struct zsock *zsock;
-    uint32_t segment, attempt, next, credit;
-    uint64_t packets;
-    bool probing;
-    struct chunk_list out;
-} renderer;
-
-static void say(const Wire__Message *message)
+static void send_parts(void *data, zmq_msg_t *parts, size_t count)
 {
-    zmq_msg_t part;
-
-    protocol_pack(&part, message);
-    zsock_send(renderer.zsock, &part, 1);
-}
-
-static void answer_probe(void)
-{
-    Wire__Probed probed = WIRE__PROBED__INIT;
-    Wire__Message message = WIRE__MESSAGE__INIT;
-    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
-    AVCodecParameters *par = avcodec_parameters_alloc();
-
-    par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
-    par->format = AV_PIX_FMT_GRAY8;
-    par->width = par->height = 16;
-    probed.segment = renderer.segment;
-    probed.attempt = renderer.attempt;
-    packets_parameters_to_wire(&probed.output, par);
-    avcodec_parameters_free(&par);
-    probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * STEP});
-    probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
-    probed.first_frame = &first;
-    message.body_case = WIRE__MESSAGE__BODY_PROBED;
-    message.probed = &probed;
-    say(&message);
-    wire__codec_parameters__free_unpacked(probed.output, NULL);
-    wire__rational__free_unpacked(probed.output_time_base, NULL);
-    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
-}
-
-static void send_back(void)
-{
-    static zmq_msg_t parts[CHUNK_MAX_PACKETS + 1];
-    bool last = false;
-
-    while (renderer.credit > 0 && renderer.out.first) {
-        struct chunk *chunk = chunk_list_take(&renderer.out);
-
-        chunk->sequence = renderer.next++;
-        renderer.packets += chunk->packet_count;
-        renderer.credit--;
-        last = chunk->last;
-        zsock_send(renderer.zsock, parts, (size_t)protocol_chunk_to_parts(parts, chunk, renderer.segment, renderer.attempt));
-        chunk_free(&chunk);
-    }
-    if (last) {
-        Wire__Done done = WIRE__DONE__INIT;
-        Wire__Message message = WIRE__MESSAGE__INIT;
-
-        done.segment = renderer.segment;
-        done.attempt = renderer.attempt;
-        done.packets = done.frames_decoded = done.frames_encoded = renderer.packets;
-        message.body_case = WIRE__MESSAGE__BODY_DONE;
-        message.done = &done;
-        say(&message);
-    }
-}
-
-static void take_chunk(const Wire__Chunk *wire, struct zsock_message *in)
-{
-    struct chunk *chunk = NULL;
-
-    if (protocol_chunk_from_parts(&chunk, wire, in->parts + 1, in->count - 1) < 0)
-        _exit(1);
-    if (!renderer.probing)
-        chunk_list_put(&renderer.out, &chunk);
-    else if (chunk->last)
-        answer_probe();
-    chunk_free(&chunk);
-    send_back();
+    zsock_send(*(struct zsock **)data, parts, count);
 }
 
 static void on_message(void *data, struct zsock_message *in)
 {
-    const char *why;
-    Wire__Message *m = protocol_unpack(zmq_msg_data(&in->parts[0]), zmq_msg_size(&in->parts[0]), &why);
+    enum null_renderer_end end = null_renderer_hear(data, in->parts, in->count);
 
-    (void)data;
-    if (!m || m->body_case == WIRE__MESSAGE__BODY_BYE || m->body_case == WIRE__MESSAGE__BODY_REFUSE)
-        _exit(m ? 0 : 1);
-    if (m->body_case == WIRE__MESSAGE__BODY_TASK) {
-        renderer.segment = m->task->segment;
-        renderer.attempt = m->task->attempt;
-        renderer.probing = m->task->kind == WIRE__TASK_KIND__PROBE;
-        renderer.credit = PROTOCOL_FIRST_CREDIT;
-        renderer.next = 0;
-        renderer.packets = 0;
-    } else if (m->body_case == WIRE__MESSAGE__BODY_CHUNK) {
-        take_chunk(m->chunk, in);
-    } else if (m->body_case == WIRE__MESSAGE__BODY_CREDIT) {
-        renderer.credit += m->credit->chunks;
-        send_back();
-    }
-    wire__message__free_unpacked(m, NULL);
+    if (end != NULL_RENDERER_GOES_ON)
+        _exit(end == NULL_RENDERER_FAILED);
 }
 
 // It ends with the coordinator: then its standard input does too.
@@ -177,25 +95,17 @@ static void on_parent(uv_poll_t *poll, int status, int events)
 
 static int render(const char *endpoint, uint32_t slot)
 {
-    Wire__Hello hello = WIRE__HELLO__INIT;
-    Wire__Message message = WIRE__MESSAGE__INIT;
+    static struct zsock *zsock;
+    static struct null_renderer renderer = {.send = send_parts, .data = &zsock};
     char identity[64];
     uv_poll_t life;
 
     snprintf(identity, sizeof(identity), "renderer-%u-%d", slot, (int)getpid());
     uv_poll_init(uv_default_loop(), &life, STDIN_FILENO);
     uv_poll_start(&life, UV_READABLE | UV_DISCONNECT, on_parent);
-    if (zsock_open(&renderer.zsock, uv_default_loop(), zmq_ctx_new(), ZMQ_DEALER, identity, on_message, NULL) < 0 ||
-        zsock_connect(renderer.zsock, endpoint) < 0)
+    if (zsock_open(&zsock, uv_default_loop(), zmq_ctx_new(), ZMQ_DEALER, identity, on_message, &renderer) < 0 || zsock_connect(zsock, endpoint) < 0)
         return 1;
-    hello.protocol = PROTOCOL_VERSION;
-    hello.libraries = (char *)(uintptr_t)avx_libraries();
-    hello.pid = (uint32_t)getpid();
-    hello.threads = 1;
-    hello.slot = slot;
-    message.body_case = WIRE__MESSAGE__BODY_HELLO;
-    message.hello = &hello;
-    say(&message);
+    null_renderer_hello(&renderer, slot, 0);
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
 
@@ -264,12 +174,34 @@ void source_start(struct source *s, bool cut, double segment_s)
     (void)s;
     (void)cut;
     (void)segment_s;
-    job.first_s = now_s();
+}
+
+// Calls that are interrupted are none of our concern: nothing here takes signals but its end.
+static void wait_s(double s)
+{
+    struct timespec t = {.tv_sec = (time_t)s, .tv_nsec = (long)((s - (double)(time_t)s) * 1e9)};
+
+    nanosleep(&t, NULL);
+}
+
+// In the lane: the loop is idle meanwhile.
+static void be_idle(void)
+{
+    double before_s;
+
+    wait_s(job.idle_s / 2);
+    before_s = cpu_s();
+    wait_s(job.idle_s / 2);
+    job.idle_cpu_s = cpu_s() - before_s;
 }
 
 int source_next(struct source *s, struct source_run *run, char **why)
 {
     (void)why;
+    if (s->next == 0 && job.idle_s > 0)
+        be_idle();
+    if (s->next == 0)
+        job.first_s = now_s();
     *run = (struct source_run){.segment = s->next, .eof = s->next == job.segments};
     if (run->eof)
         return 0;
@@ -287,6 +219,13 @@ int source_next(struct source *s, struct source_run *run, char **why)
     }
     s->next++;
     return 0;
+}
+
+char *source_picture_path(const struct source *s, int64_t pts)
+{
+    (void)s;
+    (void)pts;
+    return NULL;
 }
 
 const char *source_damage(const struct source *s)
@@ -386,15 +325,24 @@ void writer_free(struct writer **writer)
 
 // ---- The job ----
 
-static double cpu_s(void)
+static void tell(int workers, unsigned peers, double cpu, bool json)
 {
-    struct rusage usage;
+    double wall_s = job.last_s - job.first_s, idle = job.idle_s > 0 ? job.idle_cpu_s / (job.idle_s / 2) : 0;
+    unsigned count = peers ? peers : (unsigned)workers;
 
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    if (json) {
+        printf(
+            "{\"segments\": %u, \"workers\": %u, \"wall_s\": %.6f, \"segments_per_s\": %.1f, \"coordinator_us_a_segment\": %.3f, \"idle\": %.5f}\n",
+            job.segments, count, wall_s, job.segments / wall_s, cpu * 1e6 / job.segments, idle);
+        return;
+    }
+    printf("%u segments, %u %srenderers that do nothing: %.2f s, %.0f segments a second, %.1f us of the coordinator's CPU for each\n", job.segments,
+           count, peers ? "remote " : "", wall_s, job.segments / wall_s, cpu * 1e6 / job.segments);
+    if (job.idle_s > 0)
+        printf("while all of them were idle: %.2f %% of a core\n", 100 * idle);
 }
 
-static int measure(int workers, bool json)
+static int measure(int workers, unsigned peers, bool json)
 {
     struct options options = {
         .input = (char *)(uintptr_t) "none",
@@ -407,12 +355,18 @@ static int measure(int workers, bool json)
         .memory_bytes = UINT64_MAX,
         .no_cache = true,
     };
-    double before_s = cpu_s(), wall_s;
+    double before_s = cpu_s();
+    char *launch = peers ? mem_format("exec %s --peers=%u --connect={endpoint}", program_invocation_name, peers) : NULL;
     int status;
 
+    if (peers) {
+        options.workers = 0;
+        options.launch = launch;
+        options.listen = (char *)(uintptr_t) "tcp://127.0.0.1:0";
+    }
     setenv("RENDERFARM_RENDERER", "/proc/self/exe", 1);
     status = passes_run(&options);
-    wall_s = job.last_s - job.first_s;
+    free(launch);
     if (status == 0 && job.written != (uint64_t)job.segments * job.packets) {
         fprintf(stderr, "null_render: %llu of %llu packets came back\n", (unsigned long long)job.written,
                 (unsigned long long)job.segments * job.packets);
@@ -420,28 +374,20 @@ static int measure(int workers, bool json)
     }
     if (status != 0)
         return status;
-    printf(json ? "{\"segments\": %u, \"workers\": %d, \"wall_s\": %.6f, \"segments_per_s\": %.1f, \"coordinator_us_a_segment\": %.3f}\n"
-                : "%u segments, %d renderers that do nothing: %.2f s, %.0f segments a second, %.1f us of the coordinator's CPU for each\n",
-           job.segments, workers, wall_s, job.segments / wall_s, (cpu_s() - before_s) * 1e6 / job.segments);
+    tell(workers, peers, cpu_s() - before_s - job.idle_cpu_s, json);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"segments", required_argument, NULL, 's'},
-        {"workers", required_argument, NULL, 'w'},
-        {"packets", required_argument, NULL, 'p'},
-        {"bytes", required_argument, NULL, 'b'},
-        {"json", no_argument, NULL, 'j'},
-        {"connect", required_argument, NULL, 'c'},
-        {"slot", required_argument, NULL, 'n'},
-        {"threads", required_argument, NULL, 'x'},
-        {"verbosity", required_argument, NULL, 'x'},
-        {NULL, 0, NULL, 0},
+        {"segments", required_argument, NULL, 's'}, {"workers", required_argument, NULL, 'w'},   {"packets", required_argument, NULL, 'p'},
+        {"bytes", required_argument, NULL, 'b'},    {"peers", required_argument, NULL, 'r'},     {"idle", required_argument, NULL, 'i'},
+        {"json", no_argument, NULL, 'j'},           {"connect", required_argument, NULL, 'c'},   {"slot", required_argument, NULL, 'n'},
+        {"threads", required_argument, NULL, 'x'},  {"verbosity", required_argument, NULL, 'x'}, {NULL, 0, NULL, 0},
     };
     const char *endpoint = NULL;
-    unsigned workers = 8, slot = 0;
+    unsigned workers = 8, slot = 0, peers = 0;
     bool json = false;
     int option;
 
@@ -456,6 +402,10 @@ int main(int argc, char **argv)
             job.packets = value;
         else if (option == 'b')
             job.bytes = value;
+        else if (option == 'r')
+            peers = value;
+        else if (option == 'i')
+            job.idle_s = value;
         else if (option == 'j')
             json = true;
         else if (option == 'c')
@@ -465,11 +415,13 @@ int main(int argc, char **argv)
         else if (option != 'x')
             return 2;
     }
-    if (optind < argc || job.segments == 0 || workers == 0 || workers > 1024 || job.packets == 0 || job.packets > CHUNK_MAX_PACKETS ||
-        job.bytes > 1 << 20) {
-        fprintf(stderr, "usage: null_render [--segments=N] [--workers=N] [--packets=N] [--bytes=N] [--json]\n");
+    if (optind < argc || job.segments == 0 || workers == 0 || workers > 1024 || peers > 10000 || job.packets == 0 ||
+        job.packets > CHUNK_MAX_PACKETS || job.bytes > 1 << 20) {
+        fprintf(stderr, "usage: null_render [--segments=N] [--workers=N | --peers=N [--idle=SECONDS]] [--packets=N] [--bytes=N] [--json]\n");
         return 2;
     }
     log_init("null_render", LOG_WARN);
-    return endpoint ? render(endpoint, slot) : measure((int)workers, json);
+    if (endpoint)
+        return peers ? null_peers_run(endpoint, peers) : render(endpoint, slot);
+    return measure((int)workers, peers, json);
 }

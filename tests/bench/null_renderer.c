@@ -1,0 +1,149 @@
+#include "null_renderer.h"
+
+#include "common/avx.h"
+#include "common/clock.h"
+#include "common/packets.h"
+#include "common/protocol.h"
+
+#include <libavutil/pixfmt.h>
+
+#include <unistd.h>
+
+static void say(struct null_renderer *r, const Wire__Message *message)
+{
+    zmq_msg_t part;
+
+    protocol_pack(&part, message);
+    r->send(r->data, &part, 1);
+}
+
+static void answer_probe(struct null_renderer *r)
+{
+    Wire__Probed probed = WIRE__PROBED__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
+    AVCodecParameters *par = avcodec_parameters_alloc();
+
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = AV_CODEC_ID_H264;
+    par->format = AV_PIX_FMT_GRAY8;
+    par->width = par->height = 16;
+    probed.segment = r->segment;
+    probed.attempt = r->attempt;
+    packets_parameters_to_wire(&probed.output, par);
+    avcodec_parameters_free(&par);
+    probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * NULL_RENDERER_STEP});
+    probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
+    probed.first_frame = &first;
+    message.body_case = WIRE__MESSAGE__BODY_PROBED;
+    message.probed = &probed;
+    say(r, &message);
+    wire__codec_parameters__free_unpacked(probed.output, NULL);
+    wire__rational__free_unpacked(probed.output_time_base, NULL);
+    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+}
+
+static void send_back(struct null_renderer *r)
+{
+    static zmq_msg_t parts[CHUNK_MAX_PACKETS + 1];
+    bool last = false;
+
+    while (r->credit > 0 && r->out.first) {
+        struct chunk *chunk = chunk_list_take(&r->out);
+
+        chunk->sequence = r->next++;
+        r->packets += chunk->packet_count;
+        r->credit--;
+        last = chunk->last;
+        r->send(r->data, parts, (size_t)protocol_chunk_to_parts(parts, chunk, r->segment, r->attempt));
+        chunk_free(&chunk);
+    }
+    if (last) {
+        Wire__Done done = WIRE__DONE__INIT;
+        Wire__Message message = WIRE__MESSAGE__INIT;
+
+        done.segment = r->segment;
+        done.attempt = r->attempt;
+        done.packets = done.frames_decoded = done.frames_encoded = r->packets;
+        message.body_case = WIRE__MESSAGE__BODY_DONE;
+        message.done = &done;
+        say(r, &message);
+    }
+}
+
+static bool take_chunk(struct null_renderer *r, const Wire__Chunk *wire, zmq_msg_t *parts, size_t count)
+{
+    struct chunk *chunk = NULL;
+
+    if (protocol_chunk_from_parts(&chunk, wire, parts + 1, count - 1) < 0)
+        return false;
+    if (!r->probing)
+        chunk_list_put(&r->out, &chunk);
+    else if (chunk->last)
+        answer_probe(r);
+    chunk_free(&chunk);
+    send_back(r);
+    return true;
+}
+
+enum null_renderer_end null_renderer_hear(struct null_renderer *r, zmq_msg_t *parts, size_t count)
+{
+    enum null_renderer_end end = NULL_RENDERER_GOES_ON;
+    Wire__Message answer = WIRE__MESSAGE__INIT;
+    Wire__Empty empty = WIRE__EMPTY__INIT;
+    const char *why;
+    Wire__Message *m = protocol_unpack(zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]), &why);
+
+    if (!m)
+        return NULL_RENDERER_FAILED;
+    switch (m->body_case) {
+    case WIRE__MESSAGE__BODY_BYE:
+    case WIRE__MESSAGE__BODY_REFUSE:
+        end = NULL_RENDERER_ENDS;
+        break;
+    case WIRE__MESSAGE__BODY_TASK:
+        r->segment = m->task->segment;
+        r->attempt = m->task->attempt;
+        r->probing = m->task->kind == WIRE__TASK_KIND__PROBE;
+        r->credit = PROTOCOL_FIRST_CREDIT;
+        r->next = 0;
+        r->packets = 0;
+        break;
+    case WIRE__MESSAGE__BODY_CHUNK:
+        if (!take_chunk(r, m->chunk, parts, count))
+            end = NULL_RENDERER_FAILED;
+        break;
+    case WIRE__MESSAGE__BODY_CREDIT:
+        r->credit += m->credit->chunks;
+        send_back(r);
+        break;
+    case WIRE__MESSAGE__BODY_PING:
+        answer.body_case = WIRE__MESSAGE__BODY_PONG;
+        answer.pong = &empty;
+        say(r, &answer);
+        break;
+    default:
+        break;
+    }
+    wire__message__free_unpacked(m, NULL);
+    return end;
+}
+
+void null_renderer_hello(struct null_renderer *r, uint32_t slot, uint64_t place)
+{
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    hello.protocol = PROTOCOL_VERSION;
+    hello.libraries = (char *)(uintptr_t)avx_libraries();
+    hello.pid = (uint32_t)getpid();
+    hello.threads = 1;
+    hello.slot = slot;
+    hello.cpu = (char *)(uintptr_t)avx_cpu();
+    hello.has_place = hello.has_since_ns = place != 0;
+    hello.place = place;
+    hello.since_ns = clock_now_ns();
+    message.body_case = WIRE__MESSAGE__BODY_HELLO;
+    message.hello = &hello;
+    say(r, &message);
+}
