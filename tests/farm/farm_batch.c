@@ -21,14 +21,19 @@ static void assert_told(const char *said, const char *text)
         fail_msg("'%s' is not in: %s", text, said);
 }
 
-// A second of video at a path in the trial's folder, whose folder has to be there; number makes it another one.
-static const char *clip(const char *name, int number)
+// So many seconds of video at a path in the trial's folder, whose folder has to be there; number makes it another one.
+static const char *long_clip(const char *name, int number, int seconds)
 {
     const char *path = trial_path(name);
 
-    trial_ffmpeg("-f", "lavfi", "-i", trial_format("testsrc2=size=160x120:rate=25:duration=1,hue=h=%d", 30 * number), "-c:v", "libx264", "-preset",
-                 "ultrafast", "-g", "10", "-f", strstr(name, ".mkv") ? "matroska" : "mp4", trial_format("file:%s", path), NULL);
+    trial_ffmpeg("-f", "lavfi", "-i", trial_format("testsrc2=size=160x120:rate=25:duration=%d,hue=h=%d", seconds, 30 * number), "-c:v", "libx264", "-preset",
+                 "ultrafast", "-g", "10", "-f", strstr(name, ".mkv") ? "matroska" : "mp4", "-y", trial_format("file:%s", path), NULL);
     return path;
+}
+
+static const char *clip(const char *name, int number)
+{
+    return long_clip(name, number, 1);
 }
 
 static const char *folder(const char *name)
@@ -368,9 +373,11 @@ static void ctrl_c_keeps_what_is_done(void **state)
 {
     struct command *command;
     const struct command *again;
+    int done;
 
     (void)state;
     prepare();
+    long_clip("in/more/c.mp4", 2, 20); // it will not be done before the signal is there
     command = start_slow();
     if (!command_wait_for_error(command, 0, "out/a.mp4: 25 frames in ", 60))
         fail_msg("%s", command->err);
@@ -378,10 +385,11 @@ static void ctrl_c_keeps_what_is_done(void **state)
     command_wait(command, 10);
     assert_status(command, 130);
     assert_told(command->err, "ended by Ctrl-C; all that is done stays, and the same command goes on from here\n");
-    assert_told(command->err, "1 ok, 0 skipped, 0 failed, 2 not done");
+    done = strstr(command->err, "out/b.mkv: 25 frames in ") ? 2 : 1; // this one may well be
+    assert_told(command->err, trial_format("%d ok, 0 skipped, 0 failed, %d not done", done, 3 - done));
     again = batch("-v", "--segment=0.4", "--filter=nlmeans=r=11");
     assert_status(again, 0);
-    assert_told(again->err, "2 ok, 1 skipped, 0 failed");
+    assert_told(again->err, trial_format("%d ok, %d skipped, 0 failed", 3 - done, done));
     trial_assert_only(trial_path("out"), "a.mp4", "b.mkv", "more", ".renderfarm-batch", NULL);
 }
 
