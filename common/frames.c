@@ -14,6 +14,10 @@
 enum {
     ALIGN = 64,    // of lines and planes, as the widest vector instructions want them
     PADDING = 256, // behind the last plane: filters may read a little further
+
+    CHUNK_BYTES = 16 << 20,
+    FEWEST_IN_CHUNK = 4,
+    MOST_IN_CHUNK = 16,
 };
 
 // How a picture lies in a slot.
@@ -56,6 +60,13 @@ size_t frames_bytes(int format, int width, int height)
     struct layout layout;
 
     return lay_out(&layout, format, width, height) < 0 ? 0 : layout.size;
+}
+
+size_t frames_in_chunk(size_t frame_bytes)
+{
+    size_t fitting = frame_bytes > 0 ? CHUNK_BYTES / frame_bytes : MOST_IN_CHUNK;
+
+    return fitting < FEWEST_IN_CHUNK ? FEWEST_IN_CHUNK : fitting > MOST_IN_CHUNK ? MOST_IN_CHUNK : fitting;
 }
 
 static void point(uint8_t *data[4], const struct layout *layout, uint8_t *base)
@@ -145,6 +156,7 @@ int frames_store(struct arena *arena, uint32_t slot, const AVFrame *frame, const
         wire__frame__pack(out, (*packet)->data);
         (*packet)->pts = frame->pts;
         (*packet)->pos = slot;
+        arena_touch(arena, slot, layout.size);
         point(data, &layout, base);
         av_image_copy(data, layout.linesize, (const uint8_t **)(void *)frame->data, frame->linesize, frame->format, frame->width, frame->height);
     } else {

@@ -13,6 +13,10 @@
 // What a frame of this kind takes; 0 for what has no size.
 size_t frames_bytes(int format, int width, int height);
 
+// How many frames of so many bytes are handed on in one message. Each message wakes three threads in two processes, which for small frames is as dear
+// as copying their pixels; for large ones it is nothing, and on their way to other hosts a message carries all of their pixels.
+size_t frames_in_chunk(size_t frame_bytes);
+
 // What is said of the link that the frame comes from.
 struct frames_link {
     AVRational time_base, frame_rate;

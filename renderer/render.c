@@ -19,12 +19,13 @@
 #include <sys/resource.h>
 
 // Frames that lie in the arena at the same time; a filter or encoder that keeps more of them gets copies, so that it cannot hold up who writes them.
-enum { MAX_BORROWED = 4, FRAMES_IN_CHUNK = 4 };
+enum { MAX_BORROWED = 4 };
 
 struct render {
     Wire__Job *job;
     struct pool *pool;
-    struct arena *arena; // NULL where no raw frames come or go
+    struct arena *arena;   // NULL where no raw frames come or go
+    struct filter *filter; // of the last task, where the next one may have it
 };
 
 // A task in work. Data flows by pushing: each step hands what it has to the next.
@@ -126,6 +127,7 @@ void render_free(struct render **render)
     *render = NULL;
     if (r->job)
         wire__job__free_unpacked(r->job, NULL);
+    filter_free(&r->filter);
     arena_unmap(&r->arena);
     free(r);
 }
@@ -167,7 +169,13 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     formats = render->job->sink_format ? mem_format("pix_fmts=%s", render->job->sink_format)
               : run->encode            ? encode_formats(run->encode)
                                        : mem_dup("");
-    err = filter_new(&run->filter, render->job, render->pool, formats);
+    if (render->filter) {
+        run->filter = render->filter;
+        render->filter = NULL;
+        filter_again(run->filter, formats);
+    } else {
+        err = filter_new(&run->filter, render->job, render->pool, formats);
+    }
     free(formats);
     return err;
 }
@@ -311,7 +319,7 @@ static int give_frame(struct run *run)
     chunk_take(run->out, &run->packet);
     run->packets++;
     run->frames_encoded++;
-    return run->out->packet_count >= FRAMES_IN_CHUNK ? put_chunk(run, false) : 0;
+    return run->out->packet_count >= frames_in_chunk(run->render->job->arena->slot_bytes) ? put_chunk(run, false) : 0;
 }
 
 // Whether the filtered frame is one of those that this run is to give, not one of its neighbours'.
@@ -493,6 +501,8 @@ static int end_input(struct run *run)
 
     if (err < 0 || run->probed)
         return err;
+    if (run->render->job->keeps_graph && filter_is_even(run->filter))
+        return 0;
     turn(run, &run->cpu_ns[FILTER]);
     err = filter_end(run->filter, run->decode ? decode_end_pts(run->decode) : run->end_pts, run->why);
     if (err >= 0)
@@ -582,6 +592,10 @@ int render_segment(struct render *render, const Wire__Task *task, const struct r
         err = end_encoder(&run);
     if (err >= 0)
         fill_done(&run, start_ns, done);
+    if (err >= 0 && render->job->keeps_graph) {
+        render->filter = run.filter;
+        run.filter = NULL;
+    }
     run_clear(&run);
     return err < 0 ? err : 0;
 }

@@ -3,6 +3,7 @@
 
 #include "common/arena.h"
 #include "common/avx.h"
+#include "common/frames.h"
 #include "common/mem.h"
 #include "common/packets.h"
 #include "common/protocol.h"
@@ -18,7 +19,6 @@
 #include <string.h>
 
 enum {
-    FRAMES_IN_CHUNK = 4,     // as in renderer/render.c
     SLOT_RETRY_NS = 1000000, // in the real one the kernel wakes who waits
     SMALL_MESSAGE_BYTES = 100,
 };
@@ -46,6 +46,7 @@ struct process {
     uint32_t stage;
     bool takes, gives, lent;
     uint32_t first_slot, slot_count;
+    size_t frames_in_chunk;
 
     // The task.
     bool busy, probing, retrying, cancelled;
@@ -281,7 +282,7 @@ static bool store_frames(struct process *p)
         packet = raw_packet(p, p->ready_from++, slot);
         chunk_take(p->open, &packet);
         p->ready--;
-        if (p->open->packet_count >= FRAMES_IN_CHUNK)
+        if (p->open->packet_count >= p->frames_in_chunk)
             close_open(p, false);
     }
     return true;
@@ -424,8 +425,8 @@ static void work_on(struct process *p)
         send_letter(p, &letter, SMALL_MESSAGE_BYTES);
     }
     p->step = chunk->frames - chunk->done;
-    if (p->gives && p->step > FRAMES_IN_CHUNK)
-        p->step = FRAMES_IN_CHUNK;
+    if (p->gives && p->step > p->frames_in_chunk)
+        p->step = p->frames_in_chunk;
     set_state(p, PROCESS_WORKING);
     cost_ns = media_cost(p->stage, chunk->from + chunk->done, chunk->from + chunk->done + p->step);
     virtual.prediction->work_ns += cost_ns;
@@ -500,6 +501,7 @@ struct parcel {
     enum { PARCEL_JOB, PARCEL_TASK, PARCEL_CHUNK, PARCEL_CREDIT, PARCEL_CANCEL, PARCEL_BYE } kind;
     bool takes, gives, lent, probing;
     uint32_t first_slot, slot_count, segment, attempt, credit, stage;
+    size_t frames_in_chunk;
     struct intake_chunk *chunk;
 };
 
@@ -541,6 +543,7 @@ static void on_parcel(void *data)
         p->gives = parcel->gives;
         p->lent = parcel->lent;
         p->first_slot = parcel->first_slot;
+        p->frames_in_chunk = parcel->frames_in_chunk;
         p->slot_count = parcel->slot_count;
         break;
     case PARCEL_TASK:
@@ -593,6 +596,7 @@ int hub_send_job(struct hub *h, uint32_t peer, const Wire__Job *job)
     (void)h;
     if (job->arena) {
         parcel.first_slot = job->arena->first;
+        parcel.frames_in_chunk = frames_in_chunk(job->arena->slot_bytes);
         parcel.slot_count = job->arena->count;
     }
     return send_parcel(peer, &parcel, 10 * SMALL_MESSAGE_BYTES);

@@ -42,6 +42,15 @@ static bool yes(void *data)
     return true;
 }
 
+static void small_frames_are_handed_on_in_larger_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(frames_in_chunk(100000), 16);
+    assert_int_equal(frames_in_chunk(2 << 20), 8);
+    assert_int_equal(frames_in_chunk(100 << 20), 4);
+    assert_int_equal(frames_in_chunk(0), 16);
+}
+
 static void slots_are_taken_held_and_given_back(void **state)
 {
     uint32_t a, b, c;
@@ -233,8 +242,13 @@ static void descriptor_that_makes_no_sense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(slots_are_taken_held_and_given_back), TEST(less_memory_than_promised_is_refused), TEST(frames_arrive_whole),
-        TEST(frames_take_their_pixels_along),      TEST(frame_that_does_not_fit_is_refused),   TEST(descriptor_that_makes_no_sense_is_refused),
+        TEST(small_frames_are_handed_on_in_larger_numbers),
+        TEST(slots_are_taken_held_and_given_back),
+        TEST(less_memory_than_promised_is_refused),
+        TEST(frames_arrive_whole),
+        TEST(frames_take_their_pixels_along),
+        TEST(frame_that_does_not_fit_is_refused),
+        TEST(descriptor_that_makes_no_sense_is_refused),
     };
 
     return cmocka_run_group_tests_name("frames", tests, NULL, NULL);
