@@ -44,7 +44,7 @@ enum place {
 
 struct filter_place {
     enum place place;
-    bool steady;
+    bool steady, alone; // alone: no frame depends on another, by what is known of the filter
     unsigned before, after;
     char *why; // unless parallel and alone
 };
@@ -65,11 +65,14 @@ static struct filter_place *place_filters(const struct plan_input *input)
 
     for (size_t i = 0; i < input->filter_count; i++) {
         const Wire__FilterFacts *filter = input->filters[i];
-        struct class_result class = is_vouched_for(input, filter) ? classes_of_vouched(filter) : classes_of(filter);
+        bool vouched = is_vouched_for(input, filter);
+        struct class_result class = vouched ? classes_of_vouched(filter) : classes_of(filter);
         struct filter_place *place = &places[i];
 
         place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;
         place->steady = class.steady;
+        // Who vouched may be wrong, and then what a renderer did before must not show.
+        place->alone = class.kind == CLASS_FRAME && class.steady && !vouched;
         if ((!class.steady && class.kind != CLASS_FRAME) || class.reads_edges)
             place->place = PLACE_FIRST;
         if (class.kind == CLASS_WINDOW) {
@@ -111,12 +114,21 @@ static struct plan_stage *add_stage(struct plan *plan, bool parallel)
     return stage;
 }
 
+static bool all_alone(const struct filter_place *places, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (!places[i].alone)
+            return false;
+    return true;
+}
+
 // One stage for everything.
-static void make_one(struct plan *plan, bool parallel, const char *why)
+static void make_one(struct plan *plan, bool parallel, bool keeps_graph, const char *why)
 {
     struct plan_stage *stage = add_stage(plan, parallel);
 
     stage->decode = stage->encode = true;
+    stage->keeps_graph = parallel && keeps_graph;
     stage->why = mem_dup(why);
     if (!plan->reason)
         plan->reason = mem_dup(why);
@@ -223,6 +235,7 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
             stage->before += places[i].before + places[i].after;
             stage->after += places[i].after;
         }
+        stage->keeps_graph = parallel && all_alone(places, at, end);
         if (!parallel)
             stage->why = mem_dup(places[at].why);
         stage->encode = parallel && end == input->filter_count && !input->encode_stream;
@@ -232,6 +245,7 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
     if (!plan->stages[plan->stage_count - 1].encode) {
         stage = add_stage(plan, !input->encode_stream);
         stage->encode = true;
+        stage->keeps_graph = stage->parallel;
         add_filters(stage, input, texts, at, at);
         if (input->encode_stream)
             stage->why = mem_dup("one encoder was asked for");
@@ -288,12 +302,12 @@ void plan_make(struct plan *plan, const struct plan_input *input)
         why = "its keyframes are far apart";
     texts = chain_split(input->chain ? input->chain : "", &count);
     if (input->one_segment) {
-        make_one(plan, false, "it was asked for");
+        make_one(plan, false, false, "it was asked for");
     } else if (why && texts && count == input->filter_count && formats_known(input)) {
         plan->reason = mem_dup(why);
         make_stages(plan, input, places, texts, why);
     } else {
-        make_one(plan, in_packets, in_packets ? NULL : why);
+        make_one(plan, in_packets, all_alone(places, 0, input->filter_count), in_packets ? NULL : why);
     }
     chain_free(&texts);
     free_places(places, input->filter_count);

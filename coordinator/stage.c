@@ -25,6 +25,7 @@ void stage_init(struct stage *s, const struct plan_stage *plan, const Wire__Job 
     s->job.takes_frames = !plan->decode;
     s->job.gives_frames = !plan->encode;
     s->job.has_lent = s->job.lent = !plan->decode && plan->parallel;
+    s->job.has_keeps_graph = s->job.keeps_graph = plan->keeps_graph;
     s->job_known = plan->decode;
     wire__arena__init(&s->slots);
 }

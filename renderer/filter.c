@@ -31,6 +31,9 @@ struct filter {
     AVFilterGraph *graph; // NULL before the first frame
     AVFilterContext *source, *sink;
     bool rotated, untouched, ended;
+    bool again;    // built for an earlier run of frames
+    bool rebuilt;  // in the middle of a run
+    int64_t owing; // frames that went in and did not come out
 
     // What the graph was built for.
     int width, height, format;
@@ -230,6 +233,31 @@ int filter_new(struct filter **filter, const Wire__Job *job, struct pool *pool, 
     return 0;
 }
 
+static void drop_graph(struct filter *f)
+{
+    avfilter_graph_free(&f->graph);
+    f->source = f->sink = NULL;
+    f->rotated = f->again = false;
+    f->owing = 0;
+}
+
+bool filter_is_even(const struct filter *f)
+{
+    return f->graph && f->owing == 0;
+}
+
+void filter_again(struct filter *f, const char *formats)
+{
+    filter_fix_format(f, formats);
+    if (f->ended || f->rebuilt || !filter_is_even(f)) {
+        drop_graph(f);
+        f->output_width = f->output_height = 0;
+        f->ended = f->rebuilt = false;
+    } else {
+        f->again = true;
+    }
+}
+
 void filter_fix_format(struct filter *f, const char *formats)
 {
     free(f->formats);
@@ -383,13 +411,6 @@ static bool touches_nothing(const AVFilterGraph *graph)
     return true;
 }
 
-static void drop_graph(struct filter *f)
-{
-    avfilter_graph_free(&f->graph);
-    f->source = f->sink = NULL;
-    f->rotated = false;
-}
-
 static void learn_input(struct filter *f, const AVFrame *frame)
 {
     const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
@@ -472,21 +493,41 @@ bool filter_must_rebuild(const struct filter *f, const AVFrame *frame)
            (has_matrix && memcmp(side->data, f->frame_matrix, MATRIX_BYTES));
 }
 
+// Beyond what makes a rebuild in the middle of a run due: what the graph has of its first frame for good.
+static bool begins_otherwise(const struct filter *f, const AVFrame *frame)
+{
+    return f->colour_space != frame->colorspace || f->colour_range != frame->color_range ||
+           av_cmp_q(f->aspect_ratio, frame->sample_aspect_ratio) != 0;
+}
+
+static int prepare(struct filter *f, const AVFrame *frame, char **why)
+{
+    bool begins = !f->graph || f->again;
+
+    if (f->again && (begins_otherwise(f, frame) || filter_must_rebuild(f, frame))) {
+        drop_graph(f);
+        f->output_width = f->output_height = 0;
+    }
+    f->again = false;
+    if (!filter_must_rebuild(f, frame))
+        return 0;
+    f->rebuilt = !begins;
+    f->ended = false;
+    return build(f, frame, why);
+}
+
 int filter_send(struct filter *f, AVFrame *frame, char **why)
 {
-    int err;
+    int err = prepare(f, frame, why);
 
-    if (filter_must_rebuild(f, frame)) {
-        err = build(f, frame, why);
-        if (err < 0)
-            return err;
-        f->ended = false;
-    }
+    if (err < 0)
+        return err;
     if (AVX_FFTOOLS_6_1 && f->rotated)
         av_frame_remove_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
     avx_log_forget();
     err = av_buffersrc_add_frame_flags(f->source, frame, AV_BUFFERSRC_FLAG_PUSH);
     av_frame_unref(frame);
+    f->owing++;
     if (err < 0 && err != AVERROR_EOF)
         err_why(why, err, "the filter chain '%s' failed on a frame: %s", f->job->filters, reason(err));
     return err;
@@ -514,6 +555,7 @@ int filter_receive(struct filter *f, AVFrame *frame, char **why)
         return f->ended ? AVERROR_EOF : AVERROR(EAGAIN);
     avx_log_forget();
     err = av_buffersink_get_frame(f->sink, frame);
+    f->owing -= err >= 0;
     if (err >= 0 || err == AVERROR(EAGAIN) || err == AVERROR_EOF)
         return err >= 0 ? 0 : err;
     return err_why(why, err, "the filter chain '%s' failed: %s", f->job->filters, reason(err));

@@ -33,6 +33,12 @@ void filter_links(const struct filter *filter, Wire__FilterFacts **facts, size_t
 // The job must outlive the filter. formats is an argument list for the filter "format", "" for any; it is copied.
 int filter_new(struct filter **filter, const Wire__Job *job, struct pool *pool, const char *formats);
 
+// For another run of frames. The graph stays where it cannot make a difference that it was not built for them: it owes no frame, and the run begins
+// with a frame that is like the one it was built for. Only for chains whose frames depend on nothing but themselves.
+void filter_again(struct filter *filter, const char *formats);
+// True when a frame came out for each that went in, so that there is nothing to end.
+bool filter_is_even(const struct filter *filter);
+
 // From now on the output has this pixel format, whatever the input becomes (the encoder is open).
 void filter_fix_format(struct filter *filter, const char *formats);
 

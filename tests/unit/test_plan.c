@@ -106,6 +106,49 @@ static void neighbours_do_not_make_it_serial(void **state)
     expect_stages("scale,yadif,unsharp", "[decode] in order > [scale,yadif,unsharp encode] parallel");
 }
 
+// Of the last stage of a plan in stages.
+static bool keeps_graph(const char *name, const char *vouched)
+{
+    char format[] = "yuv420p", *vouched_names[] = {(char *)(size_t)(const void *)vouched};
+    Wire__FilterFacts facts, *filters[] = {filter(&facts, name)};
+    struct plan_input input = {
+        .duration_s = 60,
+        .frame_rate = 25,
+        .chain = name,
+        .encoder_format = format,
+        .filters = filters,
+        .filter_count = 1,
+        .vouched = vouched_names,
+        .vouched_count = vouched != NULL,
+    };
+    struct plan plan;
+    bool keeps;
+
+    facts.input_format = facts.output_format = format;
+    plan_make(&plan, &input);
+    assert_false(plan.stages[0].keeps_graph); // in order: there is one run
+    keeps = plan.stages[plan.stage_count - 1].keeps_graph;
+    plan_clear(&plan);
+    return keeps;
+}
+
+static void filters_are_kept_for_the_next_run_when_no_frame_depends_on_another(void **state)
+{
+    struct plan plan = planned("unsharp", "eq", NULL);
+
+    (void)state;
+    assert_true(plan.stages[0].keeps_graph);
+    plan_clear(&plan);
+    plan = planned("unsharp", "setpts", NULL); // not a frame for each frame, by what is known without its options
+    assert_false(plan.stages[0].keeps_graph);
+    plan_clear(&plan);
+    assert_true(keeps_graph("unsharp", NULL));
+    assert_false(keeps_graph("yadif", NULL));
+    // Somebody's word is not enough: were it wrong, the output would depend on who rendered what.
+    assert_false(keeps_graph("hqdn3d", "hqdn3d"));
+    assert_false(keeps_graph("unsharp", "unsharp"));
+}
+
 static void what_changes_times_stays_in_the_first_graph(void **state)
 {
     (void)state;
@@ -307,6 +350,7 @@ int main(void)
         cmocka_unit_test(the_users_wish_comes_first),
         cmocka_unit_test(a_stateful_filter_becomes_a_serial_stage_between_parallel_ones),
         cmocka_unit_test(neighbours_do_not_make_it_serial),
+        cmocka_unit_test(filters_are_kept_for_the_next_run_when_no_frame_depends_on_another),
         cmocka_unit_test(what_changes_times_stays_in_the_first_graph),
         cmocka_unit_test(one_encoder_is_a_serial_stage),
         cmocka_unit_test(a_stream_that_cannot_be_cut_is_decoded_in_order),

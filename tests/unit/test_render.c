@@ -438,6 +438,52 @@ static void a_change_of_size_keeps_the_output_size(void **state)
     check_chain("change.ts", "hflip");
 }
 
+// Renders the same packets twice with the same renderer. True when both runs gave the same.
+static bool second_run_is_the_same(const char *clip, const char *filters, bool keeps_graph)
+{
+    static struct lines first;
+    static struct bench b;
+    struct pool *pool = pool_new(1);
+    struct render *render;
+    bool same = true;
+
+    bench_open(&b, clip, filters, "ffv1");
+    b.job.has_keeps_graph = b.job.keeps_graph = keeps_graph;
+    render = new_render(&b, pool);
+    for (int i = 0; i < 2; i++) {
+        Wire__Task task = a_task(INT64_MIN, INT64_MAX);
+        struct render_io io = bench_io(&b);
+        Wire__Done done = WIRE__DONE__INIT;
+        char *why = NULL;
+
+        if (render_segment(render, &task, &io, &done, &why) < 0)
+            fail_msg("%s", why);
+        free(done.extradata.data);
+        if (i == 0)
+            first = b.out;
+    }
+    assert_int_equal(b.out.count, first.count);
+    for (int i = 0; i < first.count; i++)
+        same = same && b.out.at[i].pts == first.at[i].pts && strcmp(b.out.at[i].md5, first.at[i].md5) == 0;
+    render_free(&render);
+    pool_free(&pool);
+    bench_close(&b);
+    return same;
+}
+
+static void filters_go_on_from_run_to_run_where_they_may(void **state)
+{
+    const char *counts = "geq=lum='16+N':cb=128:cr=128"; // shows whether it was set up anew
+
+    (void)state;
+    assert_true(second_run_is_the_same("plain.mp4", counts, false));
+    assert_false(second_run_is_the_same("plain.mp4", counts, true));
+    assert_true(second_run_is_the_same("plain.mp4", "unsharp,scale=200:-2", true));
+    // What a run leaves behind that is not as it was at its beginning does not reach the next.
+    assert_true(second_run_is_the_same("change.ts", counts, true));
+    assert_true(second_run_is_the_same("plain.mp4", "geq=lum='16+N':cb=128:cr=128,fps=12", true));
+}
+
 static void packets_of_x264_are_those_of_ffmpeg(void **state)
 {
     Wire__Task task = a_task(INT64_MIN, INT64_MAX);
@@ -706,6 +752,7 @@ int main(void)
         cmocka_unit_test(clips_with_odd_times_are_those_of_ffmpeg),
         cmocka_unit_test(a_turned_clip_is_put_upright),
         cmocka_unit_test(a_change_of_size_keeps_the_output_size),
+        cmocka_unit_test(filters_go_on_from_run_to_run_where_they_may),
         cmocka_unit_test(packets_of_x264_are_those_of_ffmpeg),
         cmocka_unit_test(encoders_repeat_themselves),
         cmocka_unit_test(only_frames_in_the_range_are_kept),
