@@ -28,6 +28,7 @@ struct arena {
     size_t slot_bytes, size_bytes;
     uint32_t slot_count;
     atomic_int borrowed; // by this process
+    uint8_t *touched;    // per slot: this process has its pages. The render thread's
 };
 
 static size_t pages(size_t size)
@@ -70,6 +71,7 @@ struct arena *arena_map(int fd, size_t slot_bytes, uint32_t slot_count, bool res
     a->slot_bytes = slot_bytes;
     a->slot_count = slot_count;
     a->size_bytes = size;
+    a->touched = mem_zalloc(slot_count);
     return a;
 }
 
@@ -78,8 +80,19 @@ void arena_unmap(struct arena **arena)
     if (!*arena)
         return;
     munmap((*arena)->header, (*arena)->size_bytes);
+    free((*arena)->touched);
     free(*arena);
     *arena = NULL;
+}
+
+void arena_touch(struct arena *a, uint32_t slot, size_t size_bytes)
+{
+    if (slot >= a->slot_count || a->touched[slot] || size_bytes > a->slot_bytes)
+        return;
+    a->touched[slot] = 1;
+#ifdef MADV_POPULATE_WRITE
+    madvise(a->slots + slot * a->slot_bytes, pages(size_bytes), MADV_POPULATE_WRITE); // since Linux 5.14; else writing does it
+#endif
 }
 
 size_t arena_slot_bytes(const struct arena *a)
@@ -149,7 +162,7 @@ void arena_release(struct arena *a, uint32_t slot)
     was = atomic_load(&a->header->holders[slot]);
     do {
         if ((was & HOLDERS) == 0)
-            return; // said twice; nobody's business but that peer's
+            return;                                          // said twice; nobody's business but that peer's
         rest = (was & HOLDERS) == HOLDER ? 0 : was - HOLDER; // the taker's name goes with the last holder
     } while (!atomic_compare_exchange_weak(&a->header->holders[slot], &was, rest));
     if (rest == 0)

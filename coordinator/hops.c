@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <uv.h>
 
-enum { HELD = 8 }; // frames that a process may be busy with
+enum {
+    HELD = 8,  // frames that a process may be busy with
+    LEAD = 16, // of a producer in order: as many as it hands on at a time
+};
 
 // What one of those who take the frames has to be given before it can begin to let go of them.
 static uint64_t taken(const struct plan_stage *to)
@@ -11,11 +14,14 @@ static uint64_t taken(const struct plan_stage *to)
     return (to->parallel ? to->run_frames + 2 * to->before + to->after : 0) + HELD;
 }
 
-// A whole run for each of the consumers, because it is held until it is done, one more that is ready when the first of them ends, and one for each
-// of the producers.
+// A whole run for each of the consumers, because it is held until it is done. Producers of runs have room for one each, and one run more is ready
+// when the first of the consumers ends. A producer in order goes on in the middle of a run as soon as there is room, and needs no such lead: all
+// memory that is used once costs time to get.
 static uint64_t wanted(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
 {
-    return taken(to) + (to->parallel ? workers * to->run_frames : 0) + (from->parallel ? workers * from->run_frames : 0) + HELD;
+    uint64_t lead = from->parallel ? taken(to) + workers * from->run_frames : LEAD + 2 * to->before + to->after + HELD;
+
+    return lead + (to->parallel ? workers * to->run_frames : 0) + HELD;
 }
 
 // Less, and it would get stuck.
