@@ -1,6 +1,7 @@
 #include "farm_state.h"
 
 #include "memory.h"
+#include "sequence.h"
 #include "sheet.h"
 
 #include "common/avx.h"
@@ -293,6 +294,8 @@ static int open_trace(struct farm *f)
     }
     trace_lane(f->trace, &f->intake.lane, "reading");
     trace_lane(f->trace, &f->outlet.lane, "writing");
+    for (unsigned i = 0; sequence_is_output(f->options->output) && i < f->outlet.hands.count; i++)
+        trace_lane(f->trace, &f->outlet.hands.hands[i].lane, "writing files");
     if (f->cache)
         trace_lane(f->trace, cache_lane(f->cache), "cache");
     return 0;

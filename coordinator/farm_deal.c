@@ -118,7 +118,7 @@ void farm_pay_credit(struct farm *f)
         first = renderer->segment == assembler_head(stage->assembler);
         // What the first one sends drains by itself; it never waits for the others.
         if (stage == farm_last_stage(f) && !renderer->second &&
-            (first ? f->outlet.queued_bytes + assembler_head_bytes(stage->assembler) > WRITE_BYTES
+            (first ? outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) > WRITE_BYTES
                    : assembler_held_bytes(stage->assembler) > ASSEMBLY_BYTES))
             continue;
         crew_pay(&f->crew, renderer);

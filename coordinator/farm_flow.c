@@ -143,6 +143,9 @@ static void trace_outlet(struct farm *f)
 {
     const struct outlet *out = &f->outlet;
 
+    for (unsigned i = 0; i < out->hands.count; i++)
+        trace_call(f->trace, &out->hands.hands[i].lane, "writes files", "\"files\":%zu,\"bytes\":%zu", out->hands.hands[i].files,
+                   out->hands.hands[i].bytes);
     if (out->written_bytes > 0)
         trace_call(f->trace, &out->lane, "writes", "\"segment\":%u,\"bytes\":%zu", out->segment, out->written_bytes);
     else
@@ -219,7 +222,7 @@ void farm_write_next(struct farm *f)
         trace_written(f->trace, number, clock_now_ns());
         log_debug("segment %u is written", number);
     }
-    if (outlet_busy(&f->outlet))
+    if (!outlet_takes(&f->outlet))
         return;
     chunk = assembler_next(stage->assembler);
     if (chunk && f->pass->second)

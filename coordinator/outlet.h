@@ -1,8 +1,10 @@
 // The mux lane and what it takes: opens the sink, writes the header, chunks in order and the trailer. Loop thread; the blocking calls run in the
-// lane, one at a time, and each end is told by on_change, after which the fields below are the loop's again.
+// lane, one at a time, and each end is told by on_change, after which the fields below are the loop's again. What the sink leaves to be done in any
+// order goes to hands.
 #ifndef RENDERFARM_OUTLET_H
 #define RENDERFARM_OUTLET_H
 
+#include "hands.h"
 #include "lane.h"
 #include "sink.h"
 #include "writer.h"
@@ -22,17 +24,23 @@ struct outlet {
     const Wire__Probed *video;
     struct chunk *chunk;
     uint32_t segment;
-    int err;
-    char *why; // one sentence when err < 0
+    struct sink_part *parts;
+    int result;
+    char *result_why;
 
     // Loop thread only.
     enum outlet_state state;
-    size_t queued_bytes;  // of the chunk that is being written
-    size_t written_bytes; // in the call that has ended last
+    struct hands hands;
+    size_t lane_bytes;    // of the chunk in the lane
+    size_t written_bytes; // in the lane's call that has ended last
+    int err;
+    char *why; // one sentence when err < 0
 };
 
 void outlet_init(struct outlet *outlet, uv_loop_t *loop, const struct sink_setup *setup, void (*on_change)(void *data), void *data);
-bool outlet_busy(const struct outlet *outlet);
+bool outlet_busy(const struct outlet *outlet);           // in the lane or in the hands
+bool outlet_takes(const struct outlet *outlet);          // outlet_write may be called, though the hands may be busy
+size_t outlet_queued_bytes(const struct outlet *outlet); // taken, and not written yet
 // Each starts one call and may only be called while it is not busy.
 void outlet_open(struct outlet *outlet);
 void outlet_start(struct outlet *outlet, const Wire__Probed *video); // video stays the caller's and must live on

@@ -36,6 +36,11 @@ int sink_write(struct sink *sink, struct chunk **chunk, char **why)
     return sink->kind->write(sink, chunk, why);
 }
 
+struct sink_part *sink_take_parts(struct sink *sink)
+{
+    return sink->kind->take_parts ? sink->kind->take_parts(sink) : NULL;
+}
+
 int sink_finish(struct sink *sink, char **why)
 {
     return sink->kind->finish(sink, why);

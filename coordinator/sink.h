@@ -1,8 +1,11 @@
-// The output: video packets in, in order. Every function blocks and runs inside the mux lane. Two kinds, chosen by the output's name (sink.c):
+// The output: video packets in, in order. Every function blocks and runs inside the mux lane, where it does not say otherwise. Two kinds, chosen by
+// the output's name (sink.c):
 //
 // - One file (sink_media.c), with everything else from the input beside the video. The sink opens the input a second time and reads the other streams
 //   just ahead of the video that is written, so that nothing piles up in memory. It writes beside the output's name and renames when all is synced.
-// - Numbered pictures (sink_sequence.c): each packet is a file of its own, which appears under its name when it is whole.
+// - Numbered pictures (sink_sequence.c): each packet is a file of its own, which appears under its name when it is whole. These files need no order,
+// and
+//   many are written at once.
 #ifndef RENDERFARM_SINK_H
 #define RENDERFARM_SINK_H
 
@@ -48,6 +51,18 @@ int sink_start(struct sink *sink, const Wire__Probed *video, char **why);
 // Writes the chunk's video packets (encoder's time base, decode timestamps already rebuilt), each after the other streams' packets that belong before
 // it. Takes the chunk.
 int sink_write(struct sink *sink, struct chunk **chunk, char **why);
+
+// What sink_write has left to be done, in whatever order and by any thread: a file each. `order` rises from part to part.
+struct sink_part {
+    struct sink_part *next;
+    size_t bytes;
+    int64_t order;
+    int (*write)(struct sink_part *part, char **why); // blocks; beside other parts' and the sink's own calls
+    void (*free)(struct sink_part *part);             // whether it was written or not
+};
+
+// Those of the calls before, in order; NULL: none. They are the caller's, to be freed before sink_finish or sink_close.
+struct sink_part *sink_take_parts(struct sink *sink);
 
 // The rest of the other streams, the trailer, fsync, rename.
 int sink_finish(struct sink *sink, char **why);

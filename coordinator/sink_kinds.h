@@ -7,6 +7,7 @@
 struct sink_kind {
     int (*start)(struct sink *sink, const Wire__Probed *video, char **why);
     int (*write)(struct sink *sink, struct chunk **chunk, char **why);
+    struct sink_part *(*take_parts)(struct sink *sink); // NULL: it never has any
     int (*finish)(struct sink *sink, char **why);
     uint64_t (*bytes)(const struct sink *sink);
     void (*close)(struct sink *sink); // frees it

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/protocol.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,6 +27,9 @@
 // A sequence that is not finished has a mark beside it, an empty hidden file that whoever writes the sequence holds a lock on. Where there is one,
 // and nobody holds it, the frames that are there are our own of a render that was interrupted: those that come out the same again stay, others are
 // replaced. Without a mark, frames that are there are somebody's, and are only replaced when the user says so.
+//
+// The lane only counts frames: each becomes a part (see sink.h), and parts are written by any thread, many at once. What they share does not change
+// while there are parts, or is atomic.
 struct sequence {
     struct sink sink;
     struct sequence_pattern pattern;
@@ -33,12 +37,18 @@ struct sequence {
     int folder_fd;
     char *mark; // its name; of the folder, as all names
     int mark_fd;
-    char *temporary; // the name of a file in the making, where it needs one
     bool overwrite, resume;
     bool marked; // the mark is ours
     int64_t first, next, last_there;
-    _Atomic uint64_t bytes;
-    uint64_t kept; // frames that were there, and right
+    struct sink_part *parts, **parts_end; // that nobody has taken
+    _Atomic uint64_t frames, bytes;       // that are whole under their names
+    _Atomic uint64_t kept;                // of these frames, that were there, and right
+};
+
+struct frame {
+    struct sink_part part;
+    struct sequence *sequence;
+    AVPacket *packet;
 };
 
 static const struct sink_kind sequence_kind;
@@ -48,12 +58,24 @@ static struct sequence *sequence_of(struct sink *sink)
     return (struct sequence *)(void *)sink; // its first member
 }
 
+static void free_parts(struct sequence *s)
+{
+    struct sink_part *part;
+
+    while ((part = s->parts)) {
+        s->parts = part->next;
+        part->free(part);
+    }
+    s->parts_end = &s->parts;
+}
+
 static void sequence_close(struct sink *sink)
 {
     struct sequence *s = sequence_of(sink);
 
+    free_parts(s);
     // Whole frames are worth keeping, and the mark says that they are not all.
-    if (s->marked && s->next == s->first && !s->resume)
+    if (s->marked && s->frames == 0 && !s->resume)
         unlinkat(s->folder_fd, s->mark, 0);
     if (s->mark_fd >= 0)
         close(s->mark_fd);
@@ -62,7 +84,6 @@ static void sequence_close(struct sink *sink)
     sequence_clear(&s->pattern);
     free(s->path);
     free(s->mark);
-    free(s->temporary);
     free(s);
 }
 
@@ -173,6 +194,7 @@ int sink_sequence_open(struct sink **result, const struct sink_setup *setup, str
     int err = 0;
 
     s->sink.kind = &sequence_kind;
+    s->parts_end = &s->parts;
     s->folder_fd = s->mark_fd = -1;
     s->path = mem_dup(setup->output);
     s->overwrite = setup->overwrite;
@@ -185,7 +207,6 @@ int sink_sequence_open(struct sink **result, const struct sink_setup *setup, str
         err = err_why(why, -EINVAL, "%s: numbered pictures are PNG, not %s; leave --codec out", setup->output, setup->codec);
     if (!err) {
         s->mark = mem_format(".%s%%0%dd%s.renderfarm-part", s->pattern.before, s->pattern.digits, s->pattern.after);
-        s->temporary = mem_format(".%.100s.renderfarm-%ld.part", s->pattern.before, (long)getpid());
         err = open_folder(s, why);
     }
     if (!err)
@@ -209,6 +230,33 @@ int sink_sequence_open(struct sink **result, const struct sink_setup *setup, str
     return 0;
 }
 
+// The name of a frame in the making, where it needs one; free(). Nobody else uses it, because nobody else holds the mark.
+static char *temporary_name(const struct sequence *s, int64_t number)
+{
+    return mem_format("%s.%" PRId64, s->mark, number);
+}
+
+static bool is_temporary(const struct sequence *s, const char *name)
+{
+    size_t length = strlen(s->mark);
+
+    return strncmp(name, s->mark, length) == 0 && name[length] == '.' && name[length + 1] != '\0' &&
+           name[length + 1 + strspn(name + length + 1, "0123456789")] == '\0';
+}
+
+// Frames in the making that a killed process left, where they have names.
+static void remove_left_overs(const struct sequence *s)
+{
+    DIR *folder = opendir(folder_name(s));
+    const struct dirent *entry;
+
+    while (folder && (entry = readdir(folder)))
+        if (is_temporary(s, entry->d_name))
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder)
+        closedir(folder);
+}
+
 static int sequence_start(struct sink *sink, const Wire__Probed *video, char **why)
 {
     struct sequence *s = sequence_of(sink);
@@ -223,6 +271,8 @@ static int sequence_start(struct sink *sink, const Wire__Probed *video, char **w
     if (err < 0)
         return err_why(why, err, "%s: cannot write in the folder %s: %s", s->path, folder_name(s), err_text(err));
     s->marked = true;
+    if (s->resume)
+        remove_left_overs(s);
     return 0;
 }
 
@@ -263,36 +313,34 @@ static int write_all(int fd, const uint8_t *data, size_t size)
     return 0;
 }
 
-// Gives a file its name: *temporary is what it has, or NULL while it has none.
-static int publish(const struct sequence *s, int fd, const char *temporary, const char *name)
+// Gives a file its name: temporary is the one that it may have in between, and has already if named.
+static int publish(const struct sequence *s, int fd, const char *temporary, bool named, const char *name)
 {
     bool replace = s->overwrite || s->resume;
     char self[64];
 
     snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    if (!temporary && linkat(AT_FDCWD, self, s->folder_fd, name, AT_SYMLINK_FOLLOW) == 0)
+    if (!named && linkat(AT_FDCWD, self, s->folder_fd, name, AT_SYMLINK_FOLLOW) == 0)
         return 0;
-    if (!temporary && (errno != EEXIST || !replace))
+    if (!named && (errno != EEXIST || !replace))
         return -errno;
-    if (!temporary && linkat(AT_FDCWD, self, s->folder_fd, s->temporary, AT_SYMLINK_FOLLOW) < 0)
+    if (!named && linkat(AT_FDCWD, self, s->folder_fd, temporary, AT_SYMLINK_FOLLOW) < 0)
         return -errno;
-    if (!replace && renameat2(s->folder_fd, s->temporary, s->folder_fd, name, RENAME_NOREPLACE) == 0)
+    if (!replace && renameat2(s->folder_fd, temporary, s->folder_fd, name, RENAME_NOREPLACE) == 0)
         return 0;
     if (!replace && errno != EINVAL && errno != ENOSYS)
         return -errno;
-    return renameat(s->folder_fd, s->temporary, s->folder_fd, name) < 0 ? -errno : 0;
+    return renameat(s->folder_fd, temporary, s->folder_fd, name) < 0 ? -errno : 0;
 }
 
 // Without a name where the file system can do that, so that not even a killed process leaves anything half-written.
-static int write_file(const struct sequence *s, const char *name, const uint8_t *data, size_t size)
+static int write_file(const struct sequence *s, const char *temporary, const char *name, const uint8_t *data, size_t size)
 {
     int fd = openat(s->folder_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666), err;
-    const char *temporary = NULL;
+    bool named = fd < 0;
 
-    if (fd < 0) {
-        temporary = s->temporary;
+    if (named)
         fd = openat(s->folder_fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    }
     if (fd < 0)
         return -errno;
     err = write_all(fd, data, size);
@@ -300,44 +348,76 @@ static int write_file(const struct sequence *s, const char *name, const uint8_t 
     if (!err)
         sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     if (!err)
-        err = publish(s, fd, temporary, name);
+        err = publish(s, fd, temporary, named, name);
     if (err < 0)
-        unlinkat(s->folder_fd, s->temporary, 0);
+        unlinkat(s->folder_fd, temporary, 0);
     if (close(fd) < 0 && !err)
         err = -errno;
     return err;
 }
 
-static int write_frame(struct sequence *s, const AVPacket *packet, char **why)
+static int write_frame(struct sink_part *part, char **why)
 {
-    char *name = sequence_name(&s->pattern, s->next);
+    const struct frame *frame = (const struct frame *)(const void *)part;
+    struct sequence *s = frame->sequence;
+    const uint8_t *data = frame->packet->data;
+    size_t size = (size_t)frame->packet->size;
+    char *name = sequence_name(&s->pattern, part->order), *temporary = temporary_name(s, part->order);
     int err = 0;
 
-    if (s->resume && holds(s, name, packet->data, (size_t)packet->size))
+    if (s->resume && holds(s, name, data, size))
         s->kept++;
     else
-        err = write_file(s, name, packet->data, (size_t)packet->size);
+        err = write_file(s, temporary, name, data, size);
     if (err == -EEXIST)
         err_why(why, err, "%s%s: somebody else made this file meanwhile; use --overwrite (-y) to replace it", s->pattern.folder, name);
     else if (err < 0)
         err_why(why, err, "%s%s: cannot write: %s%s", s->pattern.folder, name, err_text(err),
-                s->next > s->first ? "; the frames before it are whole, and the same command goes on from there" : "");
+                part->order > s->first ? "; the frames before it are whole, and the same command goes on from there" : "");
     free(name);
+    free(temporary);
     if (err < 0)
         return err;
-    s->next++;
-    atomic_fetch_add(&s->bytes, (uint64_t)packet->size);
+    s->frames++;
+    s->bytes += size;
     return 0;
+}
+
+static void free_frame(struct sink_part *part)
+{
+    struct frame *frame = (struct frame *)(void *)part;
+
+    av_packet_free(&frame->packet);
+    free(frame);
 }
 
 static int sequence_write(struct sink *sink, struct chunk **chunk, char **why)
 {
-    int err = 0;
+    struct sequence *s = sequence_of(sink);
 
-    for (size_t i = 0; i < (*chunk)->packet_count && !err; i++)
-        err = write_frame(sequence_of(sink), (*chunk)->packets[i], why);
+    (void)why;
+    for (size_t i = 0; i < (*chunk)->packet_count; i++) {
+        struct frame *frame = mem_zalloc(sizeof(*frame));
+
+        frame->part = (struct sink_part){.bytes = (size_t)(*chunk)->packets[i]->size, .order = s->next++, .write = write_frame, .free = free_frame};
+        frame->sequence = s;
+        frame->packet = (*chunk)->packets[i];
+        (*chunk)->packets[i] = NULL;
+        *s->parts_end = &frame->part;
+        s->parts_end = &frame->part.next;
+    }
     chunk_free(chunk);
-    return err;
+    return 0;
+}
+
+static struct sink_part *sequence_take_parts(struct sink *sink)
+{
+    struct sequence *s = sequence_of(sink);
+    struct sink_part *parts = s->parts;
+
+    s->parts = NULL;
+    s->parts_end = &s->parts;
+    return parts;
 }
 
 static void tell_rest(const struct sequence *s)
@@ -345,7 +425,7 @@ static void tell_rest(const struct sequence *s)
     char *name;
 
     if (s->kept > 0)
-        log_info("%s: %" PRIu64 " frames were there already and stay as they are", s->path, s->kept);
+        log_info("%s: %" PRIu64 " frames were there already and stay as they are", s->path, (uint64_t)s->kept);
     if (s->last_there < s->next)
         return;
     name = sequence_path(&s->pattern, s->next);
@@ -356,7 +436,13 @@ static void tell_rest(const struct sequence *s)
 static int sequence_finish(struct sink *sink, char **why)
 {
     struct sequence *s = sequence_of(sink);
+    int err = 0;
 
+    for (struct sink_part *part = s->parts; part && !err; part = part->next)
+        err = part->write(part, why);
+    free_parts(s);
+    if (err < 0)
+        return err;
     // Once for all of them, names and contents: syncing each file would cost more than writing it.
     if (syncfs(s->folder_fd) < 0)
         return err_why(why, -errno, "%s: cannot write to disk: %s", s->path, err_text(-errno));
@@ -369,12 +455,13 @@ static int sequence_finish(struct sink *sink, char **why)
 
 static uint64_t sequence_bytes(const struct sink *sink)
 {
-    return atomic_load(&((const struct sequence *)(const void *)sink)->bytes);
+    return ((const struct sequence *)(const void *)sink)->bytes;
 }
 
 static const struct sink_kind sequence_kind = {
     .start = sequence_start,
     .write = sequence_write,
+    .take_parts = sequence_take_parts,
     .finish = sequence_finish,
     .bytes = sequence_bytes,
     .close = sequence_close,

@@ -18,7 +18,7 @@ enum {
     FIRST_RENDERER_TRACK = 100,
     FLUSH_BYTES = 64 << 10,
     MOST_BYTES = 4 << 20, // that wait to be written
-    MOST_LANES = 8,
+    MOST_LANES = 24,
     SHORT_TURN_NS = 200000,
 };
 

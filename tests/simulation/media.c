@@ -84,6 +84,7 @@ void media_shape(struct shape *s, uint64_t seed)
     for (unsigned i = 0; i < s->filter_count; i++)
         s->poisonous &= s->filters[i].kind == FILTER_FRAME;
     s->poison = (unsigned)world_random(s->frames);
+    s->files = world_random(4) == 0;
     expect(s);
     world.fate = kept;
 }
@@ -296,6 +297,7 @@ int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_fa
     (void)why;
     *facts = (struct sink_facts){.encoder = mem_dup("made-up")};
     *sink = mem_zalloc(sizeof(**sink));
+    files_begin();
     return 0;
 }
 
@@ -313,6 +315,12 @@ int sink_start(struct sink *sink, const Wire__Probed *video, char **why)
     return 0;
 }
 
+struct sink_part *sink_take_parts(struct sink *sink)
+{
+    (void)sink;
+    return files_take();
+}
+
 uint64_t sink_bytes(const struct sink *sink)
 {
     (void)sink;
@@ -321,6 +329,8 @@ uint64_t sink_bytes(const struct sink *sink)
 
 void sink_close(struct sink **sink)
 {
+    if (*sink)
+        files_check_close();
     free(*sink);
     *sink = NULL;
 }
@@ -376,6 +386,8 @@ static void check_packet(const AVPacket *packet, uint32_t segment)
     if ((unsigned)packet->size != media_packet_bytes((unsigned)frame, true))
         world_violated("the packet of frame %llu has %d bytes", (unsigned long long)frame, packet->size);
     world.next_frame = (unsigned)frame + 1;
+    if (world.shape.files)
+        files_give((unsigned)frame, (size_t)packet->size);
 }
 
 int writer_write(struct writer *writer, uint32_t segment, struct chunk **chunk, char **why)
@@ -399,6 +411,7 @@ int writer_finish(struct writer *writer, char **why)
     (void)why;
     if (world.dead)
         return 0;
+    files_check_finish();
     if (world.next_frame != world.shape.frames && !may_lack_frames())
         world_violated("%u of %u frames are written", world.next_frame, world.shape.frames);
     world.skipped += world.shape.frames - world.next_frame;

@@ -63,6 +63,8 @@ static void check_promises(const struct farm *f)
 
 static void check_end(const struct farm *f)
 {
+    if (f->outlet.err < 0)
+        files_check_trouble(f->outlet.why);
     if (f->exit_status != 0 || !f->arena)
         return;
     for (size_t i = 0; i + 1 < f->stage_count; i++) {
@@ -182,7 +184,7 @@ int farm_run(const struct options *options, struct pass *pass)
     check_end(f);
     status = f->exit_status;
     world_say("the pass is over: status %d%s, %u frames written", status, pass->again ? ", once more" : "", world.next_frame);
-    if (lane_busy(&f->intake.lane) || lane_busy(&f->outlet.lane))
+    if (lane_busy(&f->intake.lane) || outlet_busy(&f->outlet))
         world_violated("the pass is over, and a lane is at work");
     world_forget_all();
     farm_clear(f);
@@ -408,6 +410,7 @@ int main(int argc, char **argv)
             return option == 'h' ? 0 : 2;
         }
     }
+    hands_widen_pool(HANDS_MOST);
     if (jobs == 0)
         jobs = seeded ? 1 : 10000;
     if (processes == 0 || processes > 1024 || optind < argc || segments == 0 || segments > MOST_FRAMES / PLAIN_FRAMES) {

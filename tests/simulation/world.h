@@ -27,6 +27,7 @@ struct shape {
     unsigned frames, gop[MOST_FRAMES], gop_count;
     unsigned packet_bytes; // of the input, at most; the output's are a quarter
     bool cuttable;
+    bool files; // the output is one for each frame
     struct filter {
         enum filter_kind { FILTER_FRAME, FILTER_STATE, FILTER_WINDOW } kind;
         const char *name;
@@ -82,6 +83,14 @@ void media_plain_shape(struct shape *shape, unsigned segments); // of PLAIN_FRAM
 uint64_t media_mix(uint64_t a, uint64_t b);
 uint64_t media_decoded(unsigned frame);
 unsigned media_packet_bytes(unsigned frame, bool encoded);
+
+// files.c
+void files_begin(void);
+void files_give(unsigned frame, size_t bytes);
+struct sink_part *files_take(void);
+void files_check_finish(void);
+void files_check_close(void);
+void files_check_trouble(const char *why); // that frames before the one that failed are there
 
 // renderers.c
 void renderers_check_none_left(void);

@@ -1,0 +1,93 @@
+// An output of a file for each frame, which are written in whatever order: what is on disk, and what that says about the end.
+#include "world.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    bool given[MOST_FRAMES], there[MOST_FRAMES];
+    unsigned parts; // that somebody has
+    struct sink_part *first, **end;
+} files;
+
+void files_begin(void)
+{
+    memset(&files, 0, sizeof(files));
+    files.end = &files.first;
+}
+
+static int write_part(struct sink_part *part, char **why)
+{
+    if (world.dead)
+        return 0;
+    if (world.finished)
+        world_violated("the file of frame %d is written behind the end", (int)part->order);
+    if (files.there[part->order])
+        world_violated("the file of frame %d is written twice", (int)part->order);
+    if (world_chance(world.faults.write_error))
+        return err_why(why, -ENOSPC, "made-up output: frame %d: No space left on device", (int)part->order);
+    files.there[part->order] = true;
+    return 0;
+}
+
+static void free_part(struct sink_part *part)
+{
+    files.parts--;
+    free(part);
+}
+
+void files_give(unsigned frame, size_t bytes)
+{
+    struct sink_part *part = mem_zalloc(sizeof(*part));
+
+    *part = (struct sink_part){.bytes = bytes, .order = frame, .write = write_part, .free = free_part};
+    *files.end = part;
+    files.end = &part->next;
+    files.parts++;
+    files.given[frame] = true;
+}
+
+struct sink_part *files_take(void)
+{
+    struct sink_part *parts = files.first;
+
+    files.first = NULL;
+    files.end = &files.first;
+    return parts;
+}
+
+static void check_before(unsigned frame)
+{
+    for (unsigned i = 0; i < frame; i++)
+        if (files.given[i] && !files.there[i])
+            world_violated("frame %u is said to be there, and is not", i);
+}
+
+void files_check_finish(void)
+{
+    if (files.parts > 0)
+        world_violated("the output is finished, and %u files are still to be written", files.parts);
+    check_before(MOST_FRAMES);
+}
+
+void files_check_close(void)
+{
+    if (files.parts > 0)
+        world_violated("the output is closed, and %u files are still to be written", files.parts);
+}
+
+void files_check_trouble(const char *why)
+{
+    unsigned frame;
+
+    if (world.dead || sscanf(why, "made-up output: frame %u:", &frame) != 1)
+        return;
+    if (files.there[frame])
+        world_violated("the file of frame %u is there, and is said to have failed", frame);
+    check_before(frame);
+}
