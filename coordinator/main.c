@@ -9,6 +9,7 @@
 
 #include <libavutil/log.h>
 
+#include <malloc.h>
 #include <signal.h>
 
 int main(int argc, char **argv)
@@ -27,6 +28,8 @@ int main(int argc, char **argv)
     log_init("renderfarm", options.verbosity < 0 ? LOG_ERROR : options.verbosity == 0 ? LOG_WARN : options.verbosity == 1 ? LOG_INFO : LOG_DEBUG);
     av_log_set_level(AV_LOG_QUIET); // what matters is said in our own words, with the file's name
     signal(SIGPIPE, SIG_IGN);
+    // What one lane has taken and the loop has freed is there for all of them.
+    mallopt(M_ARENA_MAX, 2);
     hands_widen_pool(cores_usable());
     status = batch_is_asked_for(&options) ? batch_run(&options, argv) : passes_run(&options);
     options_clear(&options);
