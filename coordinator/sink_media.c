@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct track {
     int output;           // its stream in the output, -1 for none
@@ -88,7 +89,13 @@ static int choose_encoder(struct media *s, const char *output, const char *codec
 
 static int choose_format(struct media *s, const char *output, char **why)
 {
+    struct stat about;
+    size_t length = strlen(output);
+
     s->format = av_guess_format(NULL, output, NULL);
+    if (!s->format && stat(output, &about) == 0 && S_ISDIR(about.st_mode))
+        return err_why(why, -EINVAL, "%s is a folder; the output is a file in it, or numbered pictures: %s%s%%06d.png", output, output,
+                       output[length - 1] == '/' ? "" : "/");
     if (!s->format)
         return err_why(why, -EINVAL, "%s: the ending of the name says no container; .mp4, .mov, .mkv, .webm, .avi and .ts are known ones", output);
     if (s->format->flags & AVFMT_NOFILE || av_match_name(s->format->name, "image2,hls,dash,segment,null,tee"))
