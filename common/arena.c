@@ -3,6 +3,7 @@
 #include "mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
@@ -43,32 +44,49 @@ int arena_create(void)
     return fd < 0 ? -errno : fd;
 }
 
-struct arena *arena_map(int fd, size_t slot_bytes, uint32_t slot_count, bool resize)
+static size_t head_bytes(uint32_t slot_count)
 {
-    size_t head = pages(sizeof(struct header) + slot_count * sizeof(atomic_uint)), size;
+    return pages(sizeof(struct header) + slot_count * sizeof(atomic_uint));
+}
+
+size_t arena_bytes(size_t slot_bytes, uint32_t slot_count)
+{
+    size_t head = head_bytes(slot_count), most = SIZE_MAX / 4;
+
+    if (slot_count == 0 || slot_bytes == 0 || slot_bytes > most || pages(slot_bytes) > (most - head) / slot_count)
+        return 0;
+    return head + pages(slot_bytes) * slot_count;
+}
+
+struct arena *arena_map(int fd, uint64_t offset, size_t slot_bytes, uint32_t slot_count, bool resize)
+{
+    size_t size = arena_bytes(slot_bytes, slot_count);
     struct arena *a;
     void *memory;
+    off_t end;
 
-    slot_bytes = pages(slot_bytes);
-    if (slot_count == 0 || slot_bytes == 0 || slot_bytes > (SIZE_MAX / 2 - head) / slot_count) {
+    if (size == 0 || offset % PAGE || offset > SIZE_MAX / 4) {
         errno = EINVAL;
         return NULL;
     }
-    size = head + slot_bytes * slot_count;
-    if (resize && ftruncate(fd, (off_t)size) < 0)
-        return NULL;
-    // Nobody may take memory away from under those who have it mapped, nor may less be there than the job says.
-    if (lseek(fd, 0, SEEK_END) < (off_t)size) {
+    // It never shrinks: nobody may take memory away from under those who have it mapped. Nor may less be there than the job says.
+    end = lseek(fd, 0, SEEK_END);
+    if (resize && end < (off_t)(offset + size)) {
+        if (ftruncate(fd, (off_t)(offset + size)) < 0)
+            return NULL;
+        end = (off_t)(offset + size);
+    }
+    if (end < (off_t)(offset + size)) {
         errno = EINVAL;
         return NULL;
     }
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (memory == MAP_FAILED)
         return NULL;
     a = mem_zalloc(sizeof(*a));
     a->header = memory;
-    a->slots = (uint8_t *)memory + head;
-    a->slot_bytes = slot_bytes;
+    a->slots = (uint8_t *)memory + head_bytes(slot_count);
+    a->slot_bytes = pages(slot_bytes);
     a->slot_count = slot_count;
     a->size_bytes = size;
     a->touched = mem_zalloc(slot_count);
@@ -93,6 +111,12 @@ void arena_touch(struct arena *a, uint32_t slot, size_t size_bytes)
 #ifdef MADV_POPULATE_WRITE
     madvise(a->slots + slot * a->slot_bytes, pages(size_bytes), MADV_POPULATE_WRITE); // since Linux 5.14; else writing does it
 #endif
+}
+
+void arena_forget(int fd, uint64_t offset, size_t size)
+{
+    if (size > 0)
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size);
 }
 
 size_t arena_slot_bytes(const struct arena *a)

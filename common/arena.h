@@ -1,8 +1,8 @@
-// Raw frames in memory that all processes of one host share: a memfd with slots of one size, each with a count of those who need it. A producer takes
-// a free slot of its hop (waits while there is none: that is the flow control), writes a frame and sends a descriptor; whoever is done with the frame
-// releases the slot. Until the coordinator has the descriptor (arena_accept) a slot carries its taker's name, so that what a lost one had in the
-// making is found (arena_reclaim). The processes are ours and trusted with each other's pictures, not with each other's numbers: slots out of range
-// are refused. Any thread.
+// Raw frames in memory that all processes of one host share: slots of one size in a part of a memfd, each with a count of those who need it. Files
+// that are rendered at the same time by the same processes have a part each. A producer takes a free slot of its hop (waits while there is none: that
+// is the flow control), writes a frame and sends a descriptor; whoever is done with the frame releases the slot. Until the coordinator has the
+// descriptor (arena_accept) a slot carries its taker's name, so that what a lost one had in the making is found (arena_reclaim). The processes are
+// ours and trusted with each other's pictures, not with each other's numbers: slots out of range are refused. Any thread.
 #ifndef RENDERFARM_ARENA_H
 #define RENDERFARM_ARENA_H
 
@@ -19,9 +19,14 @@ struct arena;
 
 // A memfd of no size yet, to be inherited; a negative code on failure.
 int arena_create(void);
-// Maps it; the first to do so also gives it its size (resize). NULL on failure, errno tells why.
-struct arena *arena_map(int fd, size_t slot_bytes, uint32_t slot_count, bool resize);
+// What an arena takes of the memfd, whole pages; 0: there is no such arena.
+size_t arena_bytes(size_t slot_bytes, uint32_t slot_count);
+// Maps what begins at offset; the first to do so also makes the memfd large enough (resize), where all slots are free. NULL on failure, errno tells
+// why.
+struct arena *arena_map(int fd, uint64_t offset, size_t slot_bytes, uint32_t slot_count, bool resize);
 void arena_unmap(struct arena **arena);
+// Nobody uses that part of the memfd any more: its memory goes back, and it reads as zeros, which is an arena with free slots.
+void arena_forget(int fd, uint64_t offset, size_t size);
 
 size_t arena_slot_bytes(const struct arena *arena);
 // Before so many bytes are written into it: gets all of their pages at once, which takes the kernel less time than one by one. One thread of a

@@ -37,7 +37,7 @@ struct job {
     enum batch_state state;
     char *why;
     struct passes passes;
-    struct farm *farm; // while a pass runs; a job that is running and has none waits for its turn, see may_have_own_crew
+    struct farm *farm; // while it runs
     struct progress_facts facts;
     uint64_t start_ns, end_ns;
     int status;
@@ -49,7 +49,6 @@ struct batch {
     struct batch_list list;
     struct job *jobs;
     size_t count, next, running;
-    size_t queued;            // of those that run: wait for their turn with renderers of their own
     uint64_t bytes, start_ns; // bytes of all inputs that have to be rendered
 
     uv_loop_t loop;
@@ -279,15 +278,6 @@ static void begin_pass(struct job *job)
     job->farm = farm_begin(&job->batch->loop, passes_options(&job->passes), passes_pass(&job->passes), on_pass_over, job);
 }
 
-// A pass with renderers of its own takes all cores, and memory for each; two of those are not run at a time, but for the last segments of the first.
-static bool may_have_own_crew(const struct batch *b)
-{
-    for (size_t i = 0; i < b->next; i++)
-        if (b->jobs[i].farm && !b->jobs[i].passes.first.depot && !farm_is_dealt(b->jobs[i].farm))
-            return false;
-    return true;
-}
-
 static void on_pass_over(void *data)
 {
     struct job *job = data;
@@ -299,11 +289,8 @@ static void on_pass_over(void *data)
         farm_facts(job->farm, &job->facts);
     status = farm_end(&job->farm);
     if (passes_go_on(&job->passes, &status) && !b->stopping) {
-        if (passes_pass(&job->passes)->depot)
-            begin_pass(job);
-        else
-            b->queued++;
-        return; // else see begin_waiting
+        begin_pass(job);
+        return;
     }
     job->why = mem_dup(pass->why);
     passes_clear(&job->passes);
@@ -330,27 +317,6 @@ static void begin_job(struct job *job)
     begin_pass(job);
 }
 
-static void begin_waiting(struct batch *b)
-{
-    for (size_t i = 0; i < b->next && b->queued > 0; i++) {
-        struct job *job = &b->jobs[i];
-
-        if (job->state != BATCH_RUNNING || job->farm)
-            continue;
-        if (b->stopping) {
-            passes_clear(&job->passes);
-            b->queued--;
-            b->running--;
-            end_job(job, 1);
-        } else if (may_have_own_crew(b)) {
-            b->queued--;
-            begin_pass(job);
-        } else {
-            return;
-        }
-    }
-}
-
 // So many that no renderer waits for a file to be opened, and not more, so that memory does not grow with the number of files.
 static bool may_begin(const struct batch *b)
 {
@@ -365,7 +331,7 @@ static bool may_begin(const struct batch *b)
         if (job->state != BATCH_RUNNING)
             continue;
         left--;
-        hungry += !job->farm || !farm_is_dealt(job->farm);
+        hungry += !farm_is_dealt(job->farm);
     }
     return hungry < 2 + workers / 4;
 }
@@ -402,7 +368,6 @@ static void on_turn(uv_prepare_t *handle)
     if (b->closed)
         return;
     depot_turn(b->depot);
-    begin_waiting(b);
     if (b->stopping && b->options->fail_fast && b->running > 0)
         stop(b, 1);
     while (may_begin(b)) {
@@ -460,11 +425,12 @@ static void sum_up(const struct batch *b, struct progress_facts *all)
 
     *all = (struct progress_facts){
         .files_total = b->count,
-        .busy = depot_busy(b->depot),
         .workers = b->options->workers,
         .elapsed_ns = clock_now_ns() - b->start_ns,
         .left_s = -1,
     };
+    all->busy = depot_busy(b->depot);
+    all->busy = all->busy < all->workers ? all->busy : all->workers; // of plans with stages some only wait
     for (size_t i = 0; i < b->count; i++) {
         const struct job *job = &b->jobs[i];
         struct progress_facts facts = job->facts;

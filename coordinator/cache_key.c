@@ -238,6 +238,7 @@ static int add_job(struct hash *hash, const Wire__Job *job, bool cut)
     int err = 0;
 
     copy.id = 0;
+    copy.whole_filters = NULL;
     copy.arena = NULL; // as many slots as the machine has cores and memory for
     if (cut && job->input) {
         input = *job->input;

@@ -66,7 +66,7 @@ void crew_borrow(struct crew *c, const struct crew *owner)
         .threads = owner->threads,
         .verbosity = owner->verbosity,
         .borrowed = true,
-        .frames_fd = -1,
+        .frames_fd = owner->frames_fd,
         .folder.lock_fd = -1,
     };
     roster_init(&c->roster, owner->roster.count);
@@ -244,7 +244,7 @@ void crew_clear(struct crew *c)
         spawner_free(&c->spawner);
     roster_clear(&c->roster);
     free(c->program);
-    if (c->frames_fd > 0)
+    if (!c->borrowed && c->frames_fd > 0)
         close(c->frames_fd);
     if (!c->borrowed)
         private_folder_remove(&c->folder, "hub");

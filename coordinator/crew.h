@@ -24,7 +24,7 @@ struct crew {
     struct zsock_traffic traffic; // known once the crew is closed
     bool borrowed;                // hub and processes are another crew's, and renderers come and go as they are lent
     bool called_back;             // renderers that are lent are wanted elsewhere when they are done
-    int frames_fd;                // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it
+    int frames_fd;                // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it; its owner's
 };
 
 // Makes the folder and the socket. On failure one line was logged; crew_clear is due in any case.

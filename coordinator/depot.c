@@ -1,5 +1,6 @@
-#include "depot.h"
+#include "depot_state.h"
 
+#include "common/arena.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -13,32 +14,6 @@ enum { MAX_FAILED_STARTS = 3 };
 
 #define BACK_OFF_NS UINT64_C(200000000)
 
-struct place {
-    struct depot_tenant *holder; // NULL: it is here
-    uint64_t last;               // the tenant that had it last, by its number
-    uint32_t job;                // of that tenant's, that the renderer knows
-    char *kind;                  // of work that it has done; NULL: none yet
-    bool renewed;                // told to leave, so that another one takes its place
-};
-
-struct tenant {
-    struct depot_tenant *tenant;
-    uint64_t number;
-    bool sated; // was offered one in this turn that it did not use
-};
-
-struct depot {
-    struct crew crew;
-    struct place *places; // one per slot
-    struct tenant *tenants;
-    size_t tenant_count;
-    uint64_t next_number;
-    unsigned most;
-    bool leaving;
-    void (*on_fail)(void *data);
-    void *data;
-};
-
 static struct tenant *entry_of(const struct depot *d, const struct depot_tenant *tenant)
 {
     for (size_t i = 0; i < d->tenant_count; i++)
@@ -47,133 +22,60 @@ static struct tenant *entry_of(const struct depot *d, const struct depot_tenant 
     return NULL;
 }
 
-// ---- Lending ----
+// ---- Processes ----
 
-static void lend(struct depot *d, struct renderer *renderer, struct tenant *to)
+static bool start(struct depot *d, struct renderer *renderer)
 {
-    struct place *place = &d->places[renderer->slot];
-    struct renderer *lent = &to->tenant->crew->roster.renderers[renderer->slot];
-
-    if (!place->kind)
-        place->kind = mem_dup(to->tenant->kind);
-    roster_set_state(renderer, RENDERER_BUSY);
-    roster_set_state(lent, RENDERER_STARTING);
-    roster_set_state(lent, RENDERER_READY);
-    lent->peer = renderer->peer;
-    lent->pid = renderer->pid;
-    lent->losses = renderer->losses;
-    lent->job = place->last == to->number ? place->job : 0;
-    lent->heard_ns = clock_now_ns();
-    place->holder = to->tenant;
-    place->last = to->number;
-}
-
-static void take_back(struct depot *d, struct renderer *renderer)
-{
-    struct place *place = &d->places[renderer->slot];
-    struct renderer *lent = &place->holder->crew->roster.renderers[renderer->slot];
-
-    place->job = lent->job;
-    place->holder = NULL;
-    renderer->losses = lent->losses;
-    roster_set_state(lent, RENDERER_GONE);
-    roster_set_state(renderer, RENDERER_READY);
-    if (renderer->dismissed)
-        crew_dismiss(&d->crew, renderer);
-}
-
-// What is lent and not used, from all of them.
-static void collect(struct depot *d)
-{
-    for (size_t i = 0; i < d->crew.roster.count; i++) {
-        struct depot_tenant *holder = d->places[i].holder;
-
-        if (holder && holder->crew->roster.renderers[i].state == RENDERER_READY) {
-            take_back(d, &d->crew.roster.renderers[i]);
-            holder->pump(holder->data);
-        }
-    }
-}
-
-static bool has_any(const struct depot_tenant *tenant)
-{
-    return roster_count(&tenant->crew->roster, RENDERER_GONE) < tenant->crew->roster.count;
-}
-
-// Who is served next; NULL: nobody.
-static struct tenant *next_tenant(const struct depot *d)
-{
-    for (size_t i = 0; i < d->tenant_count; i++) {
-        struct tenant *entry = &d->tenants[i];
-
-        if (!entry->sated && entry->tenant->wish(entry->tenant->data) == DEPOT_ONE && !has_any(entry->tenant))
-            return entry;
-    }
-    for (size_t i = 0; i < d->tenant_count; i++) {
-        struct tenant *entry = &d->tenants[i];
-
-        if (!entry->sated && entry->tenant->wish(entry->tenant->data) == DEPOT_ANY)
-            return entry;
-    }
-    return NULL;
-}
-
-static bool is_free(const struct depot *d, const struct renderer *renderer)
-{
-    return renderer->state == RENDERER_READY && !renderer->dismissed && !d->places[renderer->slot].renewed;
-}
-
-// One that can do the tenant's kind of work; NULL: there is none. One that cannot makes room for another.
-static struct renderer *free_renderer(struct depot *d, const struct depot_tenant *tenant)
-{
-    struct renderer *other = NULL;
-
-    for (size_t i = 0; i < d->crew.roster.count; i++) {
-        struct renderer *renderer = &d->crew.roster.renderers[i];
-
-        if (!is_free(d, renderer))
-            continue;
-        if (!d->places[i].kind || strcmp(d->places[i].kind, tenant->kind) == 0)
-            return renderer;
-        other = renderer;
-    }
-    if (other) {
-        d->places[other->slot].renewed = true;
-        hub_send_bye(d->crew.hub, other->peer);
-    }
-    return NULL;
-}
-
-static bool any_free(const struct depot *d)
-{
-    for (size_t i = 0; i < d->crew.roster.count; i++)
-        if (is_free(d, &d->crew.roster.renderers[i]))
-            return true;
+    d->places[renderer->slot].renewed = false;
+    if (crew_start(&d->crew, renderer) == 0)
+        return true;
+    d->leaving = true;
+    d->on_fail(d->data);
     return false;
 }
 
-static void lend_all(struct depot *d)
+void depot_start_due(struct depot *d)
 {
-    struct tenant *to;
+    uint64_t now_ns = clock_now_ns();
 
-    for (size_t i = 0; i < d->tenant_count; i++)
-        d->tenants[i].sated = false;
-    while (any_free(d) && (to = next_tenant(d))) {
-        struct depot_tenant *tenant = to->tenant;
-        struct renderer *renderer = free_renderer(d, tenant);
+    for (size_t i = 0; i < d->most && !d->leaving; i++)
+        if (d->crew.roster.renderers[i].state == RENDERER_GONE && now_ns >= d->crew.roster.renderers[i].start_at_ns)
+            start(d, &d->crew.roster.renderers[i]);
+}
 
-        if (!renderer) {
-            to->sated = true;
-            continue;
-        }
-        lend(d, renderer, to);
-        tenant->pump(tenant->data);
-        // Pumping may have ended it, but nobody leaves before the loop has turned.
-        if (tenant->crew->roster.renderers[renderer->slot].state == RENDERER_READY) {
-            take_back(d, renderer);
-            to->sated = true;
-        }
+static void grow(struct depot *d)
+{
+    size_t count = d->crew.roster.count + 1;
+
+    crew_grow(&d->crew, count);
+    d->places = mem_grow(d->places, count, sizeof(*d->places));
+    d->places[count - 1] = (struct place){0};
+}
+
+void depot_start_more(struct depot *d, size_t starting)
+{
+    uint64_t now_ns = clock_now_ns();
+    size_t on_their_way = 0;
+
+    for (size_t i = 0; i < d->crew.roster.count; i++) {
+        const struct renderer *renderer = &d->crew.roster.renderers[i];
+
+        // Who waits for its back-off is not replaced by yet another one.
+        on_their_way += renderer->state == RENDERER_STARTING || (renderer->state == RENDERER_GONE && now_ns < renderer->start_at_ns) ||
+                        (d->places[i].renewed && renderer->state != RENDERER_GONE);
     }
+    for (size_t i = 0; on_their_way < starting && !d->leaving; i++) {
+        if (i == d->crew.roster.count)
+            grow(d);
+        if (d->crew.roster.renderers[i].state == RENDERER_GONE && now_ns >= d->crew.roster.renderers[i].start_at_ns)
+            on_their_way += start(d, &d->crew.roster.renderers[i]);
+    }
+}
+
+void depot_renew(struct depot *d, struct renderer *renderer)
+{
+    d->places[renderer->slot].renewed = true;
+    hub_send_bye(d->crew.hub, renderer->peer);
 }
 
 // Nobody gets another task while a probe waits for a renderer.
@@ -181,33 +83,31 @@ static void call_back(struct depot *d)
 {
     bool wanted = false;
 
-    for (size_t i = 0; i < d->tenant_count && !wanted; i++)
-        wanted = d->tenants[i].tenant->wish(d->tenants[i].tenant->data) == DEPOT_ONE && !has_any(d->tenants[i].tenant);
+    for (size_t i = 0; i < d->tenant_count && !wanted; i++) {
+        const struct depot_tenant *tenant = d->tenants[i].tenant;
+
+        wanted = tenant->stage_count == 0 && tenant->wish(tenant->data, 0) > 0;
+    }
     for (size_t i = 0; i < d->tenant_count; i++)
         d->tenants[i].tenant->crew->called_back = wanted;
 }
 
-static void start_due(struct depot *d)
+// What memory does not suffice for. They come again where a plan cannot do without them.
+static void let_surplus_go(struct depot *d)
 {
-    uint64_t now_ns = clock_now_ns();
-
-    for (size_t i = 0; i < d->crew.roster.count && !d->leaving; i++) {
-        struct renderer *renderer = &d->crew.roster.renderers[i];
-
-        if (renderer->state == RENDERER_GONE && !renderer->dismissed && now_ns >= renderer->start_at_ns && crew_start(&d->crew, renderer) < 0) {
-            d->leaving = true;
-            d->on_fail(d->data);
-        }
-    }
+    for (size_t i = d->most; d->most < d->workers && i < d->crew.roster.count; i++)
+        if (d->crew.roster.renderers[i].state == RENDERER_READY && !d->places[i].renewed)
+            depot_renew(d, &d->crew.roster.renderers[i]);
 }
 
 void depot_turn(struct depot *d)
 {
-    collect(d);
+    depot_collect(d);
     if (d->leaving)
         return;
-    start_due(d);
-    lend_all(d);
+    depot_start_due(d);
+    depot_lend(d);
+    let_surplus_go(d);
     call_back(d);
 }
 
@@ -216,15 +116,34 @@ void depot_limit(struct depot *d, unsigned most, const char *why)
     if (most >= d->most)
         return;
     d->most = most;
-    log_warn("%s; %u of %zu renderers work at once", why, most, d->crew.roster.count);
-    for (size_t i = most; i < d->crew.roster.count; i++)
-        if (!d->crew.roster.renderers[i].dismissed)
-            crew_dismiss(&d->crew, &d->crew.roster.renderers[i]);
+    log_warn("%s; %u of %u renderers work at once", why, most, d->workers);
+}
+
+unsigned depot_workers(const struct depot *d)
+{
+    return d->workers;
 }
 
 int depot_busy(const struct depot *d)
 {
     return (int)roster_count(&d->crew.roster, RENDERER_BUSY);
+}
+
+// ---- Memory for frames ----
+
+uint64_t depot_take_memory(struct depot *d, uint64_t size)
+{
+    return parts_take(&d->memory, size);
+}
+
+void depot_give_memory(struct depot *d, uint64_t offset)
+{
+    arena_forget(d->crew.frames_fd, offset, parts_give(&d->memory, offset));
+}
+
+uint64_t depot_memory(const struct depot *d)
+{
+    return d->memory.bytes;
 }
 
 // ---- What renderers say ----
@@ -250,7 +169,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     renderer->failed_starts = 0;
     roster_set_state(renderer, RENDERER_READY);
     log_info("renderer %u is ready (process %u)", renderer->slot, renderer->pid);
-    if (renderer->dismissed || d->leaving)
+    if (d->leaving)
         crew_dismiss(&d->crew, renderer);
 }
 
@@ -339,7 +258,7 @@ static void lose_own(struct depot *d, const struct renderer *was, const struct s
 
     if (was->peer)
         hub_forget(d->crew.hub, was->peer);
-    if (d->leaving || was->dismissed || place->renewed)
+    if (d->leaving || place->renewed)
         return;
     if (fact->signal)
         snprintf(how, sizeof(how), "was ended by signal %d (%s)", fact->signal, strsignal(fact->signal));
@@ -378,7 +297,7 @@ static void on_exit_of(void *data, const struct spawner_exit *fact)
     }
     free(place->kind);
     *place = (struct place){0};
-    start_due(d);
+    depot_start_due(d);
 }
 
 // ---- Tenants, beginning and end ----
@@ -410,7 +329,7 @@ int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, 
     int err;
 
     d->places = mem_zalloc((size_t)workers * sizeof(*d->places));
-    d->most = (unsigned)workers;
+    d->workers = d->most = (unsigned)workers;
     d->on_fail = on_fail;
     d->data = data;
     err = crew_init(&d->crew, loop, workers, threads, verbosity, &events, on_exit_of, d);
@@ -456,10 +375,11 @@ void depot_free(struct depot **depot)
     if (!d)
         return;
     *depot = NULL;
-    crew_clear(&d->crew);
     for (size_t i = 0; i < d->crew.roster.count; i++)
         free(d->places[i].kind);
+    crew_clear(&d->crew);
     free(d->places);
     free(d->tenants);
+    parts_clear(&d->memory);
     free(d);
 }

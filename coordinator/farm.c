@@ -351,8 +351,6 @@ void farm_clear(struct farm *f)
         if (err < 0)
             log_warn("%s: the trace is not whole: %s", f->options->trace_path ? f->options->trace_path : f->options->page_path, err_text(err));
     }
-    if (f->crew.borrowed)
-        farm_give_back(f);
     report_clear(&f->report);
     cache_free(&f->cache);
     outlet_clear(&f->outlet);
@@ -362,6 +360,8 @@ void farm_clear(struct farm *f)
         stage_clear(&f->stages[i]);
     free(f->stages);
     arena_unmap(&f->arena);
+    if (f->crew.borrowed)
+        farm_give_back(f);
     if (f->probed)
         wire__message__free_unpacked(f->probed, NULL);
     clear_job(f);

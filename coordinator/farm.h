@@ -18,7 +18,6 @@ enum again {
     AGAIN_NO,
     AGAIN_SAME,
     AGAIN_ONE_SEGMENT,
-    AGAIN_OWN_CREW, // with stages, that others' renderers cannot do
 };
 
 // One run through the job, from start to end.
@@ -44,7 +43,7 @@ struct farm *farm_begin(uv_loop_t *loop, const struct options *options, struct p
 void farm_stop(struct farm *farm, int status);
 // How far it is.
 void farm_facts(const struct farm *farm, struct progress_facts *facts);
-// All that it has to do is in the renderers' hands: others may begin.
+// All that it has to do is in the renderers' hands, or has to wait for what is there: others may begin.
 bool farm_is_dealt(const struct farm *farm);
 // Before an end in haste: its renderers are killed, the folder of their socket goes. Nothing else may be called afterwards.
 void farm_abandon(struct farm *farm);

@@ -5,27 +5,34 @@
 
 #include <stdlib.h>
 
-// The first stage is the only one.
-static bool can_deal(const struct farm *f)
-{
-    const struct stage *stage = &f->stages[0];
-    uint32_t number = scheduler_next(stage->scheduler);
-
-    return number != SCHEDULER_NONE && stage->job_known && stage_has_room(stage, number);
-}
-
-static enum depot_wish wish(void *data)
+static unsigned wish(void *data, size_t number)
 {
     const struct farm *f = data;
+    const struct stage *stage;
+    uint32_t next;
 
-    if (f->state == FARM_OPENING && f->intake.opened && f->outlet.state == OUTLET_OPEN && !intake_busy(&f->intake))
-        return DEPOT_ONE;
-    return f->state == FARM_RUNNING && can_deal(f) ? DEPOT_ANY : DEPOT_NOTHING;
+    if (f->stage_count == 0)
+        return f->state == FARM_OPENING && f->intake.opened && f->outlet.state == OUTLET_OPEN && !intake_busy(&f->intake);
+    if (f->state != FARM_RUNNING)
+        return 0;
+    stage = &f->stages[number];
+    next = scheduler_next(stage->scheduler);
+    return next != SCHEDULER_NONE && stage->job_known && stage_has_room(stage, next) ? (unsigned)scheduler_available(stage->scheduler) : 0;
+}
+
+static bool is_dealt(void *data)
+{
+    return farm_is_dealt(data);
 }
 
 static void pump(void *data)
 {
-    farm_pump(data);
+    struct farm *f = data;
+
+    // Slots may have been added.
+    if (f->crew.roster.count > f->report.stats.renderer_count)
+        report_grow(&f->report, f->crew.roster.count);
+    farm_pump(f);
 }
 
 // What a renderer locks itself in for.
@@ -45,7 +52,7 @@ static char *kind_of(const struct options *o)
 void farm_borrow(struct farm *f)
 {
     depot_lend_to(f->pass->depot, &f->crew);
-    f->local_workers = (int)f->crew.roster.count;
+    f->local_workers = (int)depot_workers(f->pass->depot);
     report_grow(&f->report, f->crew.roster.count);
     f->tenant = (struct depot_tenant){
         .crew = &f->crew,
@@ -53,15 +60,32 @@ void farm_borrow(struct farm *f)
         .events = &farm_hub_events,
         .on_exit = farm_on_renderer_exit,
         .wish = wish,
+        .is_dealt = is_dealt,
         .pump = pump,
         .data = f,
     };
     depot_join(f->pass->depot, &f->tenant);
 }
 
+void farm_staff_lent(struct farm *f)
+{
+    f->works = mem_zalloc(f->stage_count * sizeof(*f->works));
+    for (size_t i = 0; i < f->stage_count; i++) {
+        f->works[i] = i + 1 == f->stage_count ? DEPOT_FINISH : f->plan.stages[i].parallel ? DEPOT_PREPARE : DEPOT_ORDER;
+        // A renderer that has worked for one stage may get the next one's job.
+        f->stages[i].job.whole_filters = f->stage_count > 1 ? f->job.filters : NULL;
+    }
+    f->tenant.works = f->works;
+    f->tenant.stage_count = f->stage_count;
+}
+
+// No renderer works for it any more.
 void farm_give_back(struct farm *f)
 {
     depot_leave(f->pass->depot, &f->tenant);
+    if (f->arena_size > 0)
+        depot_give_memory(f->pass->depot, f->arena_offset);
+    free(f->works);
     free((char *)f->tenant.kind);
 }
 
@@ -73,14 +97,19 @@ void farm_stop(struct farm *f, int status)
 
 bool farm_is_dealt(const struct farm *f)
 {
+    const struct stage *first;
+    uint32_t next;
+
     if (f->state == FARM_FINISHING || f->state == FARM_ENDING)
         return true;
-    if (f->state != FARM_RUNNING || !f->input_ended)
+    if (f->state != FARM_RUNNING)
         return false;
-    for (size_t i = 0; i < f->stage_count; i++)
-        if (scheduler_waiting(f->stages[i].scheduler) > 0 || (i > 0 && !f->stages[i].input_ended))
-            return false;
-    return true;
+    first = farm_first_stage(f);
+    if (scheduler_waiting(first->scheduler) == 0)
+        return f->input_ended || !first->plan->parallel;
+    // Those behind it are what it waits for.
+    next = scheduler_next(first->scheduler);
+    return next != SCHEDULER_NONE && !stage_has_room(first, next);
 }
 
 void farm_facts(const struct farm *f, struct progress_facts *facts)

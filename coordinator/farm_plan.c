@@ -30,7 +30,7 @@ static size_t slot_bytes(const struct farm *f)
 }
 
 // Each stage has renderers of its own: as many as there are workers for a parallel one, and one for a serial one, which mostly waits. So no stage can
-// wait for a core that another one sits on.
+// wait for a core that another one sits on. Where they are lent the depot sees to that.
 static int staff_of(const struct farm *f, size_t stage)
 {
     return f->plan.stages[stage].parallel ? f->local_workers : 1;
@@ -85,6 +85,24 @@ static int staff_stages(struct farm *f)
     return err;
 }
 
+static int make_arena(struct farm *f, size_t frame_bytes)
+{
+    struct depot *depot = f->crew.borrowed ? f->pass->depot : NULL;
+    uint32_t count = hops_deal(f->stages, f->stage_count, frame_bytes, expected_workers(f), depot ? depot_memory(depot) : 0);
+    size_t size = arena_bytes(frame_bytes, count);
+
+    if (size == 0) {
+        errno = ENOMEM;
+        return -ENOMEM;
+    }
+    if (depot) {
+        f->arena_offset = depot_take_memory(depot, size);
+        f->arena_size = size;
+    }
+    f->arena = hops_map(f->crew.frames_fd, f->arena_offset, f->stages, f->stage_count, frame_bytes, count);
+    return f->arena ? 0 : -errno;
+}
+
 // A name that fits nothing is a slip of the pen.
 static void say_vouched(const struct farm *f)
 {
@@ -127,13 +145,11 @@ int farm_make_plan(struct farm *f)
     plan_make(&f->plan, &input);
     if (f->options->explain)
         return 0;
-    if (f->crew.borrowed && f->plan.stage_count > 1) {
-        farm_start_over(f, AGAIN_OWN_CREW);
-        return -EAGAIN;
-    }
     f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));
     for (; f->stage_count < f->plan.stage_count; f->stage_count++)
-        stage_init(&f->stages[f->stage_count], &f->plan.stages[f->stage_count], &f->job);
+        stage_init(&f->stages[f->stage_count], (uint32_t)f->stage_count, &f->plan.stages[f->stage_count], &f->job);
+    if (f->crew.borrowed)
+        farm_staff_lent(f);
     if (f->stage_count == 1)
         return 0;
     // Stages before the last one need somebody here.
@@ -145,12 +161,11 @@ int farm_make_plan(struct farm *f)
             "give --workers=N (--explain tells more)");
         return -EINVAL;
     }
-    f->arena = hops_make(f->crew.frames_fd, f->stages, f->stage_count, input.frame_bytes, expected_workers(f));
-    if (!f->arena) {
+    if (make_arena(f, input.frame_bytes) < 0) {
         farm_fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
         return -ENOMEM;
     }
-    return staff_stages(f);
+    return f->crew.borrowed ? 0 : staff_stages(f);
 }
 
 static void trace_plan(struct farm *f)

@@ -47,6 +47,7 @@ struct farm {
     // Events come from these.
     struct crew crew;
     struct depot_tenant tenant; // where the crew is lent
+    enum depot_work *works;     // of the tenant
     struct watch watch;
     uv_timer_t tick_timer, leave_timer;
     uv_prepare_t turn_end;
@@ -66,7 +67,8 @@ struct farm {
     struct plan plan;
     struct stage *stages; // one for each of the plan's; none before the plan is made
     size_t stage_count;
-    struct arena *arena; // frames between stages; NULL with one stage
+    struct arena *arena;               // frames between stages; NULL with one stage
+    uint64_t arena_offset, arena_size; // its part of the memory that renderers share; 0, 0: all of it
     bool input_ended;
     uint64_t frames_read;
     struct cache *cache; // NULL: nothing is kept
@@ -159,7 +161,8 @@ void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how
 void farm_tell_remote(struct farm *f);                                                         // after a job that went well
 
 // farm_lent.c
-void farm_borrow(struct farm *f); // renderers from the pass's depot
+void farm_borrow(struct farm *f);     // renderers from the pass's depot
+void farm_staff_lent(struct farm *f); // the plan is made
 void farm_give_back(struct farm *f);
 
 // farm_lost.c

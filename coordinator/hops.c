@@ -1,6 +1,5 @@
 #include "hops.h"
 
-#include <errno.h>
 #include <uv.h>
 
 enum {
@@ -30,18 +29,17 @@ static uint64_t needed(const struct plan_stage *from, const struct plan_stage *t
     return taken(to) + (from->parallel ? from->run_frames : 0) + HELD;
 }
 
-// Half of what the machine has, or the control group that this process is in; bytes.
-static uint64_t budget(void)
+// Half of what the machine has, or the control group that this process is in, without what others have of it; bytes.
+static uint64_t budget(uint64_t others)
 {
-    uint64_t all = uv_get_total_memory(), allowed = uv_get_constrained_memory();
+    uint64_t all = uv_get_total_memory(), allowed = uv_get_constrained_memory(), half = (allowed > 0 && allowed < all ? allowed : all) / 2;
 
-    return (allowed > 0 && allowed < all ? allowed : all) / 2;
+    return half > others ? half - others : 0;
 }
 
-struct arena *hops_make(int fd, struct stage *stages, size_t stage_count, size_t frame_bytes, unsigned workers)
+uint32_t hops_deal(struct stage *stages, size_t stage_count, size_t frame_bytes, unsigned workers, uint64_t others)
 {
-    uint64_t affordable = frame_bytes > 0 ? budget() / frame_bytes / (stage_count - 1) : 0, count = 0;
-    struct arena *arena;
+    uint64_t affordable = frame_bytes > 0 ? budget(others) / frame_bytes / (stage_count - 1) : 0, count = 0;
 
     for (size_t i = 0; i + 1 < stage_count; i++) {
         const struct plan_stage *from = stages[i].plan, *to = stages[i + 1].plan;
@@ -54,14 +52,18 @@ struct arena *hops_make(int fd, struct stage *stages, size_t stage_count, size_t
         stages[i].reserve = (uint32_t)taken(to) + HELD;
         count += slots;
     }
-    if (count > UINT32_MAX / 2) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    arena = arena_map(fd, frame_bytes, (uint32_t)count, true);
+    return count > UINT32_MAX / 2 ? 0 : (uint32_t)count;
+}
+
+struct arena *hops_map(int fd, uint64_t offset, struct stage *stages, size_t stage_count, size_t frame_bytes, uint32_t slot_count)
+{
+    struct arena *arena = arena_map(fd, offset, frame_bytes, slot_count, true);
+
     for (size_t i = 0; arena && i < stage_count; i++) {
         stages[i].slots.slot_bytes = frame_bytes;
-        stages[i].slots.slot_count = (uint32_t)count;
+        stages[i].slots.slot_count = slot_count;
+        stages[i].slots.has_offset = offset > 0;
+        stages[i].slots.offset = offset;
         stages[i].job.arena = &stages[i].slots;
         stage_set_arena(&stages[i], arena);
     }

@@ -4,8 +4,10 @@
 
 #include "stage.h"
 
-// Maps the memory behind fd with room for frames of frame_bytes, and tells every stage's job which slots are its own. workers: renderers of a
-// parallel stage. Takes what makes all of them busy, up to half of the memory that there is. NULL on failure, errno tells why.
-struct arena *hops_make(int fd, struct stage *stages, size_t stage_count, size_t frame_bytes, unsigned workers);
+// Deals slots for frames of frame_bytes to the stages: what makes all renderers of a parallel stage (workers) busy, up to half of the memory that
+// there is, of which others have some bytes already; but never less than it takes to go on at all. Returns how many slots there are; 0: too many.
+uint32_t hops_deal(struct stage *stages, size_t stage_count, size_t frame_bytes, unsigned workers, uint64_t others);
+// Maps them, from offset on in the memory behind fd, and tells every stage's job which are its own. NULL on failure, errno tells why.
+struct arena *hops_map(int fd, uint64_t offset, struct stage *stages, size_t stage_count, size_t frame_bytes, uint32_t slot_count);
 
 #endif

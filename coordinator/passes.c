@@ -80,15 +80,13 @@ bool passes_go_on(struct passes *p, int *status)
 
     if (pass->again != AGAIN_NO) {
         p->one_segment |= pass->again == AGAIN_ONE_SEGMENT;
-        if (pass->again == AGAIN_OWN_CREW)
-            pass->depot = NULL;
         // Each segment that turns out to be poison may cost one; beyond that renderers are being killed for no fault of theirs.
         if ((size_t)p->attempt > SCHEDULER_MAX_LOSSES + pass->poison.count) {
             log_error("%s: renderers were killed again and again, in %d attempts; giving up", p->options->input, p->attempt);
             *status = 1;
             return false;
         }
-        p->attempt += pass->again != AGAIN_OWN_CREW; // nothing was in vain
+        p->attempt++;
         prepare(p);
         return true;
     }

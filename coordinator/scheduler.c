@@ -274,6 +274,11 @@ uint64_t scheduler_frames(const struct scheduler *s, uint32_t number)
     return entry ? entry->frames : 0;
 }
 
+size_t scheduler_available(const struct scheduler *s)
+{
+    return s->available;
+}
+
 size_t scheduler_waiting(const struct scheduler *s)
 {
     size_t waiting = 0;

@@ -62,6 +62,7 @@ uint32_t scheduler_faults(const struct scheduler *s, uint32_t number);
 bool scheduler_is_running(const struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
 bool scheduler_is_waiting(const struct scheduler *s, uint32_t number);
 uint64_t scheduler_frames(const struct scheduler *s, uint32_t number); // known of it so far
+size_t scheduler_available(const struct scheduler *s);                 // segments that can be handed out now
 size_t scheduler_waiting(const struct scheduler *s);                   // segments that wait to be handed out, ready or not
 size_t scheduler_outstanding(const struct scheduler *s);               // sent or done, and not written
 uint32_t scheduler_first(const struct scheduler *s);                   // the first that is not written

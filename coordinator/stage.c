@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void stage_init(struct stage *s, const struct plan_stage *plan, const Wire__Job *job)
+void stage_init(struct stage *s, uint32_t number, const struct plan_stage *plan, const Wire__Job *job)
 {
     *s = (struct stage){.plan = plan, .job = *job, .last_pts = INT64_MIN};
     s->scheduler = scheduler_new();
@@ -19,7 +19,7 @@ void stage_init(struct stage *s, const struct plan_stage *plan, const Wire__Job 
     s->history = mem_zalloc((plan->before + 1) * sizeof(*s->history));
     if (plan->filters)
         s->job.filters = plan->filters;
-    s->job.id = STAGE_JOB_RENDER;
+    s->job.id = STAGE_JOB_FIRST + 2 * number;
     s->job.sink_format = plan->sink_format;
     s->job.has_takes_frames = s->job.has_gives_frames = 1;
     s->job.takes_frames = !plan->decode;
@@ -64,7 +64,7 @@ Wire__Job stage_copy_job(struct stage *s, const Wire__CodecParameters *encoded)
 
     free(s->copy_filters);
     s->copy_filters = mem_format("scale=%d:%d,setsar=%d/%d", encoded->width, encoded->height, aspect->num, aspect->den > 0 ? aspect->den : 1);
-    job.id = STAGE_JOB_COPY;
+    job.id++;
     job.filters = s->copy_filters;
     job.sink_format = (char *)(uintptr_t)av_get_pix_fmt_name((enum AVPixelFormat)encoded->format); // packing only reads
     return job;

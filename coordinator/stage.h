@@ -12,8 +12,8 @@
 
 #include "common/arena.h"
 
-// Ids of a stage's jobs; STAGE_JOB_PROBE is the one before there are stages.
-enum { STAGE_JOB_PROBE = 1, STAGE_JOB_RENDER, STAGE_JOB_COPY };
+// Ids of jobs: that before there are stages, and behind it two for each stage, its own and that without its filters.
+enum { STAGE_JOB_PROBE = 1, STAGE_JOB_FIRST };
 
 enum { STAGE_CORE = 0, STAGE_BEFORE = 1, STAGE_AFTER = 2 }; // a frame's part in a run, in its packet's flags; see Task in protocol.proto
 
@@ -46,7 +46,7 @@ struct stage {
     size_t history_count;
 };
 
-void stage_init(struct stage *stage, const struct plan_stage *plan, const Wire__Job *job);
+void stage_init(struct stage *stage, uint32_t number, const struct plan_stage *plan, const Wire__Job *job);
 // The memory that its frames come from and go to; before the first frame.
 void stage_set_arena(struct stage *stage, struct arena *arena);
 void stage_clear(struct stage *stage);

@@ -128,8 +128,9 @@ struct jail needs_of(const Wire__Job *job)
 {
     struct jail need = {.files = JAIL_FILES_SYSTEM};
 
-    add_chain(&need, job->filters);
-    if (!job->gives_frames)
+    // Who may get the jobs of other stages later must not have given up what those need.
+    add_chain(&need, job->whole_filters ? job->whole_filters : job->filters);
+    if (!job->gives_frames || job->whole_filters)
         add_encoder(&need, job);
     return need;
 }

@@ -104,7 +104,7 @@ int render_new(struct render **result, const Wire__Job *job, struct pool *pool, 
         return err_why(why, AVERROR(ENOMEM), "no memory for the job");
     }
     if (job->arena) {
-        r->arena = arena_map(ARENA_FD, job->arena->slot_bytes, job->arena->slot_count, false);
+        r->arena = arena_map(ARENA_FD, job->arena->offset, job->arena->slot_bytes, job->arena->slot_count, false);
         if (!r->arena) {
             err = err_why(why, -errno, "the memory for frames cannot be used: %s", err_text(-errno));
             render_free(&r);

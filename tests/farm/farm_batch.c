@@ -26,8 +26,8 @@ static const char *long_clip(const char *name, int number, int seconds)
 {
     const char *path = trial_path(name);
 
-    trial_ffmpeg("-f", "lavfi", "-i", trial_format("testsrc2=size=160x120:rate=25:duration=%d,hue=h=%d", seconds, 30 * number), "-c:v", "libx264", "-preset",
-                 "ultrafast", "-g", "10", "-f", strstr(name, ".mkv") ? "matroska" : "mp4", "-y", trial_format("file:%s", path), NULL);
+    trial_ffmpeg("-f", "lavfi", "-i", trial_format("testsrc2=size=160x120:rate=25:duration=%d,hue=h=%d", seconds, 30 * number), "-c:v", "libx264",
+                 "-preset", "ultrafast", "-g", "10", "-f", strstr(name, ".mkv") ? "matroska" : "mp4", "-y", trial_format("file:%s", path), NULL);
     return path;
 }
 
@@ -98,6 +98,111 @@ static void stages_are_as_alone(void **state)
     assert_status(batch("--filter=hqdn3d,unsharp"), 0);
     assert_as_alone("a.mp4", "--filter=hqdn3d,unsharp");
     assert_as_alone("more/c.mp4", "--filter=hqdn3d,unsharp");
+}
+
+// The process of the renderer in that slot that came last.
+static pid_t process_of(const struct command *command, unsigned slot)
+{
+    const char *text = trial_format("renderer %u is ready (process ", slot), *found = NULL;
+
+    for (const char *at = command->err; (at = strstr(at, text)); at += strlen(text))
+        found = at;
+    assert_non_null(found);
+    return (pid_t)strtol(found + strlen(text), NULL, 10);
+}
+
+static unsigned count_of(const char *said, const char *text)
+{
+    unsigned count = 0;
+
+    for (const char *at = said; (at = strstr(at, text)); at += strlen(text))
+        count++;
+    return count;
+}
+
+// Six files in three parallel stages and two in order, and no more processes than two such files can use.
+static void stages_share_the_renderers(void **state)
+{
+    const char *filter = "--filter=hflip,hqdn3d,unsharp,deflicker,negate";
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    for (int i = 0; i < 3; i++)
+        long_clip(trial_format("in/d%d.mp4", i), i, 2);
+    command = trial_run(trial_path("in"), trial_path("out"), "-v", CHEAP, "--workers=2", filter, NULL);
+    assert_status(command, 0);
+    assert_told(command->err, "6 ok, 0 skipped, 0 failed: 225 frames");
+    if (count_of(command->err, " is ready (process ") > 2 * 2 + 2 * 5)
+        fail_msg("too many processes: %s", command->err);
+    assert_as_alone("a.mp4", filter);
+    assert_as_alone("more/c.mp4", filter);
+    assert_as_alone("d2.mp4", filter);
+}
+
+static void streams_share_the_renderers(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    command = trial_run(trial_path("in"), trial_path("out"), "-v", CHEAP, "--workers=2", "--encode=stream", NULL);
+    assert_status(command, 0);
+    if (count_of(command->err, " is ready (process ") > 2 * 2 + 2 * 2)
+        fail_msg("too many processes: %s", command->err);
+    assert_as_alone("a.mp4", "--encode=stream");
+    assert_as_alone("more/c.mp4", "--encode=stream");
+}
+
+// While the last stage of one is at work the next is begun: as long as there are cores for it.
+static void stages_of_the_next_file_do_not_wait(void **state)
+{
+    struct command *command;
+    const char *done;
+
+    (void)state;
+    prepare();
+    command = trial_start(
+        ARGUMENTS("-v", "-v", CHEAP, "--workers=4", "--filter=hqdn3d,nlmeans=r=11", "--progress=off", trial_path("in"), trial_path("out")));
+    command_wait(command, 120);
+    assert_status(command, 0);
+    done = strstr(command->err, "out/a.mp4: 25 frames in ");
+    assert_non_null(done);
+    *(char *)(uintptr_t)done = '\0';
+    assert_true(count_of(command->err, "stage 0: segment 0 goes to renderer ") >= 2);
+}
+
+// A renderer that did one stage of a file has not locked itself out of what the next one has to read.
+static void stages_may_read_what_the_chain_names(void **state)
+{
+    static const char cube[] = "LUT_3D_SIZE 2\n1 1 1\n0 1 1\n1 0 1\n0 0 1\n1 1 0\n0 1 0\n1 0 0\n0 0 0\n";
+    const char *filter;
+
+    (void)state;
+    prepare();
+    trial_write(trial_path("negative.cube"), cube, sizeof(cube) - 1);
+    filter = trial_format("--filter=hflip,hqdn3d,lut3d=%s", trial_path("negative.cube"));
+    assert_status(trial_run(trial_path("in"), trial_path("out"), CHEAP, filter, "--workers=1", NULL), 0);
+    assert_as_alone("b.mkv", filter);
+}
+
+// The one that goes through the video in order is lost: that file starts over, and no other does.
+static void a_killed_renderer_of_a_stage_is_replaced(void **state)
+{
+    const char *filter = "--filter=hflip,hqdn3d,nlmeans=r=11", *told = "stage 1: segment 0 goes to renderer ";
+    struct command *command;
+
+    (void)state;
+    prepare();
+    command = trial_start(ARGUMENTS("-v", "-v", CHEAP, "--workers=2", filter, "--progress=off", trial_path("in"), trial_path("out")));
+    assert_non_null(command_wait_for_error(command, 0, told, 60));
+    kill(process_of(command, (unsigned)atoi(strstr(command->err, told) + strlen(told))), SIGKILL);
+    command_wait(command, 120);
+    assert_status(command, 0);
+    assert_told(command->err, "was ended by signal 9 (Killed)");
+    assert_told(command->err, "3 ok, 0 skipped, 0 failed: 75 frames");
+    assert_as_alone("a.mp4", filter);
+    assert_as_alone("more/c.mp4", filter);
 }
 
 static void verify_looks_at_each_file(void **state)
@@ -332,17 +437,6 @@ static void a_wrong_list_is_told(void **state)
     assert_told(batch("--explain")->err, "--explain is for one file at a time; --dry-run lists the files of a batch");
 }
 
-// The process of the renderer in that slot that came last.
-static pid_t process_of(const struct command *command, unsigned slot)
-{
-    const char *text = trial_format("renderer %u is ready (process ", slot), *found = NULL;
-
-    for (const char *at = command->err; (at = strstr(at, text)); at += strlen(text))
-        found = at;
-    assert_non_null(found);
-    return (pid_t)strtol(found + strlen(text), NULL, 10);
-}
-
 // Files of four segments, that take a while.
 static struct command *start_slow(void)
 {
@@ -496,6 +590,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TRIAL(a_folder_becomes_a_folder),
         TRIAL(stages_are_as_alone),
+        TRIAL(stages_share_the_renderers),
+        TRIAL(streams_share_the_renderers),
+        TRIAL(stages_of_the_next_file_do_not_wait),
+        TRIAL(stages_may_read_what_the_chain_names),
+        TRIAL(a_killed_renderer_of_a_stage_is_replaced),
         TRIAL(verify_looks_at_each_file),
         TRIAL(what_is_done_is_not_done_again),
         TRIAL(what_is_not_ours_is_not_touched),

@@ -19,7 +19,7 @@ static struct arena *arena(void)
     if (a)
         return a;
     fd = arena_create();
-    a = arena_map(fd, SLOT_BYTES, SLOTS, true);
+    a = arena_map(fd, 0, SLOT_BYTES, SLOTS, true);
     if (!a)
         abort();
     close(fd);

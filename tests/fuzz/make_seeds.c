@@ -78,7 +78,7 @@ static void write_frame(void)
 {
     const struct frames_link link = {.time_base = {1, 25}, .frame_rate = {25, 1}, .bits_per_raw_sample = 8, .untouched = true};
     int fd = arena_create();
-    struct arena *arena = arena_map(fd, 1 << 20, 2, true);
+    struct arena *arena = arena_map(fd, 0, 1 << 20, 2, true);
     AVFrame *frame = av_frame_alloc();
     AVPacket *packet = NULL;
     struct chunk *chunk = chunk_new(0);

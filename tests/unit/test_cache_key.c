@@ -148,6 +148,7 @@ static void what_does_not_matter_does_not_change_it(void **state)
     f.job.id = 7;
     arena.slot_count = 12;
     f.job.arena = &arena;
+    f.job.whole_filters = (char *)(uintptr_t) "hflip,hqdn3d";
     f.input->bit_rate = 2000; // a longer file has another
     other = make(&f);
     assert_true(same(&key.results, &other.results));

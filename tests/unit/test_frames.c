@@ -24,7 +24,7 @@ static int setup(void **state)
 {
     (void)state;
     fd = arena_create();
-    arena = fd < 0 ? NULL : arena_map(fd, SLOT_BYTES, SLOTS, true);
+    arena = fd < 0 ? NULL : arena_map(fd, 0, SLOT_BYTES, SLOTS, true);
     return arena ? 0 : -1;
 }
 
@@ -76,8 +76,39 @@ static void slots_are_taken_held_and_given_back(void **state)
 static void less_memory_than_promised_is_refused(void **state)
 {
     (void)state;
-    assert_null(arena_map(fd, SLOT_BYTES, SLOTS + 1, false));
-    assert_null(arena_map(fd, SIZE_MAX / 2, SLOTS, false));
+    assert_null(arena_map(fd, 0, SLOT_BYTES, SLOTS + 1, false));
+    assert_null(arena_map(fd, 0, SIZE_MAX / 2, SLOTS, false));
+    assert_null(arena_map(fd, 4096, SLOT_BYTES, SLOTS, false));
+    assert_null(arena_map(fd, 1, SLOT_BYTES, 1, false)); // no page begins there
+    assert_null(arena_map(fd, UINT64_MAX - 4095, SLOT_BYTES, SLOTS, true));
+    assert_int_equal(arena_bytes(SIZE_MAX / 2, SLOTS), 0);
+}
+
+static void arenas_lie_beside_each_other(void **state)
+{
+    uint64_t size = arena_bytes(SLOT_BYTES, SLOTS);
+    struct arena *other = arena_map(fd, size, SLOT_BYTES, 1, true), *again;
+    uint32_t slot;
+
+    (void)state;
+    assert_non_null(other);
+    assert_int_equal(lseek(fd, 0, SEEK_END), size + arena_bytes(SLOT_BYTES, 1));
+    assert_int_equal(arena_try(other, 0, 1, 1, &slot), 0);
+    memset(arena_slot(other, slot), 1, SLOT_BYTES);
+    assert_int_equal(arena_free_count(arena, 0, SLOTS), SLOTS);
+    assert_int_equal(arena_try(arena, 0, SLOTS, 1, &slot), 0);
+    *arena_slot(arena, slot) = 7;
+    // One that is mapped once more cuts off nobody behind it.
+    again = arena_map(fd, 0, SLOT_BYTES, SLOTS, true);
+    assert_int_equal(*arena_slot(again, slot), 7);
+    arena_unmap(&again);
+    assert_int_equal(*arena_slot(other, 0), 1);
+    // What is forgotten begins anew, and nobody who still has it mapped falls.
+    arena_forget(fd, size, arena_bytes(SLOT_BYTES, 1));
+    assert_int_equal(*arena_slot(other, 0), 0);
+    assert_int_equal(arena_free_count(other, 0, 1), 1);
+    assert_int_equal(*arena_slot(arena, slot), 7);
+    arena_unmap(&other);
 }
 
 static AVFrame *picture(enum AVPixelFormat format, int width, int height)
@@ -245,6 +276,7 @@ int main(void)
         TEST(small_frames_are_handed_on_in_larger_numbers),
         TEST(slots_are_taken_held_and_given_back),
         TEST(less_memory_than_promised_is_refused),
+        TEST(arenas_lie_beside_each_other),
         TEST(frames_arrive_whole),
         TEST(frames_take_their_pixels_along),
         TEST(frame_that_does_not_fit_is_refused),

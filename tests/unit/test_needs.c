@@ -54,6 +54,29 @@ static void filters_that_write_may_write(void **state)
     assert_int_equal(chain_needs("curves=plot=x.gp"), JAIL_FILES_ALL);
 }
 
+static void a_stage_needs_what_the_other_stages_do_where_it_may_become_one(void **state)
+{
+    char filters[] = "hflip", whole[] = "hflip,hqdn3d,lut3d=film.cube", encoder[] = "libx264", key[] = "stats", value[] = "x";
+    Wire__Option option = WIRE__OPTION__INIT, *options[] = {&option};
+    Wire__Job job = WIRE__JOB__INIT;
+
+    (void)state;
+    job.filters = filters;
+    job.encoder = encoder;
+    job.gives_frames = true;
+    option.key = key;
+    option.value = value;
+    job.encoder_options = options;
+    job.n_encoder_options = 1;
+    assert_int_equal(needs_of(&job).files, JAIL_FILES_SYSTEM);
+    job.whole_filters = filters;
+    assert_int_equal(needs_of(&job).files, JAIL_FILES_ALL);
+    job.n_encoder_options = 0;
+    assert_int_equal(needs_of(&job).files, JAIL_FILES_SYSTEM);
+    job.whole_filters = whole;
+    assert_int_equal(needs_of(&job).files, JAIL_FILES_READ);
+}
+
 static void only_some_chains_need_the_network(void **state)
 {
     (void)state;
@@ -86,11 +109,9 @@ static void a_jail_covers_what_needs_less(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_filters_need_no_files),
-        cmocka_unit_test(filters_that_can_be_told_a_file_may_read),
-        cmocka_unit_test(filters_that_write_may_write),
-        cmocka_unit_test(only_some_chains_need_the_network),
-        cmocka_unit_test(encoders_that_keep_statistics_may_write),
+        cmocka_unit_test(plain_filters_need_no_files),       cmocka_unit_test(filters_that_can_be_told_a_file_may_read),
+        cmocka_unit_test(filters_that_write_may_write),      cmocka_unit_test(a_stage_needs_what_the_other_stages_do_where_it_may_become_one),
+        cmocka_unit_test(only_some_chains_need_the_network), cmocka_unit_test(encoders_that_keep_statistics_may_write),
         cmocka_unit_test(a_jail_covers_what_needs_less),
     };
 
