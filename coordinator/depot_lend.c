@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+// Plans with stages that may be begun while others are at work, where there are fewer workers: one ends while the next begins.
+enum { LEAST_BEGUN = 2 };
+
 static void lend(struct depot *d, struct renderer *renderer, struct tenant *to, size_t stage)
 {
     struct place *place = &d->places[renderer->slot];
@@ -104,10 +107,12 @@ static unsigned due(const struct depot *d, const struct tenant *entry, size_t st
 }
 
 // A plan with stages is begun when all such plans before have what they can use, and there are renderers left.
-static bool may_begin_another(const struct depot *d)
+static bool may_begin_another(const struct depot *d, unsigned begun)
 {
     unsigned all = 0;
 
+    if (begun >= d->most && begun >= LEAST_BEGUN)
+        return false;
     for (enum depot_work work = 0; work < DEPOT_WORKS; work++)
         all += lent_for(d, work);
     return lent_for(d, DEPOT_FINISH) < d->most && lent_for(d, DEPOT_PREPARE) < d->most && all <= 2 * d->most;
@@ -115,7 +120,7 @@ static bool may_begin_another(const struct depot *d)
 
 static bool begin_staged(struct depot *d)
 {
-    bool first = true;
+    unsigned begun = 0;
 
     for (size_t i = 0; i < d->tenant_count; i++) {
         struct tenant *entry = &d->tenants[i];
@@ -123,12 +128,12 @@ static bool begin_staged(struct depot *d)
         if (!is_staged(entry))
             continue;
         if (!entry->begun) {
-            entry->begun = first || may_begin_another(d);
+            entry->begun = begun == 0 || may_begin_another(d, begun);
             return entry->begun; // its share is to be lent before the next one is asked
         }
         if (!entry->tenant->is_dealt(entry->tenant->data))
             return false;
-        first = false;
+        begun++;
     }
     return false;
 }
