@@ -129,6 +129,18 @@ int depot_busy(const struct depot *d)
     return (int)roster_count(&d->crew.roster, RENDERER_BUSY);
 }
 
+bool depot_is_news(struct depot *d, const char *text)
+{
+    size_t i = 0;
+
+    for (; i < DEPOT_MOST_TOLD && d->told[i]; i++)
+        if (strcmp(d->told[i], text) == 0)
+            return false;
+    if (i < DEPOT_MOST_TOLD)
+        d->told[i] = mem_dup(text);
+    return true;
+}
+
 // ---- Memory for frames ----
 
 uint64_t depot_take_memory(struct depot *d, uint64_t size)
@@ -381,5 +393,7 @@ void depot_free(struct depot **depot)
     free(d->places);
     free(d->tenants);
     parts_clear(&d->memory);
+    for (size_t i = 0; i < DEPOT_MOST_TOLD; i++)
+        free(d->told[i]);
     free(d);
 }

@@ -51,6 +51,9 @@ void depot_limit(struct depot *depot, unsigned most, const char *why);
 unsigned depot_workers(const struct depot *depot); // that it was opened with
 int depot_busy(const struct depot *depot);         // renderers that are lent
 
+// Whether nobody has told that yet: what holds for many files need not be said for each of them.
+bool depot_is_news(struct depot *depot, const char *text);
+
 // A part of the memory that all renderers share, for raw frames; from where on. Given back when no renderer works with it any more.
 uint64_t depot_take_memory(struct depot *depot, uint64_t size);
 void depot_give_memory(struct depot *depot, uint64_t offset);

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+enum { DEPOT_MOST_TOLD = 16 }; // what is remembered to have been; beyond that all is news
+
 struct place {
     struct depot_tenant *holder; // NULL: it is here
     enum depot_work work;        // that it is lent for
@@ -32,6 +34,7 @@ struct depot {
     uint64_t next_number;
     unsigned workers, most; // that there are, and that may be lent for one kind of work
     struct parts memory;    // of the crew's frames_fd
+    char *told[DEPOT_MOST_TOLD];
     bool leaving;
     void (*on_fail)(void *data);
     void *data;

@@ -210,17 +210,20 @@ static void name_tracks(struct farm *f)
 void farm_say_plan(struct farm *f)
 {
     char *text = plan_describe(&f->plan);
+    char *way = f->stage_count > 1 ? mem_format("rendering in stages, because %s: %s", f->plan.reason, text)
+                : f->plan.limited  ? mem_format("rendering as one segment on one core: %s", f->plan.reason)
+                                   : NULL;
+    bool warn = f->plan.limited && (f->stage_count > 1 ? f->pass->retries == 0 : !f->options->one_segment);
 
-    if (f->stage_count > 1 && f->plan.limited && f->pass->retries == 0)
-        log_warn("rendering in stages, because %s: %s", f->plan.reason, text);
+    if (way && warn && (!f->pass->depot || depot_is_news(f->pass->depot, way)))
+        log_warn("%s%s", way, f->pass->depot ? " (said once for all files)" : "");
     else if (f->stage_count > 1)
-        log_info("rendering in stages, because %s: %s", f->plan.reason, text);
-    else if (f->plan.limited && !f->options->one_segment)
-        log_warn("rendering as one segment on one core: %s", f->plan.reason);
+        log_info("%s", way);
     log_info("encoding with %s, %s", f->probed->probed->encoder_name ? f->probed->probed->encoder_name : f->job.encoder,
              f->plan.stages[f->stage_count - 1].parallel ? "in segments" : "in one segment");
     f->report.stats.serial_reason = f->plan.reason;
     name_tracks(f);
     trace_plan(f);
+    free(way);
     free(text);
 }

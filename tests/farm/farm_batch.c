@@ -133,6 +133,7 @@ static void stages_share_the_renderers(void **state)
     command = trial_run(trial_path("in"), trial_path("out"), "-v", CHEAP, "--workers=2", filter, NULL);
     assert_status(command, 0);
     assert_told(command->err, "6 ok, 0 skipped, 0 failed: 225 frames");
+    assert_int_equal(count_of(command->err, "(said once for all files)"), 1);
     if (count_of(command->err, " is ready (process ") > 2 * 2 + 2 * 5)
         fail_msg("too many processes: %s", command->err);
     assert_as_alone("a.mp4", filter);
