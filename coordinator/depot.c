@@ -92,10 +92,15 @@ static void call_back(struct depot *d)
         d->tenants[i].tenant->crew->called_back = wanted;
 }
 
-// What memory does not suffice for. They come again where a plan cannot do without them.
+// What memory does not suffice for, but for those that a plan with stages could not go on without.
 static void let_surplus_go(struct depot *d)
 {
-    for (size_t i = d->most; d->most < d->workers && i < d->crew.roster.count; i++)
+    size_t needed = 0;
+
+    for (size_t i = 0; i < d->tenant_count; i++)
+        if (d->tenants[i].tenant->stage_count > 1 && d->tenants[i].tenant->stage_count > needed)
+            needed = d->tenants[i].tenant->stage_count;
+    for (size_t i = d->most + needed; d->most < d->workers && i < d->crew.roster.count; i++)
         if (d->crew.roster.renderers[i].state == RENDERER_READY && !d->places[i].renewed)
             depot_renew(d, &d->crew.roster.renderers[i]);
 }
