@@ -1,5 +1,6 @@
 #include "retime.h"
 
+#include "avx.h"
 #include "mem.h"
 
 #include <libavutil/mathematics.h>
@@ -92,7 +93,7 @@ static void mend(struct retime *r, struct retime_stream *s, const AVStream *st, 
     }
     delta = dts_us - s->next_dts_us;
     if (may_jump) {
-        if (delta < -JUMP_US || delta > JUMP_US || dts_us + AV_TIME_BASE / 10 < s->dts_us)
+        if (delta < -JUMP_US || delta > JUMP_US || dts_us + AV_TIME_BASE / 10 < s->passed_us)
             jump(r, packet, st->time_base, delta);
         return;
     }
@@ -118,6 +119,28 @@ static int64_t length_us(const AVStream *st, const AVPacket *packet)
     return 0;
 }
 
+// Before 6.1 the ffmpeg program looks at the times of the decoded frames as well, and takes them for 0 until there is one: that makes a jump of what
+// comes before the first whole picture of a recording that was cut anywhere. Nobody decodes here, so the decoder is imagined: nothing comes before a
+// keyframe, then frames in the order shown, as soon as one more is there than the stream's delay. Returns whether a frame came out.
+static bool imagine_decoder(struct retime_stream *s, const AVStream *st, const AVPacket *packet)
+{
+    unsigned delay = (unsigned)av_clip(st->codecpar->video_delay, 0, RETIME_MAX_DELAY), i;
+    int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+
+    s->decodes = s->decodes || packet->flags & AV_PKT_FLAG_KEY;
+    if (!s->decodes || pts == AV_NOPTS_VALUE)
+        return false;
+    pts = to_us(pts, st->time_base);
+    for (i = s->held++; i > 0 && s->held_us[i - 1] > pts; i--)
+        s->held_us[i] = s->held_us[i - 1];
+    s->held_us[i] = pts;
+    if (s->held <= delay)
+        return false;
+    s->shown_us = s->held_us[0];
+    memmove(s->held_us, s->held_us + 1, --s->held * sizeof(s->held_us[0]));
+    return true;
+}
+
 bool retime_packet(struct retime *r, AVPacket *packet)
 {
     const AVStream *st;
@@ -139,13 +162,16 @@ bool retime_packet(struct retime *r, AVPacket *packet)
         s->dts_us = 0;
         if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && st->avg_frame_rate.num > 0 && st->avg_frame_rate.den > 0)
             s->dts_us = -av_rescale(AV_TIME_BASE, (int64_t)st->codecpar->video_delay * st->avg_frame_rate.den, st->avg_frame_rate.num);
-        if (packet->pts != AV_NOPTS_VALUE)
+        if (packet->pts != AV_NOPTS_VALUE && (AVX_FFTOOLS_6_1 || st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO))
             s->dts_us += av_rescale_q(packet->pts, st->time_base, AV_TIME_BASE_Q);
         s->next_dts_us = s->dts_us;
         s->seen = true;
     }
     s->dts_us = packet->dts != AV_NOPTS_VALUE ? av_rescale_q(packet->dts, st->time_base, AV_TIME_BASE_Q) : s->next_dts_us;
     s->next_dts_us = s->dts_us + length_us(st, packet);
+    s->passed_us = s->dts_us;
+    if (!AVX_FFTOOLS_6_1 && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
+        s->passed_us = FFMAX(imagine_decoder(s, st, packet) ? s->next_dts_us : s->dts_us, s->shown_us);
     return true;
 }
 

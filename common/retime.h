@@ -9,10 +9,17 @@
 
 #include <stdbool.h>
 
+enum { RETIME_MAX_DELAY = 16 };
+
 struct retime_stream {
     int64_t dts_us, next_dts_us; // of the last packet and of the next; AV_NOPTS_VALUE before the first
     int64_t rescale_last;        // state of av_rescale_delta
     bool seen, wrap_checked;
+    int64_t passed_us; // what lies well before this goes back in time
+    // The decoder that is imagined: the time of the frame that it has given last, 0 before the first, and of those that it holds back, sorted.
+    bool decodes;
+    int64_t shown_us, held_us[RETIME_MAX_DELAY + 1];
+    unsigned held;
 };
 
 struct retime {
