@@ -448,12 +448,12 @@ static int copy_metadata(struct media *s)
 }
 
 // Where sound begins before the picture (an AAC encoder's priming, say), Matroska's muxer would shift everything until the first time is zero, and no
-// frame would keep its time. Its blocks can hold small negative times.
-static bool keeps_negative_times(const struct media *s)
+// frame would keep its time. Its blocks can hold small negative times; but who reads them has to guess those, so the video has to have none itself.
+static bool keeps_negative_times(const struct media *s, const Wire__Probed *video)
 {
     const AVFormatContext *in = others_input(s->others);
 
-    if (!av_match_name(s->format->name, "matroska,webm"))
+    if (!av_match_name(s->format->name, "matroska,webm") || (video->has_first_pts && video->first_pts < 0))
         return false;
     for (unsigned i = 0; i < in->nb_streams; i++) {
         const AVStream *st = in->streams[i];
@@ -493,7 +493,7 @@ static int media_start(struct sink *sink, const Wire__Probed *video, char **why)
             goto fail;
     }
     set_default_streams(s->output);
-    if (keeps_negative_times(s))
+    if (keeps_negative_times(s, video))
         s->output->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     if ((err = copy_metadata(s)) < 0 || (err = copy_chapters(s)) < 0 || (err = copy_programs(s)) < 0)
         goto fail;

@@ -491,6 +491,11 @@ static int64_t encoder_pts(int64_t pts, AVRational from, AVRational to)
     return llrint(value);
 }
 
+int64_t encode_pts(const struct encode *e, int64_t pts)
+{
+    return encoder_pts(pts, e->filter_time_base, e->context->time_base);
+}
+
 static void set_duration(const struct encode *e, AVFrame *frame)
 {
     int64_t duration = avx_frame_duration(frame);
@@ -523,7 +528,7 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
     int err;
 
     if (frame) {
-        frame->pts = encoder_pts(frame->pts, e->filter_time_base, c->time_base);
+        frame->pts = encode_pts(e, frame->pts);
         frame->time_base = c->time_base;
         frame->quality = c->global_quality;
         frame->pict_type = AV_PICTURE_TYPE_NONE;

@@ -31,6 +31,8 @@ Wire__FirstFrame *encode_first_frame(const Wire__Job *job, const AVFrame *frame)
 int encode_open(struct encode *encode, const AVFrame *frame, const struct filter_output *output, int bits_per_raw_sample, char **why);
 bool encode_is_open(const struct encode *encode);
 
+// A time of the filters' as the encoder gets it; once it is open.
+int64_t encode_pts(const struct encode *encode, int64_t pts);
 // Hands in a frame from the filters (its times are changed), or NULL at the end. Take all packets out after each.
 int encode_send(struct encode *encode, AVFrame *frame, char **why);
 // 0 and a packet in the encoder's time base, AVERROR(EAGAIN), or AVERROR_EOF.

@@ -648,6 +648,8 @@ static int fill_probed(struct run *run, Wire__Probed *probed)
         probed->has_reorder_delay = 1;
         probed->reorder_delay = (uint32_t)encode_reorder_delay(run->encode);
         probed->first_frame = encode_first_frame(job, run->first);
+        probed->first_pts = encode_pts(run->encode, run->first->pts);
+        probed->has_first_pts = probed->first_pts != AV_NOPTS_VALUE;
         for (int i = 0; i < c->nb_coded_side_data; i++)
             packets_side_data_append(&probed->output_side_data, &probed->n_output_side_data, (int)c->coded_side_data[i].type,
                                      c->coded_side_data[i].data, c->coded_side_data[i].size);

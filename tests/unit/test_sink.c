@@ -59,6 +59,8 @@ static const char *path(const char *name)
     return text;
 }
 
+static int64_t video_shift; // of all times of the video, in its ticks
+
 // What a probe would have said, had an encoder made the input's video packets.
 static Wire__Probed *probed_like(const AVFormatContext *input, const AVStream *st)
 {
@@ -70,6 +72,8 @@ static Wire__Probed *probed_like(const AVFormatContext *input, const AVStream *s
     video->output_time_base = packets_rational_to_wire(st->time_base);
     video->output_frame_rate = packets_rational_to_wire(st->avg_frame_rate);
     video->encoder_name = strdup("libexample");
+    video->has_first_pts = true;
+    video->first_pts = video_shift;
     return video;
 }
 
@@ -84,6 +88,8 @@ static int write_video(struct sink *sink, AVFormatContext *input, int stream)
     while (!err && av_read_frame(input, packet) >= 0) {
         if (packet->stream_index == stream && retime_packet(&retime, packet)) {
             retime_copy(&retime, packet);
+            packet->pts += video_shift;
+            packet->dts += video_shift;
             chunk_take(chunk, &packet);
             packet = av_packet_alloc();
         } else {
@@ -259,6 +265,18 @@ static void video_keeps_its_times_in_matroska_although_the_sound_begins_earlier(
     assert_same_packets("plain.mp4", "early.mkv", "0:a");
 }
 
+// Who reads Matroska guesses at the times of pictures before zero.
+static void video_that_begins_before_zero_is_shifted_in_matroska(void **state)
+{
+    (void)state;
+    video_shift = -1600; // of 1/12800 s
+    pass("plain.mp4", "negative.mkv", "libx264");
+    video_shift = 0;
+    assert_string_equal(
+        shell("ffprobe -v error -of compact=nk=1:p=0 -select_streams v -show_entries packet=pts_time negative.mkv | tr -d '|' | sort -g | head -n 2"),
+        "0.000000\n0.040000");
+}
+
 static void cover_picture_arrives_in_mp4_and_matroska(void **state)
 {
     const char *what = "-select_streams v -show_entries stream=codec_name:stream_disposition=attached_pic";
@@ -427,6 +445,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(chapters_arrive_with_their_titles),
         cmocka_unit_test(copied_sound_keeps_packets_and_times_in_mp4),
         cmocka_unit_test(video_keeps_its_times_in_matroska_although_the_sound_begins_earlier),
+        cmocka_unit_test(video_that_begins_before_zero_is_shifted_in_matroska),
         cmocka_unit_test(cover_picture_arrives_in_mp4_and_matroska),
         cmocka_unit_test(transport_stream_goes_to_mp4_and_back),
         cmocka_unit_test(avi_takes_video_and_sound),
