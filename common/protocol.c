@@ -45,7 +45,8 @@ static const char *problem(const Wire__Message *m)
             return "a slice count out of range";
         if (m->job->input_time_base->num <= 0 || m->job->input_time_base->den <= 0)
             return "a time base out of range";
-        return rational_problem(m->job->input_frame_rate);
+        return rational_problem(m->job->input_average_rate) ? rational_problem(m->job->input_average_rate)
+                                                            : rational_problem(m->job->input_frame_rate);
     case WIRE__MESSAGE__BODY_TASK:
         if (m->task->kind == WIRE__TASK_KIND__RENDER && m->task->keep_from >= m->task->keep_to)
             return "an empty range of frames";

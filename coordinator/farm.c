@@ -130,6 +130,7 @@ static void start_probe(struct farm *f)
     f->job.has_pictures = f->job.pictures = f->intake.facts.pictures;
     f->job.input_time_base = f->intake.facts.time_base;
     f->job.input_frame_rate = f->intake.facts.frame_rate;
+    f->job.input_average_rate = f->intake.facts.average_rate;
     f->job.input_side_data = f->intake.facts.side_data;
     f->job.n_input_side_data = f->intake.facts.side_data_count;
     f->job.encoder = f->outlet.facts.encoder;

@@ -307,6 +307,8 @@ static void fill_facts(const struct source *s, int64_t start, struct source_fact
     facts->parameters->sample_aspect_ratio->den = video->sample_aspect_ratio.den;
     facts->time_base = packets_rational_to_wire(video->time_base);
     facts->frame_rate = packets_rational_to_wire(av_guess_frame_rate(s->input, s->video, NULL));
+    if (rate.num > 0 && rate.den > 0)
+        facts->average_rate = packets_rational_to_wire(rate);
     for (int i = 0; i < avx_stream_side_count(video); i++) {
         enum AVPacketSideDataType type;
         const uint8_t *data;
@@ -338,6 +340,8 @@ void source_facts_clear(struct source_facts *facts)
         wire__rational__free_unpacked(facts->time_base, NULL);
     if (facts->frame_rate)
         wire__rational__free_unpacked(facts->frame_rate, NULL);
+    if (facts->average_rate)
+        wire__rational__free_unpacked(facts->average_rate, NULL);
     for (size_t i = 0; i < facts->side_data_count; i++)
         wire__side_data__free_unpacked(facts->side_data[i], NULL);
     free(facts->side_data);
@@ -584,7 +588,7 @@ char *source_picture_path(const struct source *s, int64_t pts)
 static int read_packet(struct source *s, AVPacket **result)
 {
     AVPacket *packet;
-    int err = 0, again = 0;
+    int err = 0, again = 0, read_error;
 
     if (s->ended)
         return AVERROR_EOF;
@@ -610,6 +614,8 @@ static int read_packet(struct source *s, AVPacket **result)
             break;
         av_packet_unref(packet);
     }
+    // Demuxers say that there is no memory for sizes which make no sense as well.
+    read_error = err < 0 ? err : 0;
     if (err >= 0 && !s->read_any && !AVX_FFTOOLS_6_1)
         err = add_side_data(s, packet);
     if (err >= 0) {
@@ -620,7 +626,7 @@ static int read_packet(struct source *s, AVPacket **result)
         return 0;
     }
     av_packet_free(&packet);
-    if (err == AVERROR(ENOMEM))
+    if (!read_error)
         return err;
     s->ended = true;
     if (err != AVERROR_EOF)

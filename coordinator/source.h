@@ -14,9 +14,9 @@
 struct source;
 
 struct source_facts {
-    // The input half of a job message (input, time base, frame rate, side data), owned by the facts. The other fields are for the farm to fill.
+    // The input half of a job message (input, time base, frame rates, side data), owned by the facts. The other fields are for the farm to fill.
     Wire__CodecParameters *parameters;
-    Wire__Rational *time_base, *frame_rate;
+    Wire__Rational *time_base, *frame_rate, *average_rate;
     Wire__SideData **side_data;
     size_t side_data_count;
     char *codec_name;      // "h264"

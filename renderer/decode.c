@@ -32,7 +32,7 @@ struct decode {
     AVCodecContext *context;
     bool pictures;    // packets are whole PNGs for libpng: the context only tells of formats and times
     AVFrame *picture; // that came of one
-    AVRational time_base, rate, aspect_ratio;
+    AVRational time_base, rate, average_rate, aspect_ratio;
     struct old_clock old_clock;
     struct new_clock new_clock;
     bool seen_packet;
@@ -112,6 +112,8 @@ int decode_new(struct decode **result, const Wire__Job *job, const void *extrada
     d->pictures = job->pictures;
     d->time_base = packets_rational_from_wire(job->input_time_base);
     d->rate = packets_rational_from_wire(job->input_frame_rate);
+    if (job->input_average_rate)
+        d->average_rate = packets_rational_from_wire(job->input_average_rate);
     d->aspect_ratio = packets_rational_from_wire(job->input->sample_aspect_ratio);
     d->new_clock.last_pts = d->first_error_pts = AV_NOPTS_VALUE;
     d->context = avcodec_alloc_context3(decoder);
@@ -122,7 +124,7 @@ int decode_new(struct decode **result, const Wire__Job *job, const void *extrada
     if (err < 0)
         goto fail;
     d->context->pkt_timebase = d->time_base;
-    d->context->framerate = d->rate;
+    d->context->framerate = d->average_rate;
     d->context->thread_count = 1;
     avx_decoder_prepare(d->context);
     avx_log_forget();
@@ -145,7 +147,8 @@ static void old_clock_packet(struct decode *d, AVPacket *packet)
 
     if (!c->started) {
         c->started = true;
-        c->next_dts_us = d->rate.num > 0 && d->rate.den > 0 ? (int64_t)(-d->context->has_b_frames * AV_TIME_BASE / av_q2d(d->rate)) : 0;
+        c->next_dts_us =
+            d->average_rate.num > 0 && d->average_rate.den > 0 ? (int64_t)(-d->context->has_b_frames * AV_TIME_BASE / av_q2d(d->average_rate)) : 0;
     }
     if (packet && packet->dts != AV_NOPTS_VALUE)
         c->next_dts_us = av_rescale_q(packet->dts, d->time_base, microseconds);

@@ -150,6 +150,7 @@ static void read_clip(struct reading *r, double segment_s, size_t head_packets)
     job.input = r->facts.parameters;
     job.input_time_base = r->facts.time_base;
     job.input_frame_rate = r->facts.frame_rate;
+    job.input_average_rate = r->facts.average_rate;
     for (;;) {
         if (source_next(source, &run, &why) < 0)
             fail_msg("%s", why);
@@ -495,6 +496,67 @@ static void a_file_that_was_cut_off_gives_what_it_has_and_says_so(void **state)
     }
 }
 
+// Demuxers then say that there is no memory, and the ffmpeg program goes on with what it has.
+static void a_size_that_makes_no_sense_is_where_the_file_ends(void **state)
+{
+    uint8_t size[4] = {0};
+    int fd;
+    off_t at = 32;
+
+    (void)state;
+    make_clip("size.ivf", PICTURE "-c:v libvpx -deadline realtime -b:v 200k");
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(pread(fd, size, sizeof(size), at), sizeof(size));
+        at += 12 + (size[0] | size[1] << 8 | size[2] << 16);
+    }
+    assert_int_equal(pwrite(fd, "\xe7\x00\x00\xe6", 4, at), 4);
+    close(fd);
+    read_clip(&reading, 0, 4);
+    assert_int_equal(reading.packet_count, 20);
+    assert_non_null(strstr(reading.damage, "Cannot allocate memory"));
+}
+
+// Of a picture without a length of its own: not the rate that is guessed, which differs where AVI has a picture at every other tick of its clock.
+static void the_average_rate_says_how_long_a_picture_is(void **state)
+{
+    Wire__Job job = WIRE__JOB__INIT;
+    struct decode *decode = NULL;
+    struct source *source = NULL;
+    struct source_run run;
+    AVFrame *frame = av_frame_alloc();
+    char *why = NULL, arguments[512];
+
+    (void)state;
+    make_clip("every-frame.mp4", PICTURE "-c:v libx264 -bf 3");
+    snprintf(arguments, sizeof(arguments), "-i %s/every-frame.mp4 -c copy -r 50", folder);
+    make_clip("every-other.avi", arguments);
+    read_clip(&reading, 0, 4);
+    assert_int_equal(reading.facts.frame_rate->num, 25);
+    assert_int_equal(reading.facts.average_rate->num, 50);
+    clear_reading(NULL);
+    // The same for a codec that does not know its rate.
+    make_clip("mjpeg.avi", PICTURE "-c:v mjpeg -pix_fmt yuvj420p");
+    assert_int_equal(source_open(&source, path, &reading.facts, &why), 0);
+    reading.facts.frame_rate->num = 5;
+    source_start(source, false, 0);
+    job.input = reading.facts.parameters;
+    job.input_time_base = reading.facts.time_base;
+    job.input_frame_rate = reading.facts.frame_rate;
+    job.input_average_rate = reading.facts.average_rate;
+    assert_int_equal(decode_new(&decode, &job, NULL, 0, NULL), 0);
+    assert_int_equal(source_next(source, &run, &why), 0);
+    run.chunk->packets[0]->duration = 0;
+    decode_send(decode, run.chunk->packets[0]);
+    assert_int_equal(decode_receive(decode, frame), 0);
+    assert_int_equal(decode_end_pts(decode), frame->pts + 1);
+    chunk_free(&run.chunk);
+    decode_free(&decode);
+    source_close(&source);
+    av_frame_free(&frame);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -535,6 +597,8 @@ int main(void)
         cmocka_unit_test(a_file_that_may_not_be_read_is_refused),
         cmocka_unit_test(an_mp4_that_lost_its_index_is_refused),
         cmocka_unit_test_teardown(a_file_that_was_cut_off_gives_what_it_has_and_says_so, clear_reading),
+        cmocka_unit_test_teardown(a_size_that_makes_no_sense_is_where_the_file_ends, clear_reading),
+        cmocka_unit_test_teardown(the_average_rate_says_how_long_a_picture_is, clear_reading),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
