@@ -1,7 +1,7 @@
 // Rules in the table, separated by blanks, read from left to right:
 //   [COND]RESULT  the first whose COND holds and whose RESULT begins with a class decides: frame counted window(B,A) counted(B,A) stateful multi;
 //                 more properties may follow, joined with '+'
-//   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges env:X src
+//   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph env:X src
 //   COND          clauses joined with &&: opt=v|v  opt!=v|v  opt>n  opt<n  opt~flag  set:opt  side:TYPE  identifiers|identifiers@opt,opt
 #include "classes.h"
 
@@ -357,7 +357,9 @@ static void apply_property(struct class_result *result, struct piece p)
     else if (piece_starts(p, "meta:"))
         result->meta_later = !piece_is(p, "meta:frame");
     else if (piece_is(p, "edges"))
-        result->reads_edges = true;
+        result->looks_at = "reads memory beyond the edges of the picture, where all that is done in the process leaves its traces";
+    else if (piece_is(p, "graph"))
+        result->looks_at = "draws the graph that it is in";
     else if (piece_is(p, "rand"))
         result->repeatable = false;
 }

@@ -52,7 +52,7 @@
     {"fsync", CLASS_STATEFUL, "inf", "0", "src env:file rate:var"}, {"gblur", CLASS_FRAME, "0", "0", ""},
     {"geq", CLASS_FRAME, "0", "0",
      "[N@lum_expr,lum,cb_expr,cb,cr_expr,cr,alpha_expr,a,red_expr,r,green_expr,g,blue_expr,b]counted+ctr:link thr:random"},
-    {"gradfun", CLASS_FRAME, "0", "0", ""}, {"graphmonitor", CLASS_STATEFUL, "inf", "0", "pts:rate"}, {"grayworld", CLASS_FRAME, "0", "0", ""},
+    {"gradfun", CLASS_FRAME, "0", "0", ""}, {"graphmonitor", CLASS_STATEFUL, "inf", "0", "pts:rate graph"}, {"grayworld", CLASS_FRAME, "0", "0", ""},
     {"greyedge", CLASS_FRAME, "0", "0", ""}, {"guided", CLASS_FRAME, "0", "0", "[guidance=1|on]multi"}, {"hflip", CLASS_FRAME, "0", "0", ""},
     {"histeq", CLASS_FRAME, "0", "0", ""}, {"histogram", CLASS_FRAME, "0", "0", ""}, {"hqdn3d", CLASS_STATEFUL, "inf", "0", ""},
     {"hqx", CLASS_FRAME, "0", "0", ""}, {"hsvhold", CLASS_FRAME, "0", "0", ""}, {"hsvkey", CLASS_FRAME, "0", "0", ""},

@@ -39,12 +39,13 @@ static double segment_length(const struct plan_input *input)
 enum place {
     PLACE_PARALLEL,
     PLACE_SERIAL,
-    PLACE_FIRST, // in order, and in one graph with all filters before it: it changes times, drops or adds frames, or wants the very memory
+    PLACE_FIRST, // in order, and in one graph with all filters before it: it changes times, drops or adds frames
+    PLACE_ALONE, // one process does it all
 };
 
 struct filter_place {
     enum place place;
-    bool steady, alone; // alone: no frame depends on another, by what is known of the filter
+    bool steady, independent; // independent: no frame depends on another, by what is known of the filter
     unsigned before, after;
     char *why; // unless parallel and alone
 };
@@ -72,8 +73,8 @@ static struct filter_place *place_filters(const struct plan_input *input)
         place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;
         place->steady = class.steady;
         // Who vouched may be wrong, and then what a renderer did before must not show.
-        place->alone = class.kind == CLASS_FRAME && class.steady && !vouched;
-        if ((!class.steady && class.kind != CLASS_FRAME) || class.reads_edges)
+        place->independent = class.kind == CLASS_FRAME && class.steady && !vouched;
+        if (!class.steady && class.kind != CLASS_FRAME)
             place->place = PLACE_FIRST;
         if (class.kind == CLASS_WINDOW) {
             place->before = class.before;
@@ -93,6 +94,11 @@ static struct filter_place *place_filters(const struct plan_input *input)
         }
         if (class.meta_later)
             meta_from = filter->name;
+        if (class.looks_at) {
+            place->place = PLACE_ALONE;
+            free(place->why);
+            place->why = mem_format("the filter %s %s", filter->name, class.looks_at);
+        }
     }
     return places;
 }
@@ -114,10 +120,10 @@ static struct plan_stage *add_stage(struct plan *plan, bool parallel)
     return stage;
 }
 
-static bool all_alone(const struct filter_place *places, size_t from, size_t to)
+static bool all_independent(const struct filter_place *places, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
-        if (!places[i].alone)
+        if (!places[i].independent)
             return false;
     return true;
 }
@@ -235,7 +241,7 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
             stage->before += places[i].before + places[i].after;
             stage->after += places[i].after;
         }
-        stage->keeps_graph = parallel && all_alone(places, at, end);
+        stage->keeps_graph = parallel && all_independent(places, at, end);
         if (!parallel)
             stage->why = mem_dup(places[at].why);
         stage->encode = parallel && end == input->filter_count && !input->encode_stream;
@@ -279,6 +285,14 @@ static bool formats_known(const struct plan_input *input)
     return input->encoder_format != NULL;
 }
 
+static const char *why_alone(const struct filter_place *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (places[i].place == PLACE_ALONE)
+            return places[i].why;
+    return NULL;
+}
+
 void plan_make(struct plan *plan, const struct plan_input *input)
 {
     struct filter_place *places = place_filters(input);
@@ -303,11 +317,13 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     texts = chain_split(input->chain ? input->chain : "", &count);
     if (input->one_segment) {
         make_one(plan, false, false, "it was asked for");
+    } else if (why_alone(places, input->filter_count)) {
+        make_one(plan, false, false, why_alone(places, input->filter_count));
     } else if (why && texts && count == input->filter_count && formats_known(input)) {
         plan->reason = mem_dup(why);
         make_stages(plan, input, places, texts, why);
     } else {
-        make_one(plan, in_packets, all_alone(places, 0, input->filter_count), in_packets ? NULL : why);
+        make_one(plan, in_packets, all_independent(places, 0, input->filter_count), in_packets ? NULL : why);
     }
     chain_free(&texts);
     free_places(places, input->filter_count);

@@ -264,6 +264,8 @@ void filter_fix_format(struct filter *f, const char *formats)
     f->formats = mem_dup(formats);
 }
 
+// What is put around the user's filters is called, and made in the order, as by the ffmpeg program: graphmonitor draws all of it.
+
 // Appends a filter of ours behind *last.
 static int append(AVFilterGraph *graph, AVFilterContext **last, const char *name, const char *label, const char *arguments)
 {
@@ -349,7 +351,7 @@ static int add_source(struct filter *f, const AVFrame *frame, AVFilterContext **
         snprintf(rate, sizeof(rate), ":frame_rate=%d/%d", f->frame_rate.num, f->frame_rate.den);
     snprintf(arguments, sizeof(arguments), "video_size=%dx%d:pix_fmt=%d:time_base=%d/%d:pixel_aspect=%d/%d%s%s", f->width, f->height, f->format,
              f->time_base.num, f->time_base.den, aspect.num, aspect.den, colours, rate);
-    err = avfilter_graph_create_filter(&f->source, avfilter_get_by_name("buffer"), "source", arguments, NULL, f->graph);
+    err = avfilter_graph_create_filter(&f->source, avfilter_get_by_name("buffer"), "graph 0 input from stream 0:0", arguments, NULL, f->graph);
     if (err < 0)
         return err;
     *last = f->source;
@@ -364,19 +366,16 @@ static int add_source(struct filter *f, const AVFrame *frame, AVFilterContext **
 static int add_sink(struct filter *f, AVFilterContext *last)
 {
     char size[64];
-    int err = 0;
+    int err = avfilter_graph_create_filter(&f->sink, avfilter_get_by_name("buffersink"), "out_0_0", NULL, NULL, f->graph);
 
     // A rebuilt graph goes on in the size that the encoder was opened with.
-    if (f->output_width) {
+    if (err >= 0 && f->output_width) {
         snprintf(size, sizeof(size), "%d:%d:threads=%d", f->output_width, f->output_height, pool_threads(f->pool));
-        err = append(f->graph, &last, "scale", "same_size", size);
+        err = append(f->graph, &last, "scale", "scaler_out_0_0", size);
     }
     if (err >= 0 && *f->formats)
-        err = append(f->graph, &last, "format", "encoder_formats", f->formats);
-    if (err >= 0)
-        err = append(f->graph, &last, "buffersink", "sink", NULL);
-    f->sink = last;
-    return err;
+        err = append(f->graph, &last, "format", "format", f->formats);
+    return err < 0 ? err : avfilter_link(last, 0, f->sink, 0);
 }
 
 // colorspace's error diffusion keeps one line of errors for all slices of a frame: two at a time spoil each other's.
