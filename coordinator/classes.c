@@ -23,6 +23,33 @@ static const struct class_row table[] = {
 #include "classes_table.h"
 };
 
+// Filters with several inputs or outputs, in graphs that have one beginning. Those that join wait for a frame of the same time from each input; where
+// all of these come from the same split, and nothing on the way changes times or numbers, that is the same frame.
+static const struct class_row joining[] = {
+    {"alphamerge", CLASS_FRAME, "0", "0", ""},
+    {"blend", CLASS_FRAME, "0", "0", "[N@all_expr,c0_expr,c1_expr,c2_expr,c3_expr]counted+ctr:link"},
+    {"displace", CLASS_FRAME, "0", "0", ""},
+    {"extractplanes", CLASS_FRAME, "0", "0", ""},
+    {"hstack", CLASS_FRAME, "0", "0", ""},
+    {"hysteresis", CLASS_FRAME, "0", "0", ""},
+    {"lut2", CLASS_FRAME, "0", "0", ""},
+    {"maskedclamp", CLASS_FRAME, "0", "0", ""},
+    {"maskedmax", CLASS_FRAME, "0", "0", ""},
+    {"maskedmerge", CLASS_FRAME, "0", "0", ""},
+    {"maskedmin", CLASS_FRAME, "0", "0", ""},
+    {"maskedthreshold", CLASS_FRAME, "0", "0", "[mode=1|diff]stateful"},
+    {"mergeplanes", CLASS_FRAME, "0", "0", ""},
+    {"midequalizer", CLASS_FRAME, "0", "0", ""},
+    {"overlay", CLASS_FRAME, "0", "0", "[n@x,y]counted+ctr:link"},
+    {"premultiply", CLASS_FRAME, "0", "0", ""},
+    {"split", CLASS_FRAME, "0", "0", ""},
+    {"threshold", CLASS_FRAME, "0", "0", ""},
+    {"unpremultiply", CLASS_FRAME, "0", "0", ""},
+    {"vstack", CLASS_FRAME, "0", "0", ""},
+    {"xmedian", CLASS_FRAME, "0", "0", ""},
+    {"xstack", CLASS_FRAME, "0", "0", ""},
+};
+
 static const char unknown_filter[] = "is not in the table of known filters";
 static const char joins_or_splits[] = "does not have exactly one input and one output";
 static const char has_state[] = "carries state from frame to frame";
@@ -516,6 +543,14 @@ static const char *reason(enum class_kind kind)
     }
 }
 
+static const struct class_row *find_row(const struct class_row *rows, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
 struct class_result classes_of(const Wire__FilterFacts *filter)
 {
     struct class_result result = {.kind = CLASS_STATEFUL, .repeatable = true, .steady = false, .why = unknown_filter};
@@ -524,15 +559,14 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
     bool link_counter = false;
     struct habits habits;
 
-    if (filter->inputs != 1 || filter->outputs != 1) {
-        result.why = joins_or_splits;
+    if (filter->inputs == 1 && filter->outputs == 1)
+        row = find_row(table, sizeof(table) / sizeof(table[0]), filter->name);
+    else if (filter->inputs > 0 && filter->outputs > 0)
+        row = find_row(joining, sizeof(joining) / sizeof(joining[0]), filter->name);
+    if (!row) {
+        result.why = filter->inputs == 1 && filter->outputs == 1 ? unknown_filter : joins_or_splits;
         return result;
     }
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]) && !row; i++)
-        if (strcmp(table[i].name, filter->name) == 0)
-            row = &table[i];
-    if (!row)
-        return result;
     result.kind = row->kind;
     result.steady = true;
     if (row->kind == CLASS_WINDOW)
@@ -564,7 +598,7 @@ struct class_result classes_of_vouched(const Wire__FilterFacts *filter)
 {
     struct class_result known = classes_of(filter), result = {.kind = CLASS_FRAME, .repeatable = true};
 
-    if (known.why == joins_or_splits)
+    if (filter->inputs != 1 || filter->outputs != 1)
         return known;
     // Nothing is known of the times that an unknown filter gives; most keep them.
     result.steady = known.steady || known.why == unknown_filter;

@@ -27,7 +27,7 @@ struct class_result {
 };
 
 struct class_result classes_of(const Wire__FilterFacts *filter);
-// Of a filter that the user vouches for: CLASS_FRAME, unless it joins or splits streams.
+// Of a filter that the user vouches for: CLASS_FRAME, unless it joins or splits streams; then what is known of it.
 struct class_result classes_of_vouched(const Wire__FilterFacts *filter);
 // Whether the name is the filter's, or that of the plugin that it runs (frei0r).
 bool classes_is_called(const Wire__FilterFacts *filter, const char *name);

@@ -285,6 +285,22 @@ static bool formats_known(const struct plan_input *input)
     return input->encoder_format != NULL;
 }
 
+static bool branches(const struct plan_input *input)
+{
+    for (size_t i = 0; i < input->filter_count; i++)
+        if (input->filters[i]->inputs != 1 || input->filters[i]->outputs != 1)
+            return true;
+    return false;
+}
+
+// Branches meet again by the times of their frames.
+static void keep_branches_together(const struct plan_input *input, struct filter_place *places)
+{
+    for (size_t i = 0; branches(input) && i < input->filter_count; i++)
+        if (!places[i].steady && !places[i].why)
+            places[i].why = mem_format("the filter %s changes times or numbers of frames in a graph that branches", input->filters[i]->name);
+}
+
 static const char *why_alone(const struct filter_place *places, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -304,6 +320,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     *plan = (struct plan){0};
     plan->segment_s = segment_length(input);
     plan->chain = mem_dup(input->chain ? input->chain : "");
+    keep_branches_together(input, places);
     if (!input->cuttable)
         why = input->why_not_cuttable ? input->why_not_cuttable : "the video cannot be cut";
     for (size_t i = 0; i < input->filter_count && !why; i++)

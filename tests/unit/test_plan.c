@@ -268,16 +268,43 @@ static void metadata_matters_only_to_readers_behind_it(void **state)
     expect_serial(planned("cropdetect", "scale", "metadata"), "the filter metadata reads what cropdetect gathers over the whole video");
 }
 
-static void a_filter_with_two_inputs_is_not_cut(void **state)
+// split, the filters named, and overlay.
+static struct plan planned_between_branches(const char *first, const char *second, unsigned inputs)
 {
-    Wire__FilterFacts facts, *chain[] = {filter(&facts, "overlay")};
-    struct plan_input input = {.cuttable = true, .filters = chain, .filter_count = 1};
+    const char *names[] = {"split", first, second, "overlay"};
+    Wire__FilterFacts facts[4], *chain[4];
+    struct plan_input input = {.cuttable = true, .duration_s = 120, .filters = chain, .filter_count = 4};
     struct plan plan;
 
-    (void)state;
-    facts.inputs = 2;
+    for (size_t i = 0; i < 4; i++)
+        chain[i] = filter(&facts[i], names[i]);
+    facts[0].outputs = 2;
+    facts[2].inputs = inputs;
+    facts[3].inputs = 2;
     plan_make(&plan, &input);
-    expect_serial(plan, "the filter overlay does not have exactly one input and one output");
+    return plan;
+}
+
+static void branches_that_work_frame_by_frame_are_cut(void **state)
+{
+    (void)state;
+    expect_parallel(planned_between_branches("gblur", "negate", 1));
+}
+
+static void a_branch_that_remembers_counts_or_changes_times_is_not(void **state)
+{
+    (void)state;
+    expect_serial(planned_between_branches("gblur", "hqdn3d", 1), "the filter hqdn3d carries state from frame to frame");
+    expect_serial(planned_between_branches("gblur", "yadif", 1), "the filter yadif looks at neighbouring frames");
+    expect_serial(planned_between_branches("trim", "negate", 1), "the filter trim changes times or numbers of frames in a graph that branches");
+    expect_serial(planned_between_branches("setpts", "negate", 1), "the filter setpts changes times or numbers of frames in a graph that branches");
+}
+
+static void a_graph_with_a_source_of_its_own_is_not_cut(void **state)
+{
+    (void)state;
+    expect_serial(planned_between_branches("gblur", "movie", 0), "the filter movie does not have exactly one input and one output");
+    expect_serial(planned_between_branches("gblur", "interleave", 2), "the filter interleave does not have exactly one input and one output");
 }
 
 static void a_stream_that_cannot_be_cut_gives_its_own_reason(void **state)
@@ -351,7 +378,9 @@ int main(void)
         cmocka_unit_test(the_first_filter_that_objects_is_named_with_its_reason),
         cmocka_unit_test(what_ffmpeg_itself_does_not_repeat_is_not_cut),
         cmocka_unit_test(metadata_matters_only_to_readers_behind_it),
-        cmocka_unit_test(a_filter_with_two_inputs_is_not_cut),
+        cmocka_unit_test(branches_that_work_frame_by_frame_are_cut),
+        cmocka_unit_test(a_branch_that_remembers_counts_or_changes_times_is_not),
+        cmocka_unit_test(a_graph_with_a_source_of_its_own_is_not_cut),
         cmocka_unit_test(a_stream_that_cannot_be_cut_gives_its_own_reason),
         cmocka_unit_test(one_segment_is_made_when_asked_for),
         cmocka_unit_test(segments_are_two_dozen_but_neither_tiny_nor_huge),
