@@ -276,6 +276,22 @@ unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
     return length > neighbours ? length : neighbours > 0 ? neighbours : 1;
 }
 
+// A graph that cannot be taken apart, right behind the decoder; then the encoder.
+static void make_two(struct plan *plan, const struct plan_input *input, const char *why)
+{
+    struct plan_stage *stage = add_stage(plan, false);
+
+    stage->decode = true;
+    stage->why = mem_dup(why);
+    plan->reason = mem_dup(why);
+    stage = add_stage(plan, true);
+    stage->encode = true;
+    add_filters(stage, input, NULL, 0, 0);
+    stage->run_frames = run_length(input, plan, stage);
+    if (input->frame_rate > 0 && input->duration_s > 0)
+        stage->frames = (uint64_t)(input->duration_s * input->frame_rate);
+}
+
 static bool formats_known(const struct plan_input *input)
 {
     for (size_t i = 0; i < input->filter_count; i++)
@@ -339,6 +355,8 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     } else if (why && texts && count == input->filter_count && formats_known(input)) {
         plan->reason = mem_dup(why);
         make_stages(plan, input, places, texts, why);
+    } else if (!in_packets && branches(input) && input->encoder_format && !input->encode_stream) {
+        make_two(plan, input, why);
     } else {
         make_one(plan, in_packets, all_independent(places, 0, input->filter_count), in_packets ? NULL : why);
     }

@@ -32,7 +32,7 @@ struct plan_input {
 struct plan_stage {
     bool decode, encode, parallel;
     char *filters;          // of this stage; NULL: the user's chain as it is
-    char *sink_format;      // pixel format that leaves its filters; NULL: what the encoder and the filters agree on
+    char *sink_format;      // pixel format that leaves its filters; NULL: what the encoder, of this stage or behind it, and the filters agree on
     unsigned before, after; // parallel: frames that the filters want to see on either side of a run
     unsigned run_frames;    // parallel and behind another stage: the length of a run, at most; see plan_run_length
     uint64_t frames;        // about how many frames will come, for the length of the last runs; 0: unknown

@@ -145,9 +145,21 @@ static void run_clear(struct run *run)
     free(run->fingerprints);
 }
 
+// A stage whose frames go to another, and that has all filters, ends as if the encoder were here: so its graph negotiates the same formats.
+static int next_formats(const Wire__Job *job, char **formats, char **why)
+{
+    struct encode *encode = NULL;
+    int err = encode_new(&encode, job, why);
+
+    if (err >= 0)
+        *formats = encode_formats(encode);
+    encode_free(&encode);
+    return err;
+}
+
 static int run_init(struct run *run, struct render *render, const Wire__Task *task, const struct render_io *io, char **why)
 {
-    char *formats;
+    char *formats = NULL;
     int err = 0;
 
     *run = (struct run){.render = render, .io = io, .why = why, .keep_from = task->keep_from, .keep_to = task->keep_to, .taker = task->taker};
@@ -166,9 +178,14 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
         err = encode_new(&run->encode, render->job, why);
     if (err < 0)
         return err;
-    formats = render->job->sink_format ? mem_format("pix_fmts=%s", render->job->sink_format)
-              : run->encode            ? encode_formats(run->encode)
-                                       : mem_dup("");
+    if (render->job->sink_format)
+        formats = mem_format("pix_fmts=%s", render->job->sink_format);
+    else if (run->encode)
+        formats = encode_formats(run->encode);
+    else
+        err = next_formats(render->job, &formats, why);
+    if (err < 0)
+        return err;
     if (render->filter) {
         run->filter = render->filter;
         render->filter = NULL;

@@ -63,13 +63,24 @@ static void chain_is_rendered_in_stages(void **state)
     }
 }
 
-static void graph_that_branches_is_one_segment(void **state)
+static void graph_that_branches_frame_by_frame_is_cut_without_a_word(void **state)
 {
     const char *said;
 
     (void)state;
-    assert_int_equal(segments_of("plain.mp4", "split[a][b];[a]hflip[c];[b][c]blend=all_mode=average", &said), 1);
-    assert_says(said, "one segment");
+    assert_true(segments_of("plain.mp4", "split[a][b];[a]hflip[c];[b][c]blend=all_mode=average", &said) > 1);
+    assert_string_equal(said, "");
+}
+
+static void graph_that_branches_otherwise_is_encoded_in_parallel(void **state)
+{
+    const char *said;
+
+    (void)state;
+    assert_true(segments_of("plain.mp4", "split[a][b];[a]hqdn3d,format=rgb24[c];[b][c]overlay=x=n", &said) > 1);
+    assert_says(said, "[decode filters] in order > [encode] parallel");
+    assert_true(segments_of("mpeg4.avi", "split[a][b];[a]hflip[c];[b][c]hstack", &said) > 1);
+    assert_says(said, "[decode filters] in order > [encode] parallel");
 }
 
 static void long_gop_is_split_without_a_word(void **state)
@@ -206,7 +217,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIAL(chain_is_rendered_in_stages),
-        TRIAL(graph_that_branches_is_one_segment),
+        TRIAL(graph_that_branches_frame_by_frame_is_cut_without_a_word),
+        TRIAL(graph_that_branches_otherwise_is_encoded_in_parallel),
         TRIAL(long_gop_is_split_without_a_word),
         TRIAL(bytes_are_the_same_for_any_number_of_workers),
         TRIAL(one_encoder_gives_the_packets_of_ffmpeg),

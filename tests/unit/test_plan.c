@@ -300,6 +300,27 @@ static void a_branch_that_remembers_counts_or_changes_times_is_not(void **state)
     expect_serial(planned_between_branches("setpts", "negate", 1), "the filter setpts changes times or numbers of frames in a graph that branches");
 }
 
+static void a_graph_that_is_not_cut_is_encoded_in_parallel_all_the_same(void **state)
+{
+    char format[] = "yuv420p";
+    Wire__FilterFacts facts, *chain[] = {filter(&facts, "interleave")};
+    struct plan_input input = {
+        .cuttable = true, .filters = chain, .filter_count = 1, .chain = "split[a][b];[a][b]interleave", .encoder_format = format};
+    struct plan plan;
+    char *text;
+
+    (void)state;
+    facts.inputs = 2;
+    plan_make(&plan, &input);
+    text = plan_describe(&plan);
+    assert_string_equal(text, "[decode filters] in order > [encode] parallel");
+    assert_null(plan.stages[0].filters);
+    assert_null(plan.stages[0].sink_format);
+    assert_string_equal(plan.stages[1].filters, "format=pix_fmts=yuv420p");
+    free(text);
+    plan_clear(&plan);
+}
+
 static void a_graph_with_a_source_of_its_own_is_not_cut(void **state)
 {
     (void)state;
@@ -381,6 +402,7 @@ int main(void)
         cmocka_unit_test(branches_that_work_frame_by_frame_are_cut),
         cmocka_unit_test(a_branch_that_remembers_counts_or_changes_times_is_not),
         cmocka_unit_test(a_graph_with_a_source_of_its_own_is_not_cut),
+        cmocka_unit_test(a_graph_that_is_not_cut_is_encoded_in_parallel_all_the_same),
         cmocka_unit_test(a_stream_that_cannot_be_cut_gives_its_own_reason),
         cmocka_unit_test(one_segment_is_made_when_asked_for),
         cmocka_unit_test(segments_are_two_dozen_but_neither_tiny_nor_huge),
