@@ -53,7 +53,7 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
         log_error("%s: cannot open the socket for renderers: %s", c->endpoint, err_text(err));
         return err;
     }
-    c->spawner = spawner_new(loop, c->program, c->frames_fd, on_exit, data);
+    c->spawner = spawner_new(loop, c->program, c->frames_fd, workers > 1, on_exit, data);
     return 0;
 }
 
@@ -84,7 +84,7 @@ int crew_start(struct crew *c, struct renderer *renderer)
     int err;
 
     snprintf(connect, sizeof(connect), "--connect=%s", c->endpoint);
-    snprintf(slot, sizeof(slot), "--slot=%u", renderer->slot);
+    snprintf(slot, sizeof(slot), "--slot=%06u", renderer->slot); // a renderer that is born of another's process puts its own in place of it
     snprintf(threads, sizeof(threads), "--threads=%d", c->threads);
     snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", c->verbosity);
     roster_set_state(renderer, RENDERER_STARTING);
@@ -96,6 +96,19 @@ int crew_start(struct crew *c, struct renderer *renderer)
         log_error("%s: cannot start a renderer: %s", c->program, err_text(err));
     }
     return err;
+}
+
+bool crew_is(struct crew *c, struct renderer *renderer, uint32_t pid)
+{
+    if (!renderer->pid)
+        renderer->pid = spawner_pid(c->spawner, renderer->slot);
+    return renderer->pid == pid;
+}
+
+void crew_settle(struct crew *c)
+{
+    if (!c->borrowed && c->spawner)
+        spawner_settle(c->spawner);
 }
 
 void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns)

@@ -36,6 +36,10 @@ void crew_borrow(struct crew *crew, const struct crew *owner);
 void crew_grow(struct crew *crew, size_t count);
 // Starts a renderer in a slot that is GONE; one line is logged on failure.
 int crew_start(struct crew *crew, struct renderer *renderer);
+// Whether this is the process of a local renderer that is starting.
+bool crew_is(struct crew *crew, struct renderer *renderer, uint32_t pid);
+// All renderers that the job begins with have been started.
+void crew_settle(struct crew *crew);
 // Hands a READY renderer a task (with the job first, if it knows another one or none). It is BUSY then.
 void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns);
 // Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor. pixels: of frames, for a

@@ -177,7 +177,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     struct depot *d = data;
     struct renderer *renderer = hello->slot < d->crew.roster.count ? &d->crew.roster.renderers[hello->slot] : NULL;
 
-    if (!renderer || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
+    if (!renderer || renderer->state != RENDERER_STARTING || !crew_is(&d->crew, renderer, hello->pid)) {
         log_warn("somebody who is none of our renderers said hello; ignored");
         hub_forget(d->crew.hub, peer);
         return;
@@ -352,6 +352,7 @@ int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, 
     err = crew_init(&d->crew, loop, workers, threads, verbosity, &events, on_exit_of, d);
     for (size_t i = 0; i < d->crew.roster.count && !err; i++)
         err = crew_start(&d->crew, &d->crew.roster.renderers[i]);
+    crew_settle(&d->crew);
     if (err < 0)
         d->leaving = true;
     *depot = d;

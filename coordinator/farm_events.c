@@ -22,7 +22,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
         farm_on_remote_hello(f, peer, hello);
         return;
     }
-    if (!renderer || renderer->remote || renderer->state != RENDERER_STARTING || renderer->pid != hello->pid) {
+    if (!renderer || renderer->remote || renderer->state != RENDERER_STARTING || !crew_is(&f->crew, renderer, hello->pid)) {
         log_warn("somebody who is none of our renderers said hello; ignored");
         hub_forget(f->crew.hub, peer);
         return;
@@ -130,6 +130,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
         farm_pump(f);
         return;
     }
+    crew_settle(&f->crew);
     farm_plan_remote(f);
     source_start(f->intake.source, f->plan.stages[0].parallel, f->plan.segment_s);
     if (f->options->explain) {

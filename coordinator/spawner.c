@@ -1,8 +1,9 @@
 #include "spawner.h"
 
 #include "last_words.h"
+#include "nursery.h"
+#include "process.h"
 
-#include "common/arena.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,9 +21,10 @@
 // after the other. So children are started and reaped here.
 struct child {
     struct child *next;
-    struct spawner *spawner;
+    struct spawner *spawner; // NULL: nobody is interested any more
     uint32_t slot;
-    pid_t pid;
+    pid_t pid;        // 0: it is not born yet, or never will be
+    int doom;         // the signal that it gets when it is born; 0: none
     int life;         // closes with this process, and the child sees it
     uv_pipe_t speech; // its stderr
     struct last_words words;
@@ -37,23 +38,40 @@ struct spawner {
     uv_signal_t ends; // of children; active while there are any
     char *program;
     int frames_fd;
+    bool many;               // are to be started soon
+    struct nursery *nursery; // that they are born of; or NULL
     spawner_on_exit on_exit;
     void *data;
     struct child *children;
 };
 
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, spawner_on_exit on_exit, void *data)
+static const char *wished_program(void)
+{
+    const char *wish = getenv("RENDERFARM_RENDERER");
+
+    return wish && *wish ? wish : NULL;
+}
+
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, bool many, spawner_on_exit on_exit, void *data)
 {
     struct spawner *s = mem_zalloc(sizeof(*s));
 
     s->loop = loop;
     s->program = mem_dup(program);
     s->frames_fd = frames_fd;
+    s->many = many && !wished_program(); // another program may not know of it
     s->on_exit = on_exit;
     s->data = data;
     uv_signal_init(loop, &s->ends);
     s->ends.data = s;
     return s;
+}
+
+void spawner_settle(struct spawner *s)
+{
+    s->many = false;
+    if (s->nursery)
+        nursery_settle(s->nursery);
 }
 
 static void on_speech_closed(uv_handle_t *handle)
@@ -74,7 +92,8 @@ static void tell_end(struct child *child)
     struct spawner_exit fact = {.slot = child->slot, .status = child->status, .signal = child->signal, .last_words = words};
 
     if (!s || !child->exited || !child->silent)
-        return; // without s nobody is interested any more; spawner_free has closed the handles
+        return; // without s nobody is interested any more: spawner_free has closed the handles, or it is told already
+    child->spawner = NULL;
     last_words_text(&child->words, words, sizeof(words));
     for (struct child **at = &s->children; *at; at = &(*at)->next) {
         if (*at == child) {
@@ -88,6 +107,18 @@ static void tell_end(struct child *child)
     s->on_exit(s->data, &fact);
 }
 
+static void reap(struct child *child)
+{
+    int status;
+
+    if (child->exited || !child->pid || waitpid(child->pid, &status, WNOHANG) != child->pid)
+        return;
+    child->exited = true;
+    child->status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    child->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    tell_end(child);
+}
+
 // Only our own: libuv has children too.
 static void on_ends(uv_signal_t *handle, int number)
 {
@@ -95,17 +126,28 @@ static void on_ends(uv_signal_t *handle, int number)
     struct child *child, *next;
 
     (void)number;
+    if (s->nursery)
+        nursery_reap(s->nursery);
     for (child = s->children; child; child = next) {
-        int status;
-
         next = child->next;
-        if (child->exited || waitpid(child->pid, &status, WNOHANG) != child->pid)
-            continue;
-        child->exited = true;
-        child->status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-        child->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-        tell_end(child);
+        reap(child);
     }
+}
+
+static void on_birth(void *data, const struct birth *birth)
+{
+    struct spawner *s = data;
+    struct child *child = s->children;
+
+    while (child && (child->slot != birth->slot || child->pid))
+        child = child->next;
+    if (!child)
+        return;
+    child->pid = (pid_t)birth->pid;
+    if (child->doom)
+        kill(child->pid, child->doom);
+    // It may have ended before we knew that it was ours. That is told from the loop, not out of whatever call has made us hear of it.
+    kill(getpid(), SIGCHLD);
 }
 
 static void pass_on(void *data, const char *line)
@@ -134,16 +176,16 @@ static void on_speech(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     uv_read_stop(stream);
     last_words_end(&child->words, pass_on, NULL);
     child->silent = true;
+    if (!child->pid && child->spawner && child->spawner->nursery)
+        nursery_hear(child->spawner->nursery);
+    if (!child->pid) {
+        // Nobody has its standard error any more, so it was not born and never will be. Whoever takes its place is started by itself.
+        child->exited = true;
+        child->status = 1;
+        if (child->spawner)
+            child->spawner->many = false;
+    }
     tell_end(child);
-}
-
-// Above the numbers that a child's own files get.
-static int raise_fd(int fd)
-{
-    int raised = fcntl(fd, F_DUPFD_CLOEXEC, ARENA_FD + 1), err = -errno;
-
-    close(fd);
-    return raised < 0 ? err : raised;
 }
 
 // ends[0] is read from, ends[1] written to.
@@ -154,7 +196,7 @@ static int make_pipe(int ends[2])
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     for (int i = 0; i < 2; i++) {
-        ends[i] = raise_fd(ends[i]);
+        ends[i] = process_raise_fd(ends[i]);
         err = ends[i] < 0 ? ends[i] : err;
     }
     for (int i = 0; i < 2 && err < 0; i++)
@@ -163,29 +205,42 @@ static int make_pipe(int ends[2])
     return err;
 }
 
-static int run(const struct spawner *s, char *const *argv, int life, int speech, pid_t *pid)
+// As execv wants it, with an option in front where that is not NULL. free() it; what it points to is the caller's.
+static char **arguments_of(const struct spawner *s, const char *first, const char *const *arguments)
 {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    int err;
+    size_t count = 0, at = 0;
+    char **argv;
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, life, STDIN_FILENO);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_adddup2(&files, speech, STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&files, s->frames_fd, ARENA_FD);
-    posix_spawnattr_init(&attributes);
-    // Apart from the terminal's group: Ctrl-C is for the coordinator, which then decides.
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    err = -posix_spawn(pid, s->program, &files, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
+    while (arguments[count])
+        count++;
+    argv = mem_zalloc((count + 3) * sizeof(*argv));
+    argv[at++] = s->program;
+    if (first)
+        argv[at++] = (char *)(uintptr_t)first; // it is not const for posix_spawn, which changes nothing
+    for (size_t i = 0; i < count; i++)
+        argv[at++] = (char *)(uintptr_t)arguments[i];
+    return argv;
+}
+
+static int run(const struct spawner *s, const char *const *arguments, int life, int speech, pid_t *pid)
+{
+    char **argv = arguments_of(s, NULL, arguments);
+    int err = process_start(argv, life, speech, s->frames_fd, pid);
+
+    free(argv);
     return err;
+}
+
+// 0: it will be born.
+static int ask_nursery(struct spawner *s, uint32_t slot, const char *const *arguments, int life, int speech)
+{
+    if (s->many && !s->nursery) {
+        char **argv = arguments_of(s, "--nursery", arguments);
+
+        s->nursery = nursery_start(s->loop, argv, s->frames_fd, on_birth, s);
+        free(argv);
+    }
+    return s->many && s->nursery ? nursery_ask(s->nursery, slot, life, speech) : -ENOENT;
 }
 
 // Takes both ends that are ours.
@@ -208,9 +263,7 @@ static void add_child(struct spawner *s, uint32_t slot, pid_t pid, int life, int
 int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments, uint32_t *pid)
 {
     int life[2], speech[2], err;
-    char **argv;
-    size_t count = 0;
-    pid_t started;
+    pid_t started = 0;
 
     err = make_pipe(life);
     if (err < 0)
@@ -221,16 +274,11 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
         close(life[1]);
         return err;
     }
-    while (arguments[count])
-        count++;
-    argv = mem_zalloc((count + 2) * sizeof(*argv));
-    argv[0] = s->program;
-    for (size_t i = 0; i < count; i++)
-        argv[i + 1] = (char *)(uintptr_t)arguments[i]; // posix_spawn's argv is not const, but it changes nothing
     // Before it can end.
     uv_signal_start(&s->ends, on_ends, SIGCHLD);
-    err = run(s, argv, life[0], speech[1], &started);
-    free(argv);
+    err = ask_nursery(s, slot, arguments, life[0], speech[1]);
+    if (err < 0)
+        err = run(s, arguments, life[0], speech[1], &started);
     close(life[0]);
     close(speech[1]);
     if (err < 0) {
@@ -245,9 +293,21 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
     return 0;
 }
 
-static void signal_child(const struct child *child, int signal)
+uint32_t spawner_pid(struct spawner *s, uint32_t slot)
 {
-    if (!child->exited)
+    if (s->nursery)
+        nursery_hear(s->nursery);
+    for (const struct child *child = s->children; child; child = child->next)
+        if (child->slot == slot && !child->exited)
+            return (uint32_t)child->pid;
+    return 0;
+}
+
+static void signal_child(struct child *child, int signal)
+{
+    if (!child->pid)
+        child->doom = signal;
+    else if (!child->exited)
         kill(child->pid, signal);
 }
 
@@ -292,19 +352,19 @@ void spawner_free(struct spawner **spawner)
         child->spawner = NULL;
         close_child(child);
     }
+    nursery_free(&s->nursery);
     free(s->program);
     uv_close((uv_handle_t *)&s->ends, on_spawner_closed);
 }
 
 char *spawner_find_renderer(void)
 {
-    const char *wish = getenv("RENDERFARM_RENDERER");
     char self[PATH_MAX];
     ssize_t length;
     char *slash, *path;
 
-    if (wish && *wish)
-        return mem_dup(wish);
+    if (wished_program())
+        return mem_dup(wished_program());
     length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (length < 0) {
         log_error("cannot find out where this program is: /proc/self/exe: %s", strerror(errno));

@@ -20,10 +20,15 @@ struct spawner_exit {
 
 typedef void (*spawner_on_exit)(void *data, const struct spawner_exit *exit);
 
-// frames_fd: shared memory that each child inherits as ARENA_FD.
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, spawner_on_exit on_exit, void *data);
-// arguments: NULL-ended, without the program's name. Returns 0 or a negative code.
+// frames_fd: shared memory that each child inherits as ARENA_FD. many: several will be started before spawner_settle, with arguments that differ in
+// the value of --slot=N alone; they share the loading of libraries then (nursery.h).
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, bool many, spawner_on_exit on_exit, void *data);
+// arguments: NULL-ended, without the program's name. Returns 0 or a negative code. *pid is 0 when spawner_pid will tell it.
 int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid);
+// Of the one that runs in this slot; 0 while it is not known, which it is before it can have said a word.
+uint32_t spawner_pid(struct spawner *spawner, uint32_t slot);
+// All that a job begins with have been started: those that follow are started one by one.
+void spawner_settle(struct spawner *spawner);
 void spawner_kill(struct spawner *spawner, int signal); // all that still run
 void spawner_kill_one(struct spawner *spawner, uint32_t slot, int signal);
 int spawner_running(const struct spawner *spawner);

@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "jail.h"
 #include "keeper.h"
+#include "nursery.h"
 #include "uplink.h"
 
 #include "common/cores.h"
@@ -145,7 +146,7 @@ static int work(struct uplink_setup *setup)
 
 int main(int argc, char **argv)
 {
-    enum { CONNECT = 256, SLOT, VERBOSITY, KEY, WAIT };
+    enum { CONNECT = 256, SLOT, VERBOSITY, NURSERY, KEY, WAIT };
     static const struct option longs[] = {
         {"connect", required_argument, NULL, CONNECT},
         {"key", required_argument, NULL, KEY},
@@ -156,6 +157,7 @@ int main(int argc, char **argv)
         // From the coordinator, for its own host.
         {"slot", required_argument, NULL, SLOT},
         {"verbosity", required_argument, NULL, VERBOSITY},
+        {"nursery", no_argument, NULL, NURSERY},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -164,6 +166,8 @@ int main(int argc, char **argv)
     struct keeper_place place;
     struct curve_key key;
     const char *key_path = NULL;
+    char no_slot[] = "", *slot_text = no_slot;
+    bool nursery = false;
     int verbosity = 0, workers = cores_usable(), option, status;
     char *end;
 
@@ -189,7 +193,11 @@ int main(int argc, char **argv)
                 return usage_error("--wait must be a number of seconds, at least 1");
             break;
         case SLOT:
+            slot_text = optarg;
             setup.slot = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case NURSERY:
+            nursery = true;
             break;
         case 'v':
             verbosity++;
@@ -215,6 +223,8 @@ int main(int argc, char **argv)
         return usage_error("there is nothing to be named beside the options");
     if (!setup.endpoint)
         return usage_error("--connect=tcp://HOST:PORT is needed");
+    if (nursery)
+        nursery_run(&setup.slot, slot_text);
     log_init("renderfarm-renderer", verbosity < 0 ? LOG_ERROR : verbosity == 0 ? LOG_WARN : verbosity == 1 ? LOG_INFO : LOG_DEBUG);
     if (!uplink_is_remote(setup.endpoint))
         return work(&setup);

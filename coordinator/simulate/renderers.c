@@ -723,11 +723,12 @@ void hub_close(struct hub **hub)
 
 // ---- coordinator/spawner.h ----
 
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, spawner_on_exit on_exit, void *data)
+struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, bool many, spawner_on_exit on_exit, void *data)
 {
     (void)loop;
     (void)program;
     (void)frames_fd;
+    (void)many;
     the_spawner = mem_zalloc(sizeof(*the_spawner));
     *the_spawner = (struct spawner){.on_exit = on_exit, .data = data};
     return the_spawner;
@@ -769,6 +770,18 @@ int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arg
     processes = p;
     virtual_post(virtual.machine->recording->spawn, on_spawned, p);
     return 0;
+}
+
+uint32_t spawner_pid(struct spawner *spawner, uint32_t slot)
+{
+    (void)spawner;
+    (void)slot;
+    return 0; // spawner_start has told it
+}
+
+void spawner_settle(struct spawner *spawner)
+{
+    (void)spawner;
 }
 
 struct farewell {

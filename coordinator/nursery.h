@@ -1,0 +1,26 @@
+// The process that the first renderers are born of (renderer/nursery.h): it loads the libraries once for all of them. It lives while a job starts,
+// and is not needed: whoever is not born of it is started by itself. Loop thread only.
+#ifndef RENDERFARM_COORDINATOR_NURSERY_H
+#define RENDERFARM_COORDINATOR_NURSERY_H
+
+#include "common/birth.h"
+
+#include <uv.h>
+
+struct nursery;
+
+// on_birth: a renderer lives. A renderer that never says so has not come to life; its standard error is closed then.
+// argv: as for execv, of a renderer with the option --nursery. NULL: it cannot be started.
+struct nursery *nursery_start(uv_loop_t *loop, char *const *argv, int frames_fd, void (*on_birth)(void *data, const struct birth *birth), void *data);
+// Asks for a renderer; input and speech stay the caller's. Returns 0 or a negative code: then it has to be started in another way.
+int nursery_ask(struct nursery *nursery, uint32_t slot, int input, int speech);
+// Hears what has been said up to now.
+void nursery_hear(struct nursery *nursery);
+// No more will be asked for: it ends when all that were are born.
+void nursery_settle(struct nursery *nursery);
+// SIGCHLD has come.
+void nursery_reap(struct nursery *nursery);
+// Accepts NULL, and leaves it. What it was asked for and has not begun does not come.
+void nursery_free(struct nursery **nursery);
+
+#endif

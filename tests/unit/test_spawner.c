@@ -1,0 +1,225 @@
+// Starts this program again as the renderer: by itself, or born of a nursery that is this program too.
+#include "coordinator/spawner.h"
+#include "renderer/nursery.h"
+
+#include "common/arena.h"
+#include "common/mem.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MOST = 4 };
+
+struct ends {
+    uv_loop_t loop;
+    struct spawner *spawner;
+    int frames_fd, started, count;
+    struct spawner_exit exits[MOST];
+    char words[MOST][100];
+    uint32_t pids[MOST]; // as they are known at their end
+};
+
+static void on_exit_of(void *data, const struct spawner_exit *fact)
+{
+    struct ends *e = data;
+
+    assert_true(fact->slot < MOST);
+    e->exits[fact->slot] = *fact;
+    snprintf(e->words[fact->slot], sizeof(e->words[0]), "%s", fact->last_words);
+    e->count++;
+}
+
+static void begin(struct ends *e, bool many)
+{
+    *e = (struct ends){.frames_fd = arena_create()};
+    assert_true(e->frames_fd >= 0);
+    assert_int_equal(uv_loop_init(&e->loop), 0);
+    e->spawner = spawner_new(&e->loop, "/proc/self/exe", e->frames_fd, many, on_exit_of, e);
+}
+
+// what: see be_renderer.
+static void start(struct ends *e, const char *what)
+{
+    char slot[32];
+    const char *arguments[] = {slot, what, NULL};
+    uint32_t pid;
+
+    snprintf(slot, sizeof(slot), "--slot=%06d", e->started);
+    assert_int_equal(spawner_start(e->spawner, (uint32_t)e->started, arguments, &pid), 0);
+    e->pids[e->started++] = pid;
+}
+
+static void wait_for_all(struct ends *e)
+{
+    while (e->count < e->started)
+        uv_run(&e->loop, UV_RUN_ONCE);
+    assert_int_equal(spawner_running(e->spawner), 0);
+}
+
+static void end(struct ends *e)
+{
+    if (e->count == e->started) // nothing else keeps a job from its end
+        uv_run(&e->loop, UV_RUN_DEFAULT);
+    spawner_free(&e->spawner);
+    uv_run(&e->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&e->loop), 0);
+    close(e->frames_fd);
+}
+
+static void assert_exit(const struct ends *e, uint32_t slot, int status, int signal, const char *words)
+{
+    assert_int_equal(e->exits[slot].status, status);
+    assert_int_equal(e->exits[slot].signal, signal);
+    assert_string_equal(e->words[slot], words);
+}
+
+static void children_have_their_slot_their_end_and_their_last_words(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, false);
+    start(&e, "--tell");
+    start(&e, "--tell");
+    assert_true(e.pids[0] > 0 && e.pids[1] > 0);
+    wait_for_all(&e);
+    assert_exit(&e, 0, 10, 0, "started, slot 0, --slot=000000");
+    assert_exit(&e, 1, 11, 0, "started, slot 1, --slot=000001");
+    end(&e);
+}
+
+static void those_who_are_born_are_like_those_who_were_started(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    for (int i = 0; i < 3; i++)
+        start(&e, "--tell");
+    assert_int_equal(e.pids[0], 0);
+    spawner_settle(e.spawner);
+    start(&e, "--tell");
+    assert_true(e.pids[3] > 0);
+    wait_for_all(&e);
+    assert_exit(&e, 0, 10, 0, "born, slot 0, --slot=000000");
+    assert_exit(&e, 1, 11, 0, "born, slot 1, --slot=000001");
+    assert_exit(&e, 2, 12, 0, "born, slot 2, --slot=000002");
+    assert_exit(&e, 3, 13, 0, "started, slot 3, --slot=000003");
+    end(&e);
+}
+
+static void a_process_is_known_before_it_can_have_said_a_word(void **state)
+{
+    struct ends e;
+    uint32_t pid;
+
+    (void)state;
+    begin(&e, true);
+    start(&e, "--write-pid");
+    while (lseek(e.frames_fd, 0, SEEK_END) < (off_t)sizeof(pid))
+        ; // it writes there, as it would say hello
+    assert_int_equal(pread(e.frames_fd, &pid, sizeof(pid), 0), sizeof(pid));
+    assert_int_equal(spawner_pid(e.spawner, 0), pid);
+    assert_int_equal(spawner_pid(e.spawner, 1), 0);
+    wait_for_all(&e);
+    end(&e);
+}
+
+static void who_is_to_be_killed_before_it_is_born_is_killed_then(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    start(&e, "--wait");
+    start(&e, "--wait");
+    spawner_kill_one(e.spawner, 0, SIGTERM);
+    spawner_kill_one(e.spawner, 1, SIGKILL);
+    wait_for_all(&e);
+    assert_exit(&e, 0, 0, SIGTERM, "");
+    assert_exit(&e, 1, 0, SIGKILL, "");
+    end(&e);
+}
+
+static void who_is_not_born_is_told_as_ended(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    setenv("NURSERY_FAILS", "1", 1);
+    start(&e, "--tell");
+    wait_for_all(&e);
+    unsetenv("NURSERY_FAILS");
+    assert_exit(&e, 0, 1, 0, "");
+    // Then it is done without.
+    start(&e, "--tell");
+    wait_for_all(&e);
+    assert_exit(&e, 1, 11, 0, "started, slot 1, --slot=000001");
+    end(&e);
+}
+
+static void all_leave_when_nobody_is_interested_any_more(void **state)
+{
+    struct ends e;
+    int ends[2];
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0); // which all of them have, because it is not closed for them
+    begin(&e, true);
+    start(&e, "--wait");
+    start(&e, "--wait");
+    end(&e);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+}
+
+// --tell: says how it came to be, and ends with 10 + its slot. --write-pid: into the shared memory. --wait: for the end of its standard input.
+static int be_renderer(int argc, char **argv)
+{
+    bool born = strcmp(argv[1], "--nursery") == 0;
+    char *slot_argument = argv[1 + born], *what = argv[argc - 1], byte;
+    uint32_t slot = (uint32_t)strtoul(slot_argument + strlen("--slot="), NULL, 10), pid;
+
+    if (born && getenv("NURSERY_FAILS"))
+        return recv(STDIN_FILENO, &slot, sizeof(slot), 0) > 0; // it has been asked
+    if (born)
+        nursery_run(&slot, slot_argument + strlen("--slot="));
+    pid = (uint32_t)getpid();
+    if (strcmp(what, "--write-pid") == 0)
+        return pwrite(ARENA_FD, &pid, sizeof(pid), 0) != sizeof(pid);
+    if (strcmp(what, "--wait") == 0)
+        return read(STDIN_FILENO, &byte, 1) != 0;
+    fprintf(stderr, "%s, slot %u, %s\n", born ? "born" : "started", slot, slot_argument);
+    return 10 + (int)slot;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(children_have_their_slot_their_end_and_their_last_words),
+        cmocka_unit_test(those_who_are_born_are_like_those_who_were_started),
+        cmocka_unit_test(a_process_is_known_before_it_can_have_said_a_word),
+        cmocka_unit_test(who_is_to_be_killed_before_it_is_born_is_killed_then),
+        cmocka_unit_test(who_is_not_born_is_told_as_ended),
+        cmocka_unit_test(all_leave_when_nobody_is_interested_any_more),
+    };
+
+    if (argc > 1)
+        return be_renderer(argc, argv);
+    unsetenv("RENDERFARM_RENDERER");
+    return cmocka_run_group_tests_name("spawner", tests, NULL, NULL);
+}
