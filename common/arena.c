@@ -18,6 +18,7 @@ enum { PAGE = 4096, WAIT_MS = 100 }; // how late a cancellation may be seen
 // At the start of the memory; the slots begin at the next page.
 struct header {
     atomic_uint released;  // counts releases; waiters sleep on it
+    atomic_uint waiters;   // at least so many: one that is killed stays in the count, and costs calls that wake nobody
     atomic_uint holders[]; // per slot: HOLDER for each who needs it, and in the upper half its taker's number + 1; 0 is free
 };
 
@@ -153,16 +154,24 @@ int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, u
 
 int arena_take(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, bool (*cancelled)(void *data), void *data, uint32_t *slot)
 {
+    int err = arena_try(a, first, count, taker, slot);
+
+    if (err != -EAGAIN)
+        return err;
+    // Whoever releases looks for waiters afterwards; so a waiter counts itself before it looks again.
+    atomic_fetch_add(&a->header->waiters, 1);
     for (;;) {
         unsigned seen = atomic_load(&a->header->released);
-        int err = arena_try(a, first, count, taker, slot);
 
+        err = arena_try(a, first, count, taker, slot);
+        if (err == -EAGAIN && cancelled(data))
+            err = -ECANCELED;
         if (err != -EAGAIN)
-            return err;
-        if (cancelled(data))
-            return -ECANCELED;
+            break;
         wait_for_release(a, seen);
     }
+    atomic_fetch_sub(&a->header->waiters, 1);
+    return err;
 }
 
 void arena_hold(struct arena *a, uint32_t slot)
@@ -174,7 +183,8 @@ void arena_hold(struct arena *a, uint32_t slot)
 static void tell_of_release(struct arena *a)
 {
     atomic_fetch_add(&a->header->released, 1);
-    syscall(SYS_futex, &a->header->released, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    if (atomic_load(&a->header->waiters) > 0)
+        syscall(SYS_futex, &a->header->released, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void arena_release(struct arena *a, uint32_t slot)
