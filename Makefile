@@ -5,7 +5,7 @@
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
 #   make check-suite     frames and times of many odd files against ffmpeg (../shared/clips/suite, or FOLDER with scripts/check-suite)
-#   make soak            SOAK=1000000 simulated jobs with new seeds (an hour on two cores); SEED=N for known ones
+#   make soak            SOAK=1000000 simulated jobs with new seeds (half an hour on two cores); SEED=N for known ones
 #   make check-damaged   renders COUNT=1000 damaged clips: the coordinator must not crash, hang, talk too much or leave anything (scripts/check-damaged)
 #   make fuzz            hostile bytes for all that reads what a peer or a user wrote: clang's libFuzzer, FUZZ_SECONDS=60 for each target (tests/fuzz)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
@@ -106,7 +106,7 @@ $(TEST_PROGRAMS):
 SIMULATE := $(B)/tests/simulation/simulate
 $(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(B)/coordinator.a $(B)/common.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=memory_kills -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=memory_kills,--wrap=mmap,--wrap=munmap -o $@ $^ $(PKG_LIBS)
 
 # The coordinator with renderers that do nothing, over an input and an output that are made up.
 NULL_RENDER := $(B)/tests/bench/null_render

@@ -67,7 +67,7 @@ void media_shape(struct shape *s, uint64_t seed)
 
     world.fate = seed * 0x2545f4914f6cdd1d;
     *s = (struct shape){.frames = 1 + (unsigned)world_random(world_chance(5000) ? MOST_FRAMES : 300), .cuttable = world_random(4) > 0};
-    s->packet_bytes = world_chance(5000) ? 200000 : world_chance(20000) ? 20000 : 200;
+    s->packet_bytes = world_chance(5000) ? MOST_PACKET_BYTES : world_chance(20000) ? 20000 : 200;
     if (s->packet_bytes > 1000 && s->frames > 200)
         s->frames = 200;
     for (unsigned left = s->frames; left > 0; left -= s->gop[s->gop_count++]) {
@@ -164,13 +164,18 @@ void source_facts_clear(struct source_facts *facts)
     *facts = (struct source_facts){0};
 }
 
+// All have the same bytes.
 static AVPacket *input_packet(unsigned frame)
 {
+    static AVBufferRef *zeros;
     AVPacket *packet = av_packet_alloc();
 
-    if (!packet || av_new_packet(packet, (int)media_packet_bytes(frame, false)) < 0)
+    if (!zeros)
+        zeros = av_buffer_allocz(16 + MOST_PACKET_BYTES + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!packet || !zeros || !(packet->buf = av_buffer_ref(zeros)))
         abort();
-    memset(packet->data, 0, (size_t)packet->size);
+    packet->data = zeros->data;
+    packet->size = (int)media_packet_bytes(frame, false);
     packet->pts = packet->dts = (int64_t)frame * PTS_STEP;
     packet->duration = PTS_STEP;
     return packet;

@@ -74,10 +74,12 @@ static void work_on(struct renderer_process *r, uint64_t delay_ns);
 
 // ---- The network ----
 
+enum { MOST_PARTS = 64 };
+
 struct parcel {
     char identity[32];
-    zmq_msg_t parts[ZSOCK_MAX_PARTS > 64 ? 64 : ZSOCK_MAX_PARTS];
     size_t count;
+    zmq_msg_t parts[];
 };
 
 static struct renderer_process *by_identity(const char *identity)
@@ -97,11 +99,21 @@ static void forget_parcel(void *data)
     free(parcel);
 }
 
+// With room for so many parts, and none yet.
+static struct parcel *new_parcel(const char *identity, size_t identity_bytes, size_t parts)
+{
+    struct parcel *parcel = mem_zalloc(sizeof(*parcel) + parts * sizeof(parcel->parts[0]));
+
+    if (identity_bytes >= sizeof(parcel->identity) || parts > MOST_PARTS)
+        abort();
+    memcpy(parcel->identity, identity, identity_bytes);
+    return parcel;
+}
+
 static struct parcel *copy_of(struct parcel *parcel)
 {
-    struct parcel *copy = mem_zalloc(sizeof(*copy));
+    struct parcel *copy = new_parcel(parcel->identity, strlen(parcel->identity), parcel->count);
 
-    memcpy(copy->identity, parcel->identity, sizeof(copy->identity));
     for (; copy->count < parcel->count; copy->count++) {
         zmq_msg_init(&copy->parts[copy->count]);
         zmq_msg_copy(&copy->parts[copy->count], &parcel->parts[copy->count]);
@@ -147,7 +159,7 @@ static void deliver_to_hub(void *data)
 {
     struct parcel *parcel = data;
     struct zsock_message message = {.count = parcel->count + 1};
-    zmq_msg_t parts[66];
+    zmq_msg_t parts[1 + MOST_PARTS];
 
     if (hub_socket) {
         zmq_msg_init_size(&parts[0], strlen(parcel->identity));
@@ -163,18 +175,16 @@ static void deliver_to_hub(void *data)
 
 static void say(struct renderer_process *r, const Wire__Message *message)
 {
-    struct parcel *parcel = mem_zalloc(sizeof(*parcel));
+    struct parcel *parcel = new_parcel(r->identity, strlen(r->identity), 1);
 
-    memcpy(parcel->identity, r->identity, sizeof(parcel->identity));
     protocol_pack(&parcel->parts[parcel->count++], message);
     send_parcel(parcel, &r->nearest_out_ns, deliver_to_hub);
 }
 
 static void say_chunk(struct renderer_process *r, const struct chunk *chunk)
 {
-    struct parcel *parcel = mem_zalloc(sizeof(*parcel));
+    struct parcel *parcel = new_parcel(r->identity, strlen(r->identity), 1 + chunk->packet_count);
 
-    memcpy(parcel->identity, r->identity, sizeof(parcel->identity));
     parcel->count = (size_t)protocol_chunk_to_parts(parcel->parts, chunk, r->segment, r->attempt);
     send_parcel(parcel, &r->nearest_out_ns, deliver_to_hub);
 }
@@ -716,11 +726,10 @@ int zsock_watch(struct zsock *zsock, const char *endpoint, int events)
 
 int zsock_send(struct zsock *zsock, zmq_msg_t *parts, size_t count)
 {
-    struct parcel *parcel = mem_zalloc(sizeof(*parcel));
+    struct parcel *parcel = new_parcel(zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]), count - 1);
     struct renderer_process *r;
 
     (void)zsock;
-    memcpy(parcel->identity, zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]));
     zmq_msg_close(&parts[0]);
     memcpy(parcel->parts, parts + 1, (count - 1) * sizeof(*parts));
     parcel->count = count - 1;

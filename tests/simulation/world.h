@@ -1,7 +1,8 @@
 // A world in one process and one thread, for the farm to work in: its clock, its processes, its network and its disk are made up here, and a seed
 // decides what happens when and what goes wrong. The same seed gives the same events in the same order. What is real: everything of the coordinator
 // that decides (passes, farm, plan, stages, scheduler, roster, watch, assembler, shelf, cache, hub, protocol) and the arena; what is made up stands
-// where those meet the system: clock, lane, zsock, spawner, private_folder, source, sink, writer and cache_folder.
+// where those meet the system: clock, lane, zsock, spawner, private_folder, source, sink, writer and cache_folder; and for speed (system.c, heap.c) the
+// hash, the memory between stages and malloc.
 #ifndef TESTS_SIMULATION_WORLD_H
 #define TESTS_SIMULATION_WORLD_H
 
@@ -11,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PTS_STEP = 512, MOST_FILTERS = 6, MOST_FRAMES = 2000, PLAIN_FRAMES = 6 };
+enum { PTS_STEP = 512, MOST_FILTERS = 6, MOST_FRAMES = 2000, MOST_PACKET_BYTES = 200000, PLAIN_FRAMES = 6 };
 
 // Chances in a hundred thousand, each time that it could happen. All 0: nothing goes wrong.
 struct faults {
