@@ -165,6 +165,7 @@ void farm_pump(struct farm *f)
     if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED && farm_cache_ready(f))
         f->state = FARM_RUNNING;
     if (f->state == FARM_RUNNING) {
+        farm_skip_poison(f); // first: what follows from it is due now, and nothing else may come
         farm_write_next(f);
         farm_read_ahead(f);
         farm_ask_cache(f);

@@ -46,7 +46,7 @@ static void deal_task(struct farm *f, struct renderer *renderer)
     const struct poison_entry *poison = number == SCHEDULER_NONE ? NULL : poison_find(&f->pass->poison, renderer->stage, number);
 
     if (poison && poison->way == POISON_SKIP)
-        return; // until all of it is here, see skip_poison
+        return; // until all of it is here, see farm_skip_poison
     if (number == SCHEDULER_NONE || !stage->job_known || !stage_has_room(stage, number))
         return;
     attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
@@ -59,8 +59,7 @@ static void deal_task(struct farm *f, struct renderer *renderer)
         trace_dealt(f->trace, number, segment->read_ns, renderer->since_ns);
 }
 
-// Segments to be left out, once all that belongs to them is here.
-static void skip_poison(struct farm *f)
+void farm_skip_poison(struct farm *f)
 {
     for (size_t i = 0; i < f->pass->poison.count; i++) {
         const struct poison_entry *poison = &f->pass->poison.entries[i];
@@ -75,8 +74,6 @@ static void skip_poison(struct farm *f)
 
 void farm_deal(struct farm *f)
 {
-    if (f->state == FARM_RUNNING)
-        skip_poison(f);
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 

@@ -126,6 +126,7 @@ void farm_write_next(struct farm *f);
 // farm_deal.c
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt); // segment NULL: a probe
 void farm_deal(struct farm *f);
+void farm_skip_poison(struct farm *f); // segments to be left out, once all that belongs to them is here
 void farm_pay_credit(struct farm *f);
 
 // farm_events.c
