@@ -111,13 +111,36 @@ void crew_settle(struct crew *c)
         spawner_settle(c->spawner);
 }
 
+enum { BORROWER_SHIFT = 16 };
+
+// A number of the crew's own as renderers know it.
+static uint32_t marked(const struct crew *c, uint32_t number)
+{
+    return c->borrower << BORROWER_SHIFT | (number & ((1U << BORROWER_SHIFT) - 1));
+}
+
+bool crew_own_attempt(const struct crew *c, uint32_t *attempt)
+{
+    bool own = *attempt == marked(c, *attempt);
+
+    *attempt &= (1U << BORROWER_SHIFT) - 1;
+    return own;
+}
+
 void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns)
 {
+    Wire__Task marked_task = *task;
+
     if (renderer->job != job->id) {
-        hub_send_job(c->hub, renderer->peer, job);
+        Wire__Job marked_job = *job;
+
+        marked_job.id = marked(c, job->id);
+        hub_send_job(c->hub, renderer->peer, &marked_job);
         renderer->job = job->id;
     }
-    hub_send_task(c->hub, renderer->peer, task);
+    marked_task.job = marked(c, task->job);
+    marked_task.attempt = marked(c, task->attempt);
+    hub_send_task(c->hub, renderer->peer, &marked_task);
     roster_set_state(renderer, RENDERER_BUSY);
     renderer->probing = task->kind == WIRE__TASK_KIND__PROBE;
     renderer->segment = task->segment;
@@ -147,7 +170,8 @@ static struct chunk *with_pixels(const struct chunk *chunk, struct arena *pixels
 static int send_chunk(struct crew *c, struct renderer *renderer, const struct chunk *chunk, struct arena *pixels)
 {
     struct chunk *whole = pixels ? with_pixels(chunk, pixels) : NULL;
-    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, renderer->segment, renderer->attempt, whole ? whole : chunk);
+    uint32_t attempt = marked(c, renderer->attempt);
+    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, renderer->segment, attempt, whole ? whole : chunk);
 
     chunk_free(&whole);
     return err;
@@ -188,6 +212,14 @@ void crew_dismiss(struct crew *c, struct renderer *renderer)
     renderer->dismissed = true;
     if (renderer->state == RENDERER_READY)
         hub_send_bye(c->hub, renderer->peer);
+}
+
+void crew_cancel(struct crew *c, struct renderer *renderer)
+{
+    hub_send_cancel(c->hub, renderer->peer, renderer->segment, marked(c, renderer->attempt));
+    renderer->cancelled = true;
+    renderer->cursor = NULL;
+    chunk_list_clear(&renderer->spare);
 }
 
 void crew_pay(struct crew *c, struct renderer *renderer)

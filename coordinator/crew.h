@@ -25,6 +25,7 @@ struct crew {
     bool borrowed;                // hub and processes are another crew's, and renderers come and go as they are lent
     bool called_back;             // renderers that are lent are wanted elsewhere when they are done
     int frames_fd;                // shared memory for raw frames, inherited by all renderers; of no size until a plan needs it; its owner's
+    uint32_t borrower;            // a number for each crew that borrows from the same one, see crew_own_attempt
 };
 
 // Makes the folder and the socket. On failure one line was logged; crew_clear is due in any case.
@@ -45,6 +46,12 @@ void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Jo
 // Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor. pixels: of frames, for a
 // renderer that does not share them; else NULL.
 void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list, struct arena *pixels);
+// What it does now is of no use. It stays BUSY until it has said that it stopped.
+void crew_cancel(struct crew *crew, struct renderer *renderer);
+// Renderers that are lent work for several crews, whose jobs, segments and attempts have the same numbers: to them the borrower's is a part of the
+// job's id and of the attempt, so that what comes late of one crew's is never taken for another's. From an attempt as renderers know it to the
+// crew's own; false: it is not this crew's.
+bool crew_own_attempt(const struct crew *crew, uint32_t *attempt);
 // New credit for all that it is owed.
 void crew_pay(struct crew *crew, struct renderer *renderer);
 // Ends a renderer that hangs or does what it must not; the rest follows from its exit. One on another host is sent away and marked: whoever looks

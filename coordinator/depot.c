@@ -172,6 +172,14 @@ static struct depot_tenant *holder_of(struct depot *d, uint32_t peer)
     return renderer ? d->places[renderer->slot].holder : NULL;
 }
 
+// For what is said of an attempt, which becomes the holder's own number; NULL: it was another one's.
+static struct depot_tenant *holder_for(struct depot *d, uint32_t peer, uint32_t *attempt)
+{
+    struct depot_tenant *holder = holder_of(d, peer);
+
+    return holder && crew_own_attempt(holder->crew, attempt) ? holder : NULL;
+}
+
 static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
 {
     struct depot *d = data;
@@ -192,7 +200,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
 
 static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
 {
-    struct depot_tenant *holder = holder_of(data, peer);
+    struct depot_tenant *holder = holder_for(data, peer, &attempt);
 
     if (holder)
         holder->events->on_chunk(holder->data, peer, segment, attempt, chunk);
@@ -200,26 +208,29 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
 
 static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
 {
-    struct depot_tenant *holder = holder_of(data, peer);
+    Wire__Probed own = *probed;
+    struct depot_tenant *holder = holder_for(data, peer, &own.attempt);
 
     if (holder)
-        holder->events->on_probed(holder->data, peer, probed);
+        holder->events->on_probed(holder->data, peer, &own);
 }
 
 static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 {
-    struct depot_tenant *holder = holder_of(data, peer);
+    Wire__Done own = *done;
+    struct depot_tenant *holder = holder_for(data, peer, &own.attempt);
 
     if (holder)
-        holder->events->on_done(holder->data, peer, done);
+        holder->events->on_done(holder->data, peer, &own);
 }
 
 static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
 {
-    struct depot_tenant *holder = holder_of(data, peer);
+    Wire__Failed own = *failed;
+    struct depot_tenant *holder = holder_for(data, peer, &own.attempt);
 
     if (holder)
-        holder->events->on_failed(holder->data, peer, failed);
+        holder->events->on_failed(holder->data, peer, &own);
 }
 
 static void on_credit(void *data, uint32_t peer, uint32_t chunks)
@@ -328,6 +339,7 @@ void depot_join(struct depot *d, struct depot_tenant *tenant)
 {
     d->tenants = mem_grow(d->tenants, d->tenant_count + 1, sizeof(*d->tenants));
     d->tenants[d->tenant_count++] = (struct tenant){.tenant = tenant, .number = ++d->next_number};
+    tenant->crew->borrower = (uint32_t)d->next_number;
 }
 
 void depot_leave(struct depot *d, struct depot_tenant *tenant)

@@ -174,10 +174,7 @@ static void count_lost(struct farm *f, const struct renderer *renderer)
 static void cancel(struct farm *f, struct renderer *renderer)
 {
     count_lost(f, renderer);
-    hub_send_cancel(f->crew.hub, renderer->peer, renderer->segment, renderer->attempt);
-    renderer->cancelled = true;
-    renderer->cursor = NULL;
-    chunk_list_clear(&renderer->spare);
+    crew_cancel(&f->crew, renderer);
 }
 
 void farm_lose_second(struct farm *f, const struct renderer *was)
