@@ -572,7 +572,7 @@ static void run(struct batch *b)
     uv_timer_start(&b->tick_timer, on_tick, TICK_MS, TICK_MS);
     uv_prepare_start(&b->turn, on_turn);
     open_progress(b);
-    if (depot_open(&b->depot, &b->loop, b->options->workers, b->options->threads, b->options->verbosity, on_depot_failed, b) < 0)
+    if (depot_open(&b->depot, &b->loop, b->options->workers, b->options->threads, b->options->stall_s, b->options->verbosity, on_depot_failed, b) < 0)
         b->broken = b->stopping = true;
     uv_run(&b->loop, UV_RUN_DEFAULT);
     close_progress(b);

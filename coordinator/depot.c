@@ -75,6 +75,7 @@ void depot_start_more(struct depot *d, size_t starting)
 void depot_renew(struct depot *d, struct renderer *renderer)
 {
     d->places[renderer->slot].renewed = true;
+    renderer->heard_ns = clock_now_ns();
     hub_send_bye(d->crew.hub, renderer->peer);
 }
 
@@ -105,11 +106,38 @@ static void let_surplus_go(struct depot *d)
             depot_renew(d, &d->crew.roster.renderers[i]);
 }
 
+// It starts, or was told to leave. Nobody else looks after those.
+static bool is_on_its_way(const struct depot *d, const struct renderer *renderer)
+{
+    return renderer->state == RENDERER_STARTING || (renderer->state == RENDERER_READY && d->places[renderer->slot].renewed);
+}
+
+static void replace_hanging(struct depot *d)
+{
+    uint64_t now_ns = clock_now_ns(), asleep_ns = 0;
+
+    // This process was stopped, and the others with it.
+    if (d->looked_ns && now_ns - d->looked_ns > d->stall_ns / 2)
+        asleep_ns = now_ns - d->looked_ns;
+    d->looked_ns = now_ns;
+    for (size_t i = 0; i < d->crew.roster.count; i++) {
+        struct renderer *renderer = &d->crew.roster.renderers[i];
+
+        renderer->heard_ns += asleep_ns;
+        if (!is_on_its_way(d, renderer) || now_ns - renderer->heard_ns <= d->stall_ns)
+            continue;
+        log_warn("renderer %u hangs while it %s (see --stall-timeout)", renderer->slot, renderer->state == RENDERER_STARTING ? "starts" : "leaves");
+        renderer->heard_ns = now_ns;
+        crew_condemn(&d->crew, renderer, "it hangs");
+    }
+}
+
 void depot_turn(struct depot *d)
 {
     depot_collect(d);
     if (d->leaving)
         return;
+    replace_hanging(d);
     depot_start_due(d);
     depot_lend(d);
     let_surplus_go(d);
@@ -352,13 +380,15 @@ void depot_leave(struct depot *d, struct depot_tenant *tenant)
     d->tenant_count--;
 }
 
-int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, int verbosity, void (*on_fail)(void *data), void *data)
+int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, double stall_s, int verbosity, void (*on_fail)(void *data),
+               void *data)
 {
     struct depot *d = mem_zalloc(sizeof(*d));
     int err;
 
     d->places = mem_zalloc((size_t)workers * sizeof(*d->places));
     d->workers = d->most = (unsigned)workers;
+    d->stall_ns = (uint64_t)(stall_s * 1e9);
     d->on_fail = on_fail;
     d->data = data;
     err = crew_init(&d->crew, loop, workers, threads, verbosity, &events, on_exit_of, d);

@@ -38,13 +38,15 @@ struct depot_tenant {
 
 struct depot;
 
-// Starts the renderers. on_fail: they do not start; a line was logged. One line is logged on failure.
-int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, int verbosity, void (*on_fail)(void *data), void *data);
+// Starts the renderers. stall_s: one that takes longer to start, or to leave when it is told to, is replaced; what is lent is the farm's to watch.
+// on_fail: they do not start; a line was logged. One line is logged on failure.
+int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, double stall_s, int verbosity, void (*on_fail)(void *data),
+               void *data);
 void depot_join(struct depot *depot, struct depot_tenant *tenant);  // its crew has to be initialised with depot_lend_to
 void depot_leave(struct depot *depot, struct depot_tenant *tenant); // nothing is lent to it any more
 // A crew for a tenant. There may be more renderers later, and slots for them in its roster.
 void depot_lend_to(struct depot *depot, struct crew *crew);
-// Takes back and lends what is due; at every turn of the loop.
+// Takes back and lends what is due; at every turn of the loop, and a few times a second.
 void depot_turn(struct depot *depot);
 // No more than that many for each kind of work at once, from now on.
 void depot_limit(struct depot *depot, unsigned most, const char *why);

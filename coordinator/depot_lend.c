@@ -142,7 +142,7 @@ static bool begin_staged(struct depot *d)
 
 static bool is_free(const struct depot *d, const struct renderer *renderer)
 {
-    return renderer->state == RENDERER_READY && !renderer->dismissed && !d->places[renderer->slot].renewed;
+    return renderer->state == RENDERER_READY && !renderer->dismissed && !renderer->condemned && !d->places[renderer->slot].renewed;
 }
 
 // How well it fits, 0: not at all. One that knows the job need not be told it again, and one that has worked need not be asked to lock itself in.

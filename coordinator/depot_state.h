@@ -35,6 +35,7 @@ struct depot {
     unsigned workers, most; // that there are, and that may be lent for one kind of work
     struct parts memory;    // of the crew's frames_fd
     char *told[DEPOT_MOST_TOLD];
+    uint64_t stall_ns, looked_ns; // how long one may take to start or leave; when that was looked at last
     bool leaving;
     void (*on_fail)(void *data);
     void *data;
