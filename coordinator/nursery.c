@@ -128,6 +128,12 @@ void nursery_settle(struct nursery *n)
     n->settled = true;
 }
 
+void nursery_kill(struct nursery *n)
+{
+    if (n->pid)
+        kill(n->pid, SIGKILL);
+}
+
 void nursery_reap(struct nursery *n)
 {
     if (n->pid && waitpid(n->pid, NULL, WNOHANG) == n->pid)
@@ -146,8 +152,7 @@ void nursery_free(struct nursery **nursery)
     if (!n)
         return;
     *nursery = NULL;
-    if (n->pid)
-        kill(n->pid, SIGKILL);
+    nursery_kill(n);
     if (n->pid)
         waitpid(n->pid, NULL, 0); // it has nothing to do before it is gone
     uv_close((uv_handle_t *)&n->poll, on_closed);

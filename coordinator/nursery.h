@@ -18,6 +18,8 @@ int nursery_ask(struct nursery *nursery, uint32_t slot, int input, int speech);
 void nursery_hear(struct nursery *nursery);
 // No more will be asked for: it ends when all that were are born.
 void nursery_settle(struct nursery *nursery);
+// It hangs, perhaps: who was asked for and is not born does not come.
+void nursery_kill(struct nursery *nursery);
 // SIGCHLD has come.
 void nursery_reap(struct nursery *nursery);
 // Accepts NULL, and leaves it. What it was asked for and has not begun does not come.

@@ -181,7 +181,8 @@ static void on_speech(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     if (!child->pid) {
         // Nobody has its standard error any more, so it was not born and never will be. Whoever takes its place is started by itself.
         child->exited = true;
-        child->status = 1;
+        child->status = child->doom ? 0 : 1;
+        child->signal = child->doom;
         if (child->spawner)
             child->spawner->many = false;
     }
@@ -305,10 +306,13 @@ uint32_t spawner_pid(struct spawner *s, uint32_t slot)
 
 static void signal_child(struct child *child, int signal)
 {
-    if (!child->pid)
-        child->doom = signal;
-    else if (!child->exited)
+    if (child->pid && !child->exited)
         kill(child->pid, signal);
+    if (child->pid)
+        return;
+    child->doom = signal;
+    if (signal == SIGKILL && child->spawner->nursery)
+        nursery_kill(child->spawner->nursery); // it may be what hangs
 }
 
 void spawner_kill(struct spawner *s, int signal)

@@ -152,6 +152,21 @@ static void who_is_to_be_killed_before_it_is_born_is_killed_then(void **state)
     end(&e);
 }
 
+static void a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    setenv("NURSERY_HANGS", "1", 1);
+    start(&e, "--tell");
+    unsetenv("NURSERY_HANGS");
+    spawner_kill_one(e.spawner, 0, SIGKILL);
+    wait_for_all(&e);
+    assert_exit(&e, 0, 0, SIGKILL, "");
+    end(&e);
+}
+
 static void who_is_not_born_is_told_as_ended(void **state)
 {
     struct ends e;
@@ -196,6 +211,8 @@ static int be_renderer(int argc, char **argv)
 
     if (born && getenv("NURSERY_FAILS"))
         return recv(STDIN_FILENO, &slot, sizeof(slot), 0) > 0; // it has been asked
+    if (born && getenv("NURSERY_HANGS"))
+        return pause();
     if (born)
         nursery_run(&slot, slot_argument + strlen("--slot="));
     pid = (uint32_t)getpid();
@@ -214,6 +231,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(those_who_are_born_are_like_those_who_were_started),
         cmocka_unit_test(a_process_is_known_before_it_can_have_said_a_word),
         cmocka_unit_test(who_is_to_be_killed_before_it_is_born_is_killed_then),
+        cmocka_unit_test(a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to),
         cmocka_unit_test(who_is_not_born_is_told_as_ended),
         cmocka_unit_test(all_leave_when_nobody_is_interested_any_more),
     };
