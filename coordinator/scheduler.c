@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct entry {
     enum segment_state state;
@@ -22,6 +23,7 @@ struct scheduler {
     uint32_t first;
     uint32_t done, retries;
     bool input_ended;
+    size_t in_state[SEGMENT_FAILED + 1];
     size_t available;   // that wait and are ready
     uint32_t no_before; // none of those has a lower number
 };
@@ -83,6 +85,8 @@ static void set_state(struct scheduler *s, struct entry *entry, enum segment_sta
     if (state == SEGMENT_DONE)
         s->done++;
     s->available -= is_available(entry);
+    s->in_state[entry->state]--;
+    s->in_state[state]++;
     entry->state = state;
     note_available(s, entry);
 }
@@ -95,6 +99,7 @@ void scheduler_on_segment(struct scheduler *s, uint32_t number)
         s->entries = mem_grow(s->entries, s->room, sizeof(*s->entries));
     }
     s->entries[s->count++] = (struct entry){.state = SEGMENT_WAITING};
+    s->in_state[SEGMENT_WAITING]++;
 }
 
 void scheduler_on_frames(struct scheduler *s, uint32_t number, uint64_t frames, bool ready)
@@ -249,8 +254,7 @@ void scheduler_on_written(struct scheduler *s, uint32_t number)
         gone++;
     s->count -= gone;
     s->first += (uint32_t)gone;
-    for (size_t i = 0; i < s->count; i++)
-        s->entries[i] = s->entries[i + gone];
+    memmove(s->entries, s->entries + gone, s->count * sizeof(*s->entries));
 }
 
 uint32_t scheduler_faults(const struct scheduler *s, uint32_t number)
@@ -281,20 +285,12 @@ size_t scheduler_available(const struct scheduler *s)
 
 size_t scheduler_waiting(const struct scheduler *s)
 {
-    size_t waiting = 0;
-
-    for (size_t i = 0; i < s->count; i++)
-        waiting += s->entries[i].state == SEGMENT_WAITING;
-    return waiting;
+    return s->in_state[SEGMENT_WAITING];
 }
 
 size_t scheduler_outstanding(const struct scheduler *s)
 {
-    size_t outstanding = 0;
-
-    for (size_t i = 0; i < s->count; i++)
-        outstanding += s->entries[i].state == SEGMENT_SENT || s->entries[i].state == SEGMENT_DONE;
-    return outstanding;
+    return s->in_state[SEGMENT_SENT] + s->in_state[SEGMENT_DONE];
 }
 
 uint32_t scheduler_first(const struct scheduler *s)
