@@ -20,6 +20,7 @@ struct zsock {
     uv_idle_t idle;
     int open_handles;
     bool closing, draining;
+    bool settled; // it was found empty, and nothing was asked of it since: the descriptor will tell of more
     struct zsock_traffic traffic;
 };
 
@@ -71,6 +72,7 @@ static void drain(struct zsock *z)
         int err = receive(z, parts, &message.count);
 
         z->traffic.busy_ns += clock_now_ns() - start_ns;
+        z->settled = err == -EAGAIN;
         if (err < 0)
             break;
         z->traffic.received_messages++;
@@ -84,16 +86,22 @@ static void drain(struct zsock *z)
     z->draining = false;
 }
 
+// Others that are ready at the same time come first: what they send may bring answers in the same turn.
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
+    struct zsock *z = handle->data;
+
     (void)status;
     (void)events;
-    drain(handle->data);
+    z->settled = false;
 }
 
 static void on_check(uv_check_t *handle)
 {
-    drain(handle->data);
+    struct zsock *z = handle->data;
+
+    if (!z->settled)
+        drain(z);
 }
 
 static void on_idle(uv_idle_t *handle)
@@ -107,10 +115,12 @@ static void on_prepare(uv_prepare_t *handle)
     uint32_t events = 0;
     size_t size = sizeof(int);
 
-    if (zmq_getsockopt(z->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN))
-        uv_idle_start(&z->idle, on_idle);
-    else
+    if (!z->settled && zmq_getsockopt(z->socket, ZMQ_EVENTS, &events, &size) == 0)
+        z->settled = !(events & ZMQ_POLLIN);
+    if (z->settled)
         uv_idle_stop(&z->idle);
+    else
+        uv_idle_start(&z->idle, on_idle);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -165,11 +175,13 @@ fail:
 
 int zsock_bind(struct zsock *z, const char *endpoint)
 {
+    z->settled = false;
     return zmq_bind(z->socket, endpoint) < 0 ? -errno : 0;
 }
 
 int zsock_connect(struct zsock *z, const char *endpoint)
 {
+    z->settled = false;
     return zmq_connect(z->socket, endpoint) < 0 ? -errno : 0;
 }
 
@@ -195,6 +207,7 @@ int zsock_send(struct zsock *z, zmq_msg_t *parts, size_t count)
         if (err)
             zmq_msg_close(&parts[i]);
     }
+    z->settled = false;
     z->traffic.busy_ns += clock_now_ns() - start_ns;
     if (!err) {
         z->traffic.sent_messages++;

@@ -1,7 +1,8 @@
 // A ZeroMQ socket on a libuv loop. Loop thread only.
 //
 // ZeroMQ's descriptor is edge-triggered: it says "look again", once, and any send or receive may swallow that. So nothing but this file looks at it:
-// a poll handle wakes the loop, a prepare handle asks before every wait whether messages are left over, and keeps the loop from sleeping if so.
+// a poll handle wakes the loop, a check handle reads until the socket is empty, and a prepare handle asks before a wait whether messages are left
+// over, and keeps the loop from sleeping if so. It need not ask when the last that was done with the socket was to find it empty.
 #ifndef RENDERFARM_ZSOCK_H
 #define RENDERFARM_ZSOCK_H
 
