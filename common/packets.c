@@ -143,22 +143,59 @@ const Wire__SideData *packets_side_data_find(Wire__SideData *const *list, size_t
     return NULL;
 }
 
+// All but the side data.
+static Wire__Packet packet_fields(const AVPacket *packet)
+{
+    Wire__Packet out = WIRE__PACKET__INIT;
+
+    out.pts = packet->pts;
+    out.dts = packet->dts;
+    out.duration = packet->duration;
+    out.flags = packet->flags;
+    out.size = (uint32_t)packet->size;
+    out.has_pos = 1;
+    out.pos = packet->pos;
+    return out;
+}
+
 Wire__Packet *packets_packet_to_wire(const AVPacket *packet)
 {
     Wire__Packet *out = mem_zalloc(sizeof(*out));
 
-    wire__packet__init(out);
-    out->pts = packet->pts;
-    out->dts = packet->dts;
-    out->duration = packet->duration;
-    out->flags = packet->flags;
-    out->size = (uint32_t)packet->size;
-    out->has_pos = 1;
-    out->pos = packet->pos;
+    *out = packet_fields(packet);
     for (int i = 0; i < packet->side_data_elems; i++)
         packets_side_data_append(&out->side_data, &out->n_side_data, (int)packet->side_data[i].type, packet->side_data[i].data,
                                  packet->side_data[i].size);
     return out;
+}
+
+Wire__Packet **packets_borrow(AVPacket *const *packets, size_t count)
+{
+    size_t sides = 0;
+    Wire__Packet **list, *packet;
+    Wire__SideData **side_list, *side;
+
+    for (size_t i = 0; i < count; i++)
+        sides += (size_t)packets[i]->side_data_elems;
+    list = mem_zalloc((count + 1) * (sizeof(*list) + sizeof(*packet)) + sides * (sizeof(*side_list) + sizeof(*side)));
+    packet = (Wire__Packet *)(list + count + 1);
+    side_list = (Wire__SideData **)(packet + count);
+    side = (Wire__SideData *)(side_list + sides);
+    for (size_t i = 0; i < count; i++, packet++) {
+        *packet = packet_fields(packets[i]);
+        packet->side_data = side_list;
+        packet->n_side_data = (size_t)packets[i]->side_data_elems;
+        for (size_t j = 0; j < packet->n_side_data; j++, side++) {
+            const AVPacketSideData *from = &packets[i]->side_data[j];
+
+            *side = (Wire__SideData)WIRE__SIDE_DATA__INIT;
+            side->type = (int)from->type;
+            side->data = (ProtobufCBinaryData){.len = from->size, .data = from->data};
+            *side_list++ = side;
+        }
+        list[i] = packet;
+    }
+    return list;
 }
 
 int packets_packet_from_wire(AVPacket **result, const Wire__Packet *in, const void *payload, size_t size)

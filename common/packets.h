@@ -16,6 +16,8 @@ AVRational packets_rational_from_wire(const Wire__Rational *r); // NULL gives 0/
 
 // All but the payload, which travels as a message part.
 Wire__Packet *packets_packet_to_wire(const AVPacket *packet);
+// The same of many, only to be packed: side data stays the packets'. One block of memory, freed with free().
+Wire__Packet **packets_borrow(AVPacket *const *packets, size_t count);
 // Copies size bytes of payload into a padded, reference-counted buffer.
 int packets_packet_from_wire(AVPacket **packet, const Wire__Packet *in, const void *payload, size_t size);
 

@@ -107,27 +107,13 @@ static void drop_buffer(void *data, void *hint)
 int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_t segment, uint32_t attempt)
 {
     Wire__Message message = WIRE__MESSAGE__INIT;
-    Wire__Chunk *body = malloc(sizeof(*body));
+    Wire__Chunk body = WIRE__CHUNK__INIT;
     size_t count = 1;
-    int err = -ENOMEM;
 
-    if (!body)
-        return err;
-    wire__chunk__init(body);
-    message.body_case = WIRE__MESSAGE__BODY_CHUNK;
-    message.chunk = body;
-    body->segment = segment;
-    body->attempt = attempt;
-    body->sequence = chunk->sequence;
-    body->last = chunk->last;
-    body->packets = calloc(chunk->packet_count ? chunk->packet_count : 1, sizeof(*body->packets));
-    if (!body->packets)
-        goto fail;
     for (size_t i = 0; i < chunk->packet_count; i++) {
         const AVPacket *packet = chunk->packets[i];
         AVBufferRef *buffer;
 
-        body->packets[body->n_packets++] = packets_packet_to_wire(packet);
         if (packet->size == 0) {
             zmq_msg_init(&parts[count++]);
             continue;
@@ -143,15 +129,22 @@ int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_
             memcpy(zmq_msg_data(&parts[count++]), packet->data, (size_t)packet->size);
         }
     }
+    message.body_case = WIRE__MESSAGE__BODY_CHUNK;
+    message.chunk = &body;
+    body.segment = segment;
+    body.attempt = attempt;
+    body.sequence = chunk->sequence;
+    body.last = chunk->last;
+    body.packets = packets_borrow(chunk->packets, chunk->packet_count);
+    body.n_packets = chunk->packet_count;
     protocol_pack(&parts[0], &message);
-    wire__chunk__free_unpacked(body, NULL);
+    free(body.packets);
     return (int)count;
 
 fail:
     for (size_t i = 1; i < count; i++)
         zmq_msg_close(&parts[i]);
-    wire__chunk__free_unpacked(body, NULL);
-    return err;
+    return -ENOMEM;
 }
 
 int protocol_chunk_from_parts(struct chunk **result, const Wire__Chunk *message, zmq_msg_t *payloads, size_t payload_count)

@@ -136,32 +136,22 @@ static int write_record(struct cache_entry_state *s, enum record_kind kind, cons
     return err;
 }
 
-static Wire__Chunk *chunk_to_wire(const struct chunk *chunk)
-{
-    Wire__Chunk *wire = mem_zalloc(sizeof(*wire));
-
-    wire__chunk__init(wire);
-    wire->sequence = chunk->sequence;
-    wire->last = chunk->last;
-    wire->packets = mem_zalloc((chunk->packet_count + 1) * sizeof(*wire->packets));
-    for (size_t i = 0; i < chunk->packet_count; i++)
-        wire->packets[wire->n_packets++] = packets_packet_to_wire(chunk->packets[i]);
-    return wire;
-}
-
 int cache_entry_write_chunk(struct cache_entry_writer *writer, const struct chunk *chunk)
 {
     struct cache_entry_state *s = &writer->state;
-    Wire__Chunk *wire;
+    Wire__Chunk wire = WIRE__CHUNK__INIT;
     uint8_t *message;
     int err;
 
     if (!follows(s, chunk))
         return -EPROTO;
-    wire = chunk_to_wire(chunk);
-    message = mem_zalloc(wire__chunk__get_packed_size(wire));
-    err = write_record(s, RECORD_CHUNK, message, wire__chunk__pack(wire, message), chunk);
-    wire__chunk__free_unpacked(wire, NULL);
+    wire.sequence = chunk->sequence;
+    wire.last = chunk->last;
+    wire.packets = packets_borrow(chunk->packets, chunk->packet_count);
+    wire.n_packets = chunk->packet_count;
+    message = mem_zalloc(wire__chunk__get_packed_size(&wire));
+    err = write_record(s, RECORD_CHUNK, message, wire__chunk__pack(&wire, message), chunk);
+    free(wire.packets);
     free(message);
     if (err >= 0)
         count_chunk(s, chunk);
