@@ -2,8 +2,12 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/protocol.h"
 
-enum { ASSEMBLY_BYTES = 16 << 20 }; // results that wait for their turn; renderers keep what goes beyond
+enum {
+    ASSEMBLY_BYTES = 16 << 20,                // results that wait for their turn; renderers keep what goes beyond
+    PAID_AT_ONCE = PROTOCOL_FIRST_CREDIT / 2, // chunks
+};
 
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {
@@ -80,7 +84,7 @@ void farm_deal(struct farm *f)
         if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && !f->crew.called_back && farm_may_work(f, renderer) &&
             renderer->stage < f->stage_count)
             deal_task(f, renderer);
-        if (renderer->state != RENDERER_BUSY || renderer->cancelled)
+        if (renderer->state != RENDERER_BUSY || renderer->cancelled || renderer->all_sent)
             continue;
         if (renderer->probing) {
             crew_send_chunks(&f->crew, renderer, &f->intake.head, NULL);
@@ -99,7 +103,7 @@ void farm_deal(struct farm *f)
 }
 
 // Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots
-// that run out.
+// that run out. Nobody has to wait for it before all is used up, so a message for every second chunk will do.
 void farm_pay_credit(struct farm *f)
 {
     for (size_t i = 0; i < f->crew.roster.count; i++) {
@@ -107,7 +111,7 @@ void farm_pay_credit(struct farm *f)
         const struct stage *stage;
         bool first;
 
-        if (renderer->state != RENDERER_BUSY || renderer->owed == 0 || renderer->cancelled || f->state != FARM_RUNNING)
+        if (renderer->state != RENDERER_BUSY || renderer->owed < PAID_AT_ONCE || renderer->cancelled || f->state != FARM_RUNNING)
             continue;
         if (renderer->second && !farm_has_spare_room(f, renderer))
             continue;

@@ -331,7 +331,8 @@ static void on_credit(void *data, uint32_t peer, uint32_t chunks)
     renderer->credit += chunks;
     if (renderer->credit > PROTOCOL_FIRST_CREDIT)
         renderer->credit = PROTOCOL_FIRST_CREDIT;
-    farm_pump(f);
+    if (!renderer->all_sent)
+        farm_pump(f);
 }
 
 static void on_bye(void *data, uint32_t peer)

@@ -126,13 +126,15 @@ void farm_on_intake(void *data)
 void farm_read_ahead(struct farm *f)
 {
     const struct stage *stage = farm_first_stage(f);
-    size_t waiting = scheduler_waiting(stage->scheduler);
-    uint32_t ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
+    size_t waiting;
+    uint32_t ahead;
 
     if (f->input_ended || intake_busy(&f->intake))
         return;
     if (stage->shelf.size_bytes > SHELF_BYTES && stage->shelf.size_bytes - stage->shelf.kept_bytes > AHEAD_BYTES)
         return;
+    waiting = scheduler_waiting(stage->scheduler);
+    ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
     // The last segment is still being read, so it does not count as waiting.
     if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)
         return;
