@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGES_PER_TURN = 64 }; // then other handles have their go
+// Then other handles have their go: what a message takes to be dealt with grows with its parts and with its bytes.
+enum { PARTS_PER_TURN = 256, BYTES_PER_TURN = 2 << 20 };
 
 struct zsock {
     void *socket;
@@ -62,22 +63,26 @@ static int receive(struct zsock *z, zmq_msg_t *parts, size_t *count)
 static void drain(struct zsock *z)
 {
     static _Thread_local zmq_msg_t parts[ZSOCK_MAX_PARTS];
+    int64_t parts_left = PARTS_PER_TURN, bytes_left = BYTES_PER_TURN;
 
     if (z->draining)
         return;
     z->draining = true;
-    for (int i = 0; i < MESSAGES_PER_TURN && !z->closing; i++) {
+    while (parts_left > 0 && bytes_left > 0 && !z->closing) {
         struct zsock_message message = {.parts = parts};
-        uint64_t start_ns = clock_now_ns();
+        uint64_t start_ns = clock_now_ns(), bytes = 0;
         int err = receive(z, parts, &message.count);
 
         z->traffic.busy_ns += clock_now_ns() - start_ns;
         z->settled = err == -EAGAIN;
         if (err < 0)
             break;
-        z->traffic.received_messages++;
         for (size_t k = 0; k < message.count; k++)
-            z->traffic.received_bytes += zmq_msg_size(&parts[k]);
+            bytes += zmq_msg_size(&parts[k]);
+        z->traffic.received_messages++;
+        z->traffic.received_bytes += bytes;
+        parts_left -= (int64_t)message.count + 1;
+        bytes_left -= (int64_t)bytes;
         if (message.count > 0)
             z->on_message(z->data, &message);
         for (size_t k = 0; k < message.count; k++)
