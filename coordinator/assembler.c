@@ -5,10 +5,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct pile {
-    struct pile *next;
-    uint32_t segment;
+    bool begun; // something has come of the segment, or was said of it
     struct chunk_list chunks;
     uint32_t next_sequence;
     uint64_t packets;       // arrived in this attempt
@@ -18,7 +18,9 @@ struct pile {
 };
 
 struct assembler {
-    struct pile *piles; // ordered by segment; all are >= head
+    struct pile *piles; // of head and those behind it, as far as anything has come
+    size_t count, room;
+    size_t begun; // of these
     uint32_t head;
     size_t held_bytes;
     void (*drop)(void *data, struct chunk **chunk);
@@ -58,30 +60,27 @@ void assembler_free(struct assembler **assembler)
 {
     if (!*assembler)
         return;
-    while ((*assembler)->piles) {
-        struct pile *pile = (*assembler)->piles;
-
-        (*assembler)->piles = pile->next;
-        drop_all(*assembler, pile);
-        free(pile);
-    }
+    for (size_t i = 0; i < (*assembler)->count; i++)
+        drop_all(*assembler, &(*assembler)->piles[i]);
+    free((*assembler)->piles);
     free(*assembler);
     *assembler = NULL;
 }
 
+// Not of one that has left.
 static struct pile *pile_of(struct assembler *a, uint32_t segment)
 {
-    struct pile **at = &a->piles, *pile;
+    size_t i = segment - a->head;
 
-    while (*at && (*at)->segment < segment)
-        at = &(*at)->next;
-    if (*at && (*at)->segment == segment)
-        return *at;
-    pile = mem_zalloc(sizeof(*pile));
-    pile->segment = segment;
-    pile->next = *at;
-    *at = pile;
-    return pile;
+    if (i >= a->room) {
+        a->room = 2 * i + 32;
+        a->piles = mem_grow(a->piles, a->room, sizeof(*a->piles));
+    }
+    while (a->count <= i)
+        a->piles[a->count++] = (struct pile){0};
+    a->begun += !a->piles[i].begun;
+    a->piles[i].begun = true;
+    return &a->piles[i];
 }
 
 // Takes off what has left in an earlier attempt.
@@ -100,13 +99,9 @@ static void skip(struct assembler *a, struct pile *pile, struct chunk **chunk)
 }
 
 // NULL: nothing has come of it.
-static const struct pile *find(const struct assembler *a, uint32_t segment)
+static struct pile *find(const struct assembler *a, uint32_t segment)
 {
-    const struct pile *pile = a->piles;
-
-    while (pile && pile->segment != segment)
-        pile = pile->next;
-    return pile;
+    return segment >= a->head && segment - a->head < a->count && a->piles[segment - a->head].begun ? &a->piles[segment - a->head] : NULL;
 }
 
 bool assembler_expects(const struct assembler *a, uint32_t segment, uint32_t sequence)
@@ -179,13 +174,10 @@ bool assembler_begun(const struct assembler *a, uint32_t segment)
 
 struct chunk *assembler_next(struct assembler *a)
 {
-    struct pile *pile = a->piles;
-    struct chunk *chunk;
+    struct pile *pile = find(a, a->head);
+    struct chunk *chunk = pile ? chunk_list_take(&pile->chunks) : NULL;
 
     // A finished pile stays at the front until assembler_finished has told of it.
-    if (!pile || pile->segment != a->head)
-        return NULL;
-    chunk = chunk_list_take(&pile->chunks);
     if (!chunk)
         return NULL;
     a->held_bytes -= chunk->size_bytes;
@@ -195,14 +187,14 @@ struct chunk *assembler_next(struct assembler *a)
 
 bool assembler_finished(struct assembler *a, uint32_t *segment)
 {
-    struct pile *pile = a->piles;
+    const struct pile *pile = find(a, a->head);
 
-    if (!pile || pile->segment != a->head || !pile->ended || pile->chunks.first)
+    if (!pile || !pile->ended || pile->chunks.first)
         return false;
-    *segment = pile->segment;
-    a->piles = pile->next;
-    free(pile);
-    a->head++;
+    *segment = a->head++;
+    a->begun--;
+    a->count--;
+    memmove(a->piles, a->piles + 1, a->count * sizeof(*a->piles));
     return true;
 }
 
@@ -218,10 +210,10 @@ size_t assembler_held_bytes(const struct assembler *a)
 
 size_t assembler_head_bytes(const struct assembler *a)
 {
-    return a->piles && a->piles->segment == a->head ? a->piles->chunks.size_bytes : 0;
+    return a->count > 0 ? a->piles[0].chunks.size_bytes : 0;
 }
 
 bool assembler_empty(const struct assembler *a)
 {
-    return !a->piles;
+    return a->begun == 0;
 }
