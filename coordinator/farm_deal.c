@@ -2,12 +2,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/protocol.h"
 
-enum {
-    ASSEMBLY_BYTES = 16 << 20,                // results that wait for their turn; renderers keep what goes beyond
-    PAID_AT_ONCE = PROTOCOL_FIRST_CREDIT / 2, // chunks
-};
+enum { ASSEMBLY_BYTES = 16 << 20 }; // results that wait for their turn; renderers keep what goes beyond
 
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {

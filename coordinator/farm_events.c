@@ -89,7 +89,9 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
         f->report.frames_done += packets;
         f->report.stats.renderers[renderer->slot].frames += packets;
     }
-    farm_pump(f);
+    // What comes before its turn sets nothing in motion, until it is time for credit.
+    if (segment == assembler_head(stage->assembler) || renderer->owed >= PAID_AT_ONCE)
+        farm_pump(f);
 }
 
 static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
