@@ -45,6 +45,9 @@ bool curve_list_has(const struct curve_list *list, const uint8_t key[CURVE_BYTES
 int curve_list_read(struct curve_list *list, const char *path, char **why);
 void curve_list_clear(struct curve_list *list);
 
+// CPU time that it takes to encrypt a byte, ns, by trying it: this takes a millisecond or two.
+double curve_cost_ns(void);
+
 // Sockets, before they are bound or connected.
 int curve_serve(struct zsock *zsock, const struct curve_key *key); // a coordinator's: asks the door's handler about each key
 int curve_call(struct zsock *zsock, const struct curve_key *key);  // a renderer's

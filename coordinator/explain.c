@@ -61,16 +61,34 @@ void explain_plan(FILE *out, const struct plan *plan, const char *input, const s
     print_limit(out, plan);
 }
 
-void explain_remote(FILE *out, const struct plan *plan)
+// Whether somebody on this host has to work for a stage before the last.
+static bool needs_local(const struct plan *plan)
+{
+    for (size_t i = 0; i + 1 < plan->stage_count; i++)
+        if (plan->stages[i].parallel)
+            return true;
+    return false;
+}
+
+void explain_remote(FILE *out, const struct plan *plan, size_t frame_bytes, int workers, bool launched)
 {
     const struct plan_stage *last = &plan->stages[plan->stage_count - 1];
+    bool helps = last->parallel && last->encode, whole = plan->stage_count == 1 || (helps && !needs_local(plan));
 
+    // Where they are launched there are some here as well if they cannot do all of it.
+    workers += launched && !whole;
     if (plan->stage_count == 1)
         fputs("other hosts: their renderers take segments as packets\n", out);
-    else if (last->parallel && last->encode)
-        fputs("other hosts: their renderers work for the last stage, and get its frames over the network as they are\n", out);
-    else
+    else if (!helps)
         fputs("other hosts: nothing to do, because the last stage is in order, and frames go through this host's memory\n", out);
+    else
+        fprintf(out, "other hosts: their renderers work for the last stage, and get its frames over the network as they are, %.2f MB each: %s\n",
+                (double)frame_bytes / 1e6,
+                workers == 0 ? "as many renderers of a host at a time as that keeps busy"
+                             : "as many at a time as that keeps busy and as there is memory for beside this host's own, and none where sending a "
+                               "frame costs this host more CPU time than its work");
+    if (workers == 0 && !whole)
+        fputs("other hosts: they cannot do all of it, so --workers=0 will not do\n", out);
 }
 
 static void note_length(struct explain_cuts *cuts, double end_s)

@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 void explain_plan(FILE *out, const struct plan *plan, const char *input, const struct source_facts *facts);
-// Whether renderers on other hosts can help.
-void explain_remote(FILE *out, const struct plan *plan);
+// Whether renderers on other hosts can help. workers: on this host, to begin with; launched: --launch starts those on others.
+void explain_remote(FILE *out, const struct plan *plan, size_t frame_bytes, int workers, bool launched);
 
 // Cuts in the packets, as they are found.
 struct explain_cuts {

@@ -55,8 +55,15 @@ static void deal_task(struct farm *f, struct renderer *renderer)
     renderer->faults = scheduler_faults(stage->scheduler, number);
     segment = shelf_find(&stage->shelf, number);
     farm_send_task(f, renderer, segment, attempt);
+    renderer->whole = segment->complete;
     if (stage->plan->decode)
         trace_dealt(f->trace, number, segment->read_ns, renderer->since_ns);
+}
+
+static bool takes_task(const struct farm *f, const struct renderer *renderer)
+{
+    return renderer->state == RENDERER_READY && f->state == FARM_RUNNING && !f->crew.called_back && farm_may_work(f, renderer) &&
+           renderer->stage < f->stage_count;
 }
 
 void farm_skip_poison(struct farm *f)
@@ -74,12 +81,15 @@ void farm_skip_poison(struct farm *f)
 
 void farm_deal(struct farm *f)
 {
+    uint64_t room = farm_freight_room(f);
+
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->state == RENDERER_READY && f->state == FARM_RUNNING && !f->crew.called_back && farm_may_work(f, renderer) &&
-            renderer->stage < f->stage_count)
+        if (takes_task(f, renderer) && (!renderer->remote || (room > 0 && farm_link_takes(f, renderer)))) {
             deal_task(f, renderer);
+            room -= renderer->remote && renderer->state == RENDERER_BUSY;
+        }
         if (renderer->state != RENDERER_BUSY || renderer->cancelled || renderer->all_sent)
             continue;
         if (renderer->probing) {

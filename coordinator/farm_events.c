@@ -139,7 +139,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
         f->state = FARM_EXPLAINING;
         explain_plan(stdout, &f->plan, f->options->input, &f->intake.facts);
         if (f->options->listen || f->options->launch)
-            explain_remote(stdout, &f->plan);
+            explain_remote(stdout, &f->plan, farm_frame_bytes(f), f->options->workers, f->options->launch != NULL);
         farm_pump(f);
         return;
     }
@@ -229,6 +229,8 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         return;
     }
     bytes = renderer->received_bytes;
+    if (stage)
+        farm_freight_done(f, renderer, done);
     roster_set_state(renderer, RENDERER_READY);
     if (!stage || !scheduler_on_done(stage->scheduler, done->segment, done->attempt, renderer->slot)) {
         farm_pump(f);

@@ -17,8 +17,7 @@
 
 enum { MOST_LIKELY_REMOTE = 8 }; // renderers on other hosts that runs are held for, if there are not more of them already
 
-// Of the largest frame that any stage hands on.
-static size_t slot_bytes(const struct farm *f)
+size_t farm_frame_bytes(const struct farm *f)
 {
     const Wire__Probed *probed = f->probed->probed;
     size_t bytes = frames_bytes(probed->output->format, probed->output->width, probed->output->height);
@@ -128,7 +127,7 @@ int farm_make_plan(struct farm *f)
         .duration_s = f->intake.facts.duration_s,
         .keyframe_gap_s = f->intake.facts.keyframe_gap_s,
         .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
-        .frame_bytes = slot_bytes(f),
+        .frame_bytes = farm_frame_bytes(f),
         .segment_s = f->options->segment_s,
         .one_segment = f->one_segment,
         .encode_stream = f->options->encode_stream,
@@ -165,6 +164,7 @@ int farm_make_plan(struct farm *f)
         farm_fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
         return -ENOMEM;
     }
+    farm_plan_freight(f, input.frame_bytes);
     return f->crew.borrowed ? 0 : staff_stages(f);
 }
 
@@ -181,7 +181,7 @@ static void trace_plan(struct farm *f)
         .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
         .keyframe_gap_s = f->intake.facts.keyframe_gap_s,
         .wished_segment_s = f->options->segment_s,
-        .frame_bytes = slot_bytes(f),
+        .frame_bytes = farm_frame_bytes(f),
         .cuttable = f->intake.facts.cuttable,
         .loop_cpu_ns = clock_thread_cpu_ns(),
         .plan = &f->plan,

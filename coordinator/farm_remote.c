@@ -81,6 +81,7 @@ static void admit(struct farm *f, uint32_t peer, const Wire__Hello *hello, const
     renderer->entered_ns = hello->since_ns;
     renderer->joined_ns = renderer->heard_ns = clock_now_ns();
     renderer->losses = 0;
+    renderer->freight = (struct freight){0};
     snprintf(renderer->host, sizeof(renderer->host), "%s", host);
     snprintf(f->report.stats.renderers[renderer->slot].host, sizeof(f->report.stats.renderers[0].host), "%s", host);
     f->pass->remote->joined++;

@@ -1,6 +1,7 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
 // farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c
-// is what renderers say, farm_lost.c their ends, farm_second.c help for slow ones, farm_remote.c those on other hosts, farm_lent.c those that farms
+// is what renderers say, farm_lost.c their ends, farm_second.c help for slow ones, farm_remote.c those on other hosts,
+// farm_freight.c whether frames are worth their way there, farm_lent.c those that farms
 // share, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
@@ -9,6 +10,7 @@
 #include "crew.h"
 #include "explain.h"
 #include "farm.h"
+#include "freight.h"
 #include "intake.h"
 #include "outlet.h"
 #include "plan.h"
@@ -72,6 +74,10 @@ struct farm {
     size_t stage_count;
     struct arena *arena;               // frames between stages; NULL with one stage
     uint64_t arena_offset, arena_size; // its part of the memory that renderers share; 0, 0: all of it
+    uint64_t own_slots;                // in front of the last stage, that this host's renderers need
+    double sending_ns;                 // CPU time that a frame costs which goes to another host
+    struct pace here;                  // CPU time that the last stage's frames cost which do not
+    bool freight_told;
     bool input_ended;
     uint64_t frames_read;
     struct cache *cache; // NULL: nothing is kept
@@ -119,6 +125,7 @@ void farm_close(struct farm *f); // nothing holds the loop any more
 // farm_plan.c
 int farm_make_plan(struct farm *f); // from the probe; a negative code after a line on stderr
 void farm_say_plan(struct farm *f);
+size_t farm_frame_bytes(const struct farm *f); // of the largest frame that any stage hands on
 
 // farm_flow.c
 void farm_on_intake(void *farm);
@@ -163,6 +170,12 @@ void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hell
 void farm_on_remote_bye(struct farm *f, struct renderer *renderer);
 void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault); // how: "lost its connection"
 void farm_tell_remote(struct farm *f);                                                         // after a job that went well
+
+// farm_freight.c
+void farm_plan_freight(struct farm *f, size_t frame_bytes); // memory for frames is dealt
+uint64_t farm_freight_room(const struct farm *f);           // runs that may go to other hosts now, for all that it costs this one
+bool farm_link_takes(const struct farm *f, const struct renderer *renderer);
+void farm_freight_done(struct farm *f, const struct renderer *renderer, const Wire__Done *done); // a run of the last stage
 
 // farm_lent.c
 void farm_borrow(struct farm *f);     // renderers from the pass's depot

@@ -16,7 +16,7 @@ static uint64_t taken(const struct plan_stage *to)
 // A whole run for each of the consumers, because it is held until it is done. Producers of runs have room for one each, and one run more is ready
 // when the first of the consumers ends. A producer in order goes on in the middle of a run as soon as there is room, and needs no such lead: all
 // memory that is used once costs time to get.
-static uint64_t wanted(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
+uint64_t hops_wanted(const struct plan_stage *from, const struct plan_stage *to, uint64_t workers)
 {
     uint64_t lead = from->parallel ? taken(to) + workers * from->run_frames : LEAD + 2 * to->before + to->after + HELD;
 
@@ -43,7 +43,7 @@ uint32_t hops_deal(struct stage *stages, size_t stage_count, size_t frame_bytes,
 
     for (size_t i = 0; i + 1 < stage_count; i++) {
         const struct plan_stage *from = stages[i].plan, *to = stages[i + 1].plan;
-        uint64_t slots = wanted(from, to, workers), least = needed(from, to);
+        uint64_t slots = hops_wanted(from, to, workers), least = needed(from, to);
 
         slots = slots > affordable ? affordable : slots;
         slots = slots < least ? least : slots;

@@ -2,6 +2,7 @@
 #ifndef RENDERFARM_ROSTER_H
 #define RENDERFARM_ROSTER_H
 
+#include "freight.h"
 #include "pace.h"
 
 #include "common/chunk.h"
@@ -31,7 +32,9 @@ struct renderer {
     char host[72];
     uint64_t place, entered_ns; // see Hello
     uint64_t joined_ns;
-    bool cut_off; // its connection is gone
+    bool cut_off;           // its connection is gone
+    struct freight freight; // of the first one of a host that is there: what is known of the way to it
+    bool whole;             // while busy: all of its frames were here when it was dealt its run
     // While busy.
     bool probing;
     uint32_t segment, attempt;

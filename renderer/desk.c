@@ -35,6 +35,7 @@ struct desk {
     bool task_is_new, cancelled;
     struct chunk_list in, out;
     uint32_t consumed;
+    uint64_t waited_ns; // by the running task, for chunks
     Wire__Message *result;
 };
 
@@ -43,13 +44,23 @@ static const Wire__Task *task_of(const struct desk *desk)
     return desk->task ? desk->task->task : NULL;
 }
 
+// With the lock held. How long it takes is of interest only where a network is in between.
+static void wait_for_chunk(struct desk *desk)
+{
+    uint64_t since_ns = desk->network && !desk->in.first ? clock_now_ns() : 0;
+
+    while (!desk->in.first && !desk->cancelled)
+        pthread_cond_wait(&desk->changed, &desk->lock);
+    if (since_ns > 0)
+        desk->waited_ns += clock_now_ns() - since_ns;
+}
+
 static int take(void *data, struct chunk **chunk)
 {
     struct desk *desk = data;
 
     pthread_mutex_lock(&desk->lock);
-    while (!desk->in.first && !desk->cancelled)
-        pthread_cond_wait(&desk->changed, &desk->lock);
+    wait_for_chunk(desk);
     *chunk = desk->cancelled ? NULL : chunk_list_take(&desk->in);
     if (*chunk)
         desk->consumed++;
@@ -205,6 +216,10 @@ static void *render_thread(void *data)
             result = render ? work(render, task, &io) : failure(task, -EPROTO, "a task came without a job");
 
         pthread_mutex_lock(&desk->lock);
+        if (desk->network && result->body_case == WIRE__MESSAGE__BODY_DONE) {
+            result->done->has_waited_ns = 1;
+            result->done->waited_ns = desk->waited_ns;
+        }
         if (desk->cancelled) // nobody waits for them any more
             chunk_list_clear(&desk->out);
         chunk_list_clear(&desk->in);
@@ -252,6 +267,7 @@ bool desk_put_task(struct desk *desk, Wire__Message *task)
         desk->task_is_new = true;
         desk->cancelled = false;
         desk->consumed = 0;
+        desk->waited_ns = 0;
         taken = true;
         pthread_cond_broadcast(&desk->changed);
     }

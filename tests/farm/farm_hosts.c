@@ -29,22 +29,27 @@ static void need_hosts(const char *also)
 }
 
 // What the coordinator said.
-static const char *run(const char *scenario)
+static const char *run_chain(const char *scenario, const char *chain, const char *more_times)
 {
     const char *input = trial_path("long.mp4"), *calm = trial_path("calm.mp4"), *out = trial_path("out.mp4");
     char program[4200];
     struct command *command;
 
-    trial_ffmpeg("-stream_loop", "1", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
-    trial_render(input, calm, "--workers=2", "--segment=1", "--filter=nlmeans=r=15", "--preset=ultrafast", NULL);
+    trial_ffmpeg("-stream_loop", more_times, "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
+    trial_render(input, calm, "--workers=2", "--segment=1", trial_format("--filter=%s", chain), "--preset=ultrafast", NULL);
     assert_non_null(realpath(trial_program(), program));
     command = trial_start_program(ARGUMENTS("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tests/farm/hosts.bash", scenario,
-                                            program, input, out, trial_path(".")));
+                                            program, input, out, trial_path("."), chain));
     command_wait(command, 240);
     if (command->status != 0)
         fail_msg("status %d: %s%s", command->status, command->out, command->err);
     assert_string_equal(trial_sha256(out), trial_sha256(calm));
     return command->out;
+}
+
+static const char *run(const char *scenario)
+{
+    return run_chain(scenario, "nlmeans=r=15", "1");
 }
 
 static void two_hosts_give_the_same_bytes(void **state)
@@ -89,6 +94,14 @@ static void a_narrow_link_that_loses_packets_is_enough(void **state)
     run("narrow");
 }
 
+// Two renderers behind a link that does not carry the frames for one: they are not both given runs.
+static void a_link_too_narrow_for_frames_gets_fewer_of_them(void **state)
+{
+    (void)state;
+    need_hosts(" && command -v tc >/dev/null && unshare --net tc qdisc add dev lo root tbf rate 20mbit burst 32kbit latency 50ms");
+    assert_told(run_chain("frames", "hqdn3d,unsharp", "3"), " too slowly for 2 renderers: 1 work at a time");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +111,7 @@ int main(void)
         TRIAL(the_end_does_not_wait_for_a_slow_host),
         TRIAL(a_link_that_flaps_costs_nothing),
         TRIAL(a_narrow_link_that_loses_packets_is_enough),
+        TRIAL(a_link_too_narrow_for_frames_gets_fewer_of_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

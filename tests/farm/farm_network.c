@@ -261,8 +261,16 @@ static void stages_stay_on_their_host(void **state)
         trial_run(in, trial_path("out.mp4"), "-y", chain, "--encode=stream", "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
     assert_int_equal(command->status, 0);
     assert_told(command->out, "other hosts: nothing to do, because the last stage is in order, and frames go through this host's memory\n");
+    assert_told(command->out, "other hosts: they cannot do all of it, so --workers=0 will not do\n");
     command = trial_run(in, trial_path("out.mp4"), "-y", chain, "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
-    assert_told(command->out, "other hosts: their renderers work for the last stage, and get its frames over the network as they are\n");
+    assert_told(command->out, "other hosts: their renderers work for the last stage, and get its frames over the network as they are, ");
+    assert_told(command->out, "MB each: as many renderers of a host at a time as that keeps busy\n");
+    assert_told(command->out, "other hosts: they cannot do all of it, so --workers=0 will not do\n");
+    command = trial_run(in, trial_path("out.mp4"), "-y", "--filter=hqdn3d", "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_null(strstr(command->out, "will not do"));
+    command = trial_run(in, trial_path("out.mp4"), "-y", chain, "--explain", "--workers=1", "--listen=tcp://127.0.0.1:0", key, NULL);
+    assert_told(command->out, "MB each: as many at a time as that keeps busy and as there is memory for beside this host's own, and none where ");
+    assert_null(strstr(command->out, "will not do"));
     command = trial_run(in, trial_path("out.mp4"), "-y", "--explain", "--workers=0", "--listen=tcp://127.0.0.1:0", key, NULL);
     assert_told(command->out, "other hosts: their renderers take segments as packets\n");
 }

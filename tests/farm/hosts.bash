@@ -2,10 +2,10 @@
 # Several hosts on this one machine: network namespaces on a bridge, each with an address of its own, and a job across them while something happens to
 # the links. Runs inside `unshare --net --mount-proc --pid --fork`, so that all of it goes with the last process. Called by farm_hosts.
 #
-# usage: hosts.bash SCENARIO RENDERFARM INPUT OUTPUT FOLDER
+# usage: hosts.bash SCENARIO RENDERFARM INPUT OUTPUT FOLDER CHAIN
 set -euo pipefail
 
-scenario=$1 renderfarm=$2 input=$3 output=$4 folder=$5
+scenario=$1 renderfarm=$2 input=$3 output=$4 folder=$5 chain=$6
 hosts=3 pids=() coordinator=''
 
 stop() {
@@ -51,7 +51,7 @@ wait_for() {
 start_coordinator() {
     "${renderfarm}-keygen" "$folder/farm.key"
     "${renderfarm}-keygen" --for="$folder/farm.key" "$folder/node.key"
-    "$renderfarm" "$input" "$output" -v -v --workers=0 --segment=1 --filter=nlmeans=r=15 --preset=ultrafast --progress=off --no-cache \
+    "$renderfarm" "$input" "$output" -v -v --workers=0 --segment=1 --filter="$chain" --preset=ultrafast --progress=off --no-cache \
         --listen=tcp://10.88.0.254:7000 --key="$folder/farm.key" >"$folder/said" 2>&1 &
     coordinator=$!
     wait_for 'listening at'
@@ -62,12 +62,13 @@ wrong_clock() {
     ! unshare --time --monotonic 1000000 true 2>/dev/null || echo unshare --time --monotonic 1000000 --boottime 1000000 --kill-child --fork
 }
 
-# start_renderer HOST [COMMAND...]      COMMAND starts it
+# start_renderer HOST [COMMAND...]      COMMAND starts it; so many of them: $each
+each=1
 start_renderer() {
     local host=$1
     shift
     # Not by way of `on`: the process that is started here is the renderers' own.
-    nsenter --net --target "${pids[host]}" "$@" "${renderfarm}-renderer" --connect=tcp://10.88.0.254:7000 --key="$folder/node.key" --workers=1 >"$folder/host$host" 2>&1 &
+    nsenter --net --target "${pids[host]}" "$@" "${renderfarm}-renderer" --connect=tcp://10.88.0.254:7000 --key="$folder/node.key" --workers="$each" >"$folder/host$host" 2>&1 &
     renderer=$!
 }
 
@@ -122,6 +123,11 @@ table inet loss { chain in { type filter hook input priority 0; meta l4proto tcp
 RULES
             start_renderer "$i"
         done
+        ;;
+    frames) # raw ones
+        tc qdisc add dev v1 root tbf rate 16mbit burst 32kbit latency 50ms
+        each=2
+        start_renderer 1
         ;;
     *) stop "no scenario $scenario" ;;
 esac
