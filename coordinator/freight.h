@@ -27,8 +27,8 @@ void freight_on_run(struct freight *freight, uint64_t wall_ns, uint64_t waited_n
 // Renderers of the host that are worth having at work at a time, one at least. SIZE_MAX: nothing is known yet.
 size_t freight_enough(const struct freight *freight);
 
-// Whether sending a frame, which takes this host sending_ns of CPU time, is cheaper than its work; here: what that takes, CPU time too. It is taken to
-// be while nothing is known.
+// Whether sending a frame, which takes this host sending_ns of CPU time, is cheaper than its work; here: what that takes, CPU time too. It is taken
+// to be while nothing is known.
 bool freight_pays(const struct pace *here, double sending_ns);
 
 // Runs of run_frames that may be elsewhere at a time, when there are so many slots for frames and this host's renderers need those of `own`.

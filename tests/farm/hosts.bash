@@ -2,10 +2,10 @@
 # Several hosts on this one machine: network namespaces on a bridge, each with an address of its own, and a job across them while something happens to
 # the links. Runs inside `unshare --net --mount-proc --pid --fork`, so that all of it goes with the last process. Called by farm_hosts.
 #
-# usage: hosts.bash SCENARIO RENDERFARM INPUT OUTPUT FOLDER CHAIN
+# usage: hosts.bash SCENARIO RENDERFARM INPUT OUTPUT FOLDER CHAIN [SEED]
 set -euo pipefail
 
-scenario=$1 renderfarm=$2 input=$3 output=$4 folder=$5 chain=$6
+scenario=$1 renderfarm=$2 input=$3 output=$4 folder=$5 chain=$6 seed=${7-0}
 hosts=3 pids=() coordinator=''
 
 stop() {
@@ -72,6 +72,45 @@ start_renderer() {
     renderer=$!
 }
 
+# ---- At random ----
+
+dealt() { grep -cF ' goes to renderer ' "$folder/said" || true; }
+
+# Somebody is connected, and so will be dealt something.
+somebody_works() {
+    local i
+    for ((i = 1; i <= hosts; i++)); do
+        [ "${state[i]}" != here ] || return 0
+    done
+    return 1
+}
+
+# The renderers' processes are a group, once `setsid` has run.
+# act HOST      What happens to it next: it joins or comes back, or it leaves, is cut off, or loses its power.
+act() {
+    local host=$1
+    # One that was cut off for long has given up.
+    kill -0 "${renderers[host]-0}" 2>/dev/null || [ "${state[host]}" = away ] || { ip link set "v$host" up; state[host]=away; }
+    case ${state[host]}$((RANDOM % 3)) in
+        away*) start_renderer "$host" setsid; renderers[host]=$renderer state[host]=here; echo "host $host joins" ;;
+        cut*) ip link set "v$host" up; state[host]=here; echo "host $host is back" ;;
+        here0) kill -TERM "${renderers[host]}" || true; wait "${renderers[host]}" || true; state[host]=away; echo "host $host leaves" ;;
+        here1) ip link set "v$host" down; state[host]=cut; echo "host $host is cut off" ;;
+        here2) kill -KILL -- "-${renderers[host]}" 2>/dev/null || kill -KILL "${renderers[host]}" || true; wait "${renderers[host]}" || true; state[host]=away; echo "host $host loses its power" ;;
+    esac
+}
+
+# Each event comes when so many segments more were dealt: never by the clock.
+happen() {
+    local until
+    RANDOM=$1 state=(- away away away) renderers=()
+    while kill -0 "$coordinator" 2>/dev/null; do
+        act $((RANDOM % hosts + 1))
+        until=$(($(dealt) + RANDOM % 3))
+        while somebody_works && [ "$(dealt)" -lt "$until" ] && kill -0 "$coordinator" 2>/dev/null; do sleep 0.05; done
+    done
+}
+
 make_hosts
 start_coordinator
 case $scenario in
@@ -129,6 +168,7 @@ RULES
         each=2
         start_renderer 1
         ;;
+    random) happen "$seed" ;;
     *) stop "no scenario $scenario" ;;
 esac
 wait "$coordinator" || stop "status $?"
