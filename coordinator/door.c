@@ -1,5 +1,6 @@
 #include "door.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -38,7 +39,11 @@ struct door {
     struct zsock *zsock, *handler, *monitor;
     int listen_fd;
     bool bound;
-    uint64_t open, strangers; // connections; those of them that have proved nothing yet
+    uint64_t open; // connections
+    // Those of them that may have proved nothing yet: of this time, as long as a handshake may take, and of the one before. ZeroMQ does not say of
+    // every connection that ends whether it was a stranger's, so they are forgotten by the clock: whoever came before that is in or gone.
+    uint64_t young, old;
+    uint64_t turned_ns;
     uint64_t most_open;
     bool shut;
     unsigned told;
@@ -146,6 +151,36 @@ static void set_shut(struct door *d, bool shut)
     log_debug("%s: %s", d->setup->endpoint, shut ? "too many connections at a time; shut for a while" : "open again");
 }
 
+static void forget_gone(struct door *d, uint64_t now_ns)
+{
+    const uint64_t limit_ns = HANDSHAKE_MS * UINT64_C(1000000);
+
+    if (now_ns - d->turned_ns < limit_ns)
+        return;
+    d->old = now_ns - d->turned_ns < 2 * limit_ns ? d->young : 0;
+    d->young = 0;
+    d->turned_ns = now_ns;
+}
+
+static void one_less(struct door *d)
+{
+    if (d->old > 0)
+        d->old--;
+    else if (d->young > 0)
+        d->young--;
+}
+
+static void open_or_shut(struct door *d)
+{
+    while (d->open < d->old + d->young)
+        one_less(d);
+    // With some distance, so that it is not opened for each one that goes.
+    if (d->old + d->young >= MOST_STRANGERS || d->open >= d->most_open)
+        set_shut(d, true);
+    else if (d->old + d->young < MOST_STRANGERS / 2 && d->open < d->most_open - d->most_open / 8)
+        set_shut(d, false);
+}
+
 static void on_connection(void *data, struct zsock_message *in)
 {
     struct door *d = data;
@@ -154,31 +189,31 @@ static void on_connection(void *data, struct zsock_message *in)
     if (in->count < 1 || zmq_msg_size(&in->parts[0]) < sizeof(event))
         return;
     memcpy(&event, zmq_msg_data(&in->parts[0]), sizeof(event));
+    forget_gone(d, clock_now_ns());
     switch (event) {
     case ZMQ_EVENT_ACCEPTED:
         d->setup->counts.connections++;
         d->open++;
-        d->strangers++;
+        d->young++;
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         d->setup->counts.admitted++;
-        d->strangers -= d->strangers > 0;
+        one_less(d);
         break;
     case ZMQ_EVENT_DISCONNECTED:
         d->open -= d->open > 0;
         break;
     default: // a handshake that failed, in one way or another; DISCONNECTED follows
-        d->setup->counts.strangers++;
-        d->strangers -= d->strangers > 0;
+        one_less(d);
         break;
     }
-    if (d->open < d->strangers)
-        d->strangers = d->open;
-    // With some distance, so that it is not opened for each one that goes.
-    if (d->strangers >= MOST_STRANGERS || d->open >= d->most_open)
-        set_shut(d, true);
-    else if (d->strangers < MOST_STRANGERS / 2 && d->open < d->most_open - d->most_open / 8)
-        set_shut(d, false);
+    open_or_shut(d);
+}
+
+void door_tick(struct door *d, uint64_t now_ns)
+{
+    forget_gone(d, now_ns);
+    open_or_shut(d);
 }
 
 // ---- Opening ----

@@ -15,8 +15,7 @@ enum { DOOR_ENDPOINT_BYTES = 128 };
 
 struct door_counts {
     uint64_t connections, admitted; // since the start
-    uint64_t unknown_keys;          // proved a key that is not on the list
-    uint64_t strangers;             // did not get as far as that
+    uint64_t unknown_keys;          // proved a key that is not on the list; the rest did not get as far as that
     uint64_t shut;                  // how often there were too many at a time
 };
 
@@ -37,6 +36,7 @@ int door_open(struct door **door, uv_loop_t *loop, struct door_setup *setup, zso
 struct zsock *door_socket(struct door *door);
 // Whether a message came through the door with a key that is on the list. ZeroMQ sees to that; it would let in every key if it had nobody to ask.
 bool door_admitted(zmq_msg_t *part);
+void door_tick(struct door *door, uint64_t now_ns); // a few times a second: strangers have had their time
 void door_close(struct door **door, int linger_ms);
 
 #endif

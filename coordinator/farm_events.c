@@ -359,6 +359,8 @@ static void on_dropped(void *data, uint32_t peer, const char *why)
         farm_lose_remote(f, renderer, why, false);
     else if (renderer)
         send_away(f, renderer, why);
+    else if (f->pass->remote && hub_is_remote(f->crew.hub, peer))
+        farm_on_remote_refused(f, peer, why);
     else
         log_warn("a renderer was sent away: %s", why);
 }

@@ -59,11 +59,21 @@ void farm_plan_remote(struct farm *f)
         log_warn("renderers on other hosts have nothing to do: the last stage of this plan is in order, and frames go through this host's memory");
 }
 
+static void count_refused(struct farm *f, const char *host, const char *reason)
+{
+    if (f->pass->remote->refused++ < MOST_TOLD)
+        log_warn("a renderer on %s was refused: %s", host, reason);
+}
+
 static void refuse(struct farm *f, uint32_t peer, const char *host, const char *reason)
 {
     hub_send_away(f->crew.hub, peer, reason, false);
-    if (f->pass->remote->refused++ < MOST_TOLD)
-        log_warn("a renderer on %s was refused: %s", host, reason);
+    count_refused(f, host, reason);
+}
+
+void farm_on_remote_refused(struct farm *f, uint32_t peer, const char *why)
+{
+    count_refused(f, hub_address(f->crew.hub, peer), why);
 }
 
 // Takes its place, with the work of whoever had it before.
@@ -206,5 +216,5 @@ void farm_tell_remote(struct farm *f)
     log_info("other hosts: %" PRIu64 " renderers joined, %" PRIu64 " left, %" PRIu64 " were lost, %" PRIu64 " refused; %" PRIu64
              " connections, of which %" PRIu64 " had no right key and %" PRIu64 " were none of ours",
              r->joined, r->left, r->lost, r->refused, c->connections, c->unknown_keys,
-             c->strangers > c->unknown_keys ? c->strangers - c->unknown_keys : 0);
+             c->connections > c->admitted + c->unknown_keys ? c->connections - c->admitted - c->unknown_keys : 0);
 }

@@ -167,6 +167,7 @@ void farm_plan_remote(struct farm *f);               // the plan is made
 bool farm_remote_takes_frames(const struct farm *f); // of a plan with stages they can do the last one
 void farm_tick_remote(struct farm *f);
 void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hello);
+void farm_on_remote_refused(struct farm *f, uint32_t peer, const char *why); // by the hub
 void farm_on_remote_bye(struct farm *f, struct renderer *renderer);
 void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault); // how: "lost its connection"
 void farm_tell_remote(struct farm *f);                                                         // after a job that went well

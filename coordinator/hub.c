@@ -304,6 +304,7 @@ void hub_tick(struct hub *h, uint64_t now_ns)
     h->ticked_ns = now_ns;
     if (!h->door)
         return;
+    door_tick(h->door, now_ns);
     for (struct peer *peer = h->peers; peer; peer = peer->next) {
         if (!peer->port->remote)
             continue;

@@ -95,7 +95,7 @@ act() {
         away*) start_renderer "$host" setsid; renderers[host]=$renderer state[host]=here; echo "host $host joins" ;;
         cut*) ip link set "v$host" up; state[host]=here; echo "host $host is back" ;;
         here0) kill -TERM "${renderers[host]}" || true; wait "${renderers[host]}" || true; state[host]=away; echo "host $host leaves" ;;
-        here1) ip link set "v$host" down; state[host]=cut; echo "host $host is cut off" ;;
+        here1) ip link set "v$host" down; state[host]="cut"; echo "host $host is cut off" ;;
         here2) kill -KILL -- "-${renderers[host]}" 2>/dev/null || kill -KILL "${renderers[host]}" || true; wait "${renderers[host]}" || true; state[host]=away; echo "host $host loses its power" ;;
     esac
 }
