@@ -11,6 +11,7 @@
 
 struct entry {
     struct entry *next;
+    char *folder;
     struct cache_key key;
     uint8_t *bytes;
     size_t size;
@@ -19,6 +20,7 @@ struct entry {
 static struct entry *entries;
 
 struct cache_folder {
+    char *path;
     bool own;
     struct cache_folder_counts counts;
 };
@@ -30,11 +32,11 @@ struct cache_store {
     size_t size;
 };
 
-static struct entry **find(const struct cache_key *key)
+static struct entry **find(const struct cache_folder *folder, const struct cache_key *key)
 {
     struct entry **at = &entries;
 
-    while (*at && memcmp((*at)->key.bytes, key->bytes, sizeof(key->bytes)) != 0)
+    while (*at && (memcmp((*at)->key.bytes, key->bytes, sizeof(key->bytes)) != 0 || strcmp((*at)->folder, folder->path) != 0))
         at = &(*at)->next;
     return at;
 }
@@ -47,6 +49,7 @@ static void take_away(struct entry **at)
         return;
     *at = entry->next;
     free(entry->bytes);
+    free(entry->folder);
     free(entry);
 }
 
@@ -67,18 +70,20 @@ void disk_format(void)
 
 int cache_folder_open(struct cache_folder **folder, const char *path, uint64_t limit_bytes, bool own)
 {
-    (void)path;
     (void)limit_bytes;
     *folder = NULL;
     if (world_chance(world.faults.store / 4))
         return -EACCES;
     *folder = mem_zalloc(sizeof(**folder));
+    (*folder)->path = mem_dup(path);
     (*folder)->own = own;
     return 0;
 }
 
 void cache_folder_close(struct cache_folder **folder)
 {
+    if (*folder)
+        free((*folder)->path);
     free(*folder);
     *folder = NULL;
 }
@@ -94,7 +99,7 @@ static void rot(struct entry *entry)
 
 FILE *cache_folder_lookup(struct cache_folder *folder, const struct cache_key *key)
 {
-    struct entry *entry = *find(key);
+    struct entry *entry = *find(folder, key);
     FILE *file;
 
     if (!entry) {
@@ -113,7 +118,7 @@ void cache_folder_drop(struct cache_folder *folder, const struct cache_key *key)
 {
     folder->counts.dropped++;
     if (!world.dead)
-        take_away(find(key));
+        take_away(find(folder, key));
 }
 
 int cache_folder_begin(struct cache_folder *folder, const struct cache_key *key, struct cache_store **store)
@@ -142,9 +147,10 @@ int cache_folder_commit(struct cache_folder *folder, struct cache_store **store)
         return -EIO;
     }
     fclose((*store)->file);
-    take_away(find(&(*store)->key));
+    take_away(find(folder, &(*store)->key));
     entry = mem_zalloc(sizeof(*entry));
-    *entry = (struct entry){.next = entries, .key = (*store)->key, .bytes = (uint8_t *)(*store)->bytes, .size = (*store)->size};
+    *entry = (struct entry){
+        .next = entries, .folder = mem_dup(folder->path), .key = (*store)->key, .bytes = (uint8_t *)(*store)->bytes, .size = (*store)->size};
     entries = entry;
     free(*store);
     *store = NULL;
@@ -166,15 +172,24 @@ void cache_folder_abort(struct cache_folder *folder, struct cache_store **store)
 
 int cache_folder_remove(struct cache_folder *folder)
 {
-    if (folder->own && !world.dead)
-        disk_format();
+    if (!folder->own || world.dead)
+        return 0;
+    for (struct entry **at = &entries; *at;) {
+        if (strcmp((*at)->folder, folder->path) == 0)
+            take_away(at);
+        else
+            at = &(*at)->next;
+    }
     return 0;
 }
 
 uint64_t cache_folder_entries(const struct cache_folder *folder)
 {
-    (void)folder;
-    return disk_entries();
+    uint64_t count = 0;
+
+    for (const struct entry *entry = entries; entry; entry = entry->next)
+        count += strcmp(entry->folder, folder->path) == 0;
+    return count;
 }
 
 const struct cache_folder_counts *cache_folder_counts(const struct cache_folder *folder)

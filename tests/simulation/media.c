@@ -23,14 +23,14 @@ uint64_t media_mix(uint64_t a, uint64_t b)
     return (z ^ z >> 31) * 0x94d049bb133111eb;
 }
 
-uint64_t media_decoded(unsigned frame)
+uint64_t media_decoded(const struct shape *shape, unsigned frame)
 {
-    return media_mix(frame, 1);
+    return media_mix(frame, 1 + shape->number);
 }
 
-unsigned media_packet_bytes(unsigned frame, bool encoded)
+unsigned media_packet_bytes(const struct shape *shape, unsigned frame, bool encoded)
 {
-    unsigned most = encoded ? world.shape.packet_bytes / 4 : world.shape.packet_bytes;
+    unsigned most = encoded ? shape->packet_bytes / 4 : shape->packet_bytes;
 
     return 16 + (unsigned)(media_mix(frame, 2 + encoded) % (most + 1));
 }
@@ -45,7 +45,7 @@ static const struct filter some_filters[] = {
 static void expect(struct shape *s)
 {
     for (unsigned i = 0; i < s->frames; i++)
-        s->expected[i] = media_decoded(i);
+        s->expected[i] = media_decoded(s, i);
     for (unsigned f = 0; f < s->filter_count; f++) {
         const struct filter *filter = &s->filters[f];
         uint64_t out[MOST_FRAMES], state = 0;
@@ -61,12 +61,20 @@ static void expect(struct shape *s)
     }
 }
 
-void media_shape(struct shape *s, uint64_t seed)
+static void write_chain(struct shape *s)
+{
+    s->chain[0] = '\0';
+    for (unsigned i = 0; i < s->filter_count; i++)
+        snprintf(s->chain + strlen(s->chain), sizeof(s->chain) - strlen(s->chain), "%s%s", i ? "," : "", s->filters[i].name);
+}
+
+void media_shape(struct shape *s, unsigned number, uint64_t seed)
 {
     uint64_t kept = world.fate;
 
     world.fate = seed * 0x2545f4914f6cdd1d;
-    *s = (struct shape){.frames = 1 + (unsigned)world_random(world_chance(5000) ? MOST_FRAMES : 300), .cuttable = world_random(4) > 0};
+    *s = (struct shape){
+        .number = number, .frames = 1 + (unsigned)world_random(world_chance(5000) ? MOST_FRAMES : 300), .cuttable = world_random(4) > 0};
     s->packet_bytes = world_chance(5000) ? MOST_PACKET_BYTES : world_chance(20000) ? 20000 : 200;
     if (s->packet_bytes > 1000 && s->frames > 200)
         s->frames = 200;
@@ -76,10 +84,9 @@ void media_shape(struct shape *s, uint64_t seed)
         s->gop[s->gop_count] = gop < left ? gop : left;
     }
     s->filter_count = (unsigned)world_random(world_random(3) > 0 ? 3 : MOST_FILTERS);
-    for (unsigned i = 0; i < s->filter_count; i++) {
+    for (unsigned i = 0; i < s->filter_count; i++)
         s->filters[i] = some_filters[world_random(sizeof(some_filters) / sizeof(*some_filters))];
-        snprintf(s->chain + strlen(s->chain), sizeof(s->chain) - strlen(s->chain), "%s%s", i ? "," : "", s->filters[i].name);
-    }
+    write_chain(s);
     s->poisonous = world_chance(8000) && s->filter_count > 0;
     for (unsigned i = 0; i < s->filter_count; i++)
         s->poisonous &= s->filters[i].kind == FILTER_FRAME;
@@ -87,6 +94,32 @@ void media_shape(struct shape *s, uint64_t seed)
     s->files = world_random(4) == 0;
     expect(s);
     world.fate = kept;
+}
+
+void media_like(struct shape *s, const struct shape *like)
+{
+    memcpy(s->filters, like->filters, sizeof(s->filters));
+    s->filter_count = like->filter_count;
+    s->poisonous &= like->poisonous;
+    write_chain(s);
+    expect(s);
+}
+
+void media_simplify(struct shape *s, uint64_t seed)
+{
+    unsigned kept = 0;
+
+    s->cuttable = true;
+    for (unsigned i = 0; i < s->filter_count; i++)
+        if (s->filters[i].kind == FILTER_FRAME)
+            s->filters[kept++] = s->filters[i];
+    s->filter_count = kept;
+    write_chain(s);
+    // More often than elsewhere, and at the end, where nothing may come any more that would wake the farm.
+    s->poisonous = media_mix(seed, 9) % 3 == 0 && kept > 0;
+    if (media_mix(seed, 10) % 2)
+        s->poison = s->frames - 1;
+    expect(s);
 }
 
 void media_plain_shape(struct shape *s, unsigned segments)
@@ -100,6 +133,7 @@ void media_plain_shape(struct shape *s, unsigned segments)
 // ---- coordinator/source.h ----
 
 struct source {
+    const struct shape *shape;
     bool cut;
     unsigned segment_frames;
     unsigned frame, gop, in_gop;
@@ -126,27 +160,29 @@ int source_open_pictures(struct source **source, const char *path, const struct 
 int source_open(struct source **source, const char *path, struct source_facts *facts, char **why)
 {
     AVCodecParameters *par = avcodec_parameters_alloc();
+    const struct shape *shape = &world_video_named(path)->shape;
 
     (void)why;
-    (void)path;
     par->codec_type = AVMEDIA_TYPE_VIDEO;
     par->codec_id = AV_CODEC_ID_H264;
-    par->width = par->height = 16;
-    *facts = (struct source_facts){.duration_s = world.shape.frames / 24.0,
-                                   .frames = world.shape.frames,
+    par->width = 16 + (int)shape->number; // how renderers know it
+    par->height = 16;
+    *facts = (struct source_facts){.duration_s = shape->frames / 24.0,
+                                   .frames = shape->frames,
                                    .width = 16,
                                    .height = 16,
-                                   .cuttable = world.shape.cuttable,
-                                   .why_not_cuttable = world.shape.cuttable ? NULL : mem_dup("it is made up"),
+                                   .cuttable = shape->cuttable,
+                                   .why_not_cuttable = shape->cuttable ? NULL : mem_dup("it is made up"),
                                    .codec_name = mem_dup("h264"),
                                    .format_name = mem_dup("made up")};
     packets_parameters_to_wire(&facts->parameters, par);
     avcodec_parameters_free(&par);
     facts->time_base = packets_rational_to_wire((AVRational){1, 24 * PTS_STEP});
     facts->frame_rate = packets_rational_to_wire((AVRational){24, 1});
-    for (unsigned i = 0; i < world.shape.gop_count; i++)
-        facts->keyframe_gap_s = fmax(facts->keyframe_gap_s, world.shape.gop[i] / 24.0);
+    for (unsigned i = 0; i < shape->gop_count; i++)
+        facts->keyframe_gap_s = fmax(facts->keyframe_gap_s, shape->gop[i] / 24.0);
     *source = mem_zalloc(sizeof(**source));
+    (*source)->shape = shape;
     return 0;
 }
 
@@ -164,18 +200,22 @@ void source_facts_clear(struct source_facts *facts)
     *facts = (struct source_facts){0};
 }
 
-// All have the same bytes.
-static AVPacket *input_packet(unsigned frame)
+// All of a video have the same bytes.
+static AVPacket *input_packet(const struct shape *shape, unsigned frame)
 {
-    static AVBufferRef *zeros;
+    static AVBufferRef *bytes[MOST_VIDEOS];
+    AVBufferRef **ours = &bytes[shape->number];
     AVPacket *packet = av_packet_alloc();
 
-    if (!zeros)
-        zeros = av_buffer_allocz(16 + MOST_PACKET_BYTES + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (!packet || !zeros || !(packet->buf = av_buffer_ref(zeros)))
+    if (!*ours) {
+        *ours = av_buffer_alloc(16 + MOST_PACKET_BYTES + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (*ours)
+            memset((*ours)->data, (int)shape->number, (*ours)->size);
+    }
+    if (!packet || !*ours || !(packet->buf = av_buffer_ref(*ours)))
         abort();
-    packet->data = zeros->data;
-    packet->size = (int)media_packet_bytes(frame, false);
+    packet->data = (*ours)->data;
+    packet->size = (int)media_packet_bytes(shape, frame, false);
     packet->pts = packet->dts = (int64_t)frame * PTS_STEP;
     packet->duration = PTS_STEP;
     return packet;
@@ -185,15 +225,14 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
 {
     struct chunk *chunk = chunk_new(0);
 
-    (void)s;
     (void)why;
     (void)min_bytes;
-    for (unsigned i = 0; i < world.shape.frames && i < min_packets && i < 8; i++) {
-        AVPacket *packet = input_packet(i);
+    for (unsigned i = 0; i < s->shape->frames && i < min_packets && i < 8; i++) {
+        AVPacket *packet = input_packet(s->shape, i);
 
         chunk_take(chunk, &packet);
     }
-    *eof = world.shape.frames <= 8;
+    *eof = s->shape->frames <= 8;
     chunk_list_put(head, &chunk);
     return 0;
 }
@@ -208,13 +247,13 @@ static int64_t keep_end(const struct source *s)
 {
     unsigned frame = s->frame, gop = s->gop, frames = 0;
 
-    while (s->cut && frame < world.shape.frames) {
-        frame += world.shape.gop[gop];
-        frames += world.shape.gop[gop++];
+    while (s->cut && frame < s->shape->frames) {
+        frame += s->shape->gop[gop];
+        frames += s->shape->gop[gop++];
         if (frames >= s->segment_frames)
             break;
     }
-    return !s->cut || frame >= world.shape.frames ? INT64_MAX : (int64_t)frame * PTS_STEP;
+    return !s->cut || frame >= s->shape->frames ? INT64_MAX : (int64_t)frame * PTS_STEP;
 }
 
 int source_next(struct source *s, struct source_run *run, char **why)
@@ -227,7 +266,7 @@ int source_next(struct source *s, struct source_run *run, char **why)
         *why = mem_dup("made-up input: Input/output error");
         return -EIO;
     }
-    if (s->frame == world.shape.frames) {
+    if (s->frame == s->shape->frames) {
         run->eof = true;
         return 0;
     }
@@ -238,20 +277,20 @@ int source_next(struct source *s, struct source_run *run, char **why)
         run->keep_from = s->segment == 0 ? INT64_MIN : (int64_t)s->frame * PTS_STEP;
         run->keep_to = keep_end(s);
     }
-    while (s->frame < world.shape.frames && !segment_ends && chunk->packet_count < 1 + media_mix(s->frame, 4) % 20) {
-        AVPacket *packet = input_packet(s->frame++);
+    while (s->frame < s->shape->frames && !segment_ends && chunk->packet_count < 1 + media_mix(s->frame, 4) % 20) {
+        AVPacket *packet = input_packet(s->shape, s->frame++);
 
         run->last_pts = packet->pts;
         run->frames_hint++;
         chunk_take(chunk, &packet);
         s->in_segment++;
-        if (++s->in_gop == world.shape.gop[s->gop]) {
+        if (++s->in_gop == s->shape->gop[s->gop]) {
             s->in_gop = 0;
             s->gop++;
             segment_ends = s->cut && s->in_segment >= s->segment_frames;
         }
     }
-    chunk->last = segment_ends || s->frame == world.shape.frames;
+    chunk->last = segment_ends || s->frame == s->shape->frames;
     if (chunk->last) {
         s->segment++;
         s->sequence = 0;
@@ -289,20 +328,21 @@ void source_close(struct source **source)
 // ---- coordinator/sink.h and writer.h ----
 
 struct sink {
-    int nothing;
+    struct video *video;
 };
 
 struct writer {
+    struct video *video;
     uint32_t segment;
 };
 
 int sink_open(struct sink **sink, const struct sink_setup *setup, struct sink_facts *facts, char **why)
 {
-    (void)setup;
     (void)why;
     *facts = (struct sink_facts){.encoder = mem_dup("made-up")};
     *sink = mem_zalloc(sizeof(**sink));
-    files_begin();
+    (*sink)->video = world_video_named(setup->output);
+    files_begin((*sink)->video);
     return 0;
 }
 
@@ -322,8 +362,7 @@ int sink_start(struct sink *sink, const Wire__Probed *video, char **why)
 
 struct sink_part *sink_take_parts(struct sink *sink)
 {
-    (void)sink;
-    return files_take();
+    return files_take(sink->video);
 }
 
 uint64_t sink_bytes(const struct sink *sink)
@@ -335,35 +374,37 @@ uint64_t sink_bytes(const struct sink *sink)
 void sink_close(struct sink **sink)
 {
     if (*sink)
-        files_check_close();
+        files_check_close((*sink)->video);
     free(*sink);
     *sink = NULL;
 }
 
 struct writer *writer_new(struct sink *sink, unsigned reorder_delay, int64_t frame_step)
 {
-    (void)sink;
+    struct writer *writer = mem_zalloc(sizeof(*writer));
+
     (void)reorder_delay;
     (void)frame_step;
-    world.next_frame = world.skipped = 0;
-    world.finished = false;
-    return mem_zalloc(sizeof(struct writer));
+    writer->video = sink->video;
+    writer->video->next_frame = writer->video->skipped = 0;
+    writer->video->finished = false;
+    return writer;
 }
 
 // Whether the user's wish about segments that fail may have changed what comes of this one; an earlier stage changes all that follow.
-static bool may_differ(uint32_t segment)
+static bool may_differ(const struct video *v, uint32_t segment)
 {
-    const struct poison *poison = &world.farm->pass->poison;
+    const struct poison *poison = &v->farm->pass->poison;
 
     for (size_t i = 0; i < poison->count; i++)
-        if (poison->entries[i].stage + 1 < world.farm->stage_count || poison->entries[i].segment == segment)
+        if (poison->entries[i].stage + 1 < v->farm->stage_count || poison->entries[i].segment == segment)
             return true;
     return false;
 }
 
-static bool may_lack_frames(void)
+static bool may_lack_frames(const struct video *v)
 {
-    const struct poison *poison = &world.farm->pass->poison;
+    const struct poison *poison = &v->farm->pass->poison;
 
     for (size_t i = 0; i < poison->count; i++)
         if (poison->entries[i].way == POISON_SKIP)
@@ -371,28 +412,28 @@ static bool may_lack_frames(void)
     return false;
 }
 
-static void check_packet(const AVPacket *packet, uint32_t segment)
+static void check_packet(struct video *v, const AVPacket *packet, uint32_t segment)
 {
     uint64_t frame, value;
 
     memcpy(&frame, packet->data, 8);
     memcpy(&value, packet->data + 8, 8);
-    if (world.finished)
+    if (v->finished)
         world_violated("frame %llu is written behind the end", (unsigned long long)frame);
-    if (frame < world.next_frame)
-        world_violated("frame %llu is written after frame %u", (unsigned long long)frame, world.next_frame - 1);
-    if (frame >= world.shape.frames)
-        world_violated("frame %llu of %u is written", (unsigned long long)frame, world.shape.frames);
-    if (frame != world.next_frame && !may_lack_frames())
-        world_violated("frame %u is missing, frame %llu comes in its place", world.next_frame, (unsigned long long)frame);
-    world.skipped += (unsigned)frame - world.next_frame;
-    if (value != world.shape.expected[frame] && !may_differ(segment))
+    if (frame < v->next_frame)
+        world_violated("frame %llu is written after frame %u", (unsigned long long)frame, v->next_frame - 1);
+    if (frame >= v->shape.frames)
+        world_violated("frame %llu of %u is written", (unsigned long long)frame, v->shape.frames);
+    if (frame != v->next_frame && !may_lack_frames(v))
+        world_violated("frame %u is missing, frame %llu comes in its place", v->next_frame, (unsigned long long)frame);
+    v->skipped += (unsigned)frame - v->next_frame;
+    if (value != v->shape.expected[frame] && !may_differ(v, segment))
         world_violated("frame %llu is not what it should be", (unsigned long long)frame);
-    if ((unsigned)packet->size != media_packet_bytes((unsigned)frame, true))
+    if ((unsigned)packet->size != media_packet_bytes(&v->shape, (unsigned)frame, true))
         world_violated("the packet of frame %llu has %d bytes", (unsigned long long)frame, packet->size);
-    world.next_frame = (unsigned)frame + 1;
-    if (world.shape.files)
-        files_give((unsigned)frame, (size_t)packet->size);
+    v->next_frame = (unsigned)frame + 1;
+    if (v->shape.files)
+        files_give(v, (unsigned)frame, (size_t)packet->size);
 }
 
 int writer_write(struct writer *writer, uint32_t segment, struct chunk **chunk, char **why)
@@ -405,22 +446,23 @@ int writer_write(struct writer *writer, uint32_t segment, struct chunk **chunk, 
         world_violated("segment %u is written after segment %u", segment, writer->segment);
     writer->segment = segment;
     for (size_t i = 0; i < (*chunk)->packet_count && !world.dead; i++)
-        check_packet((*chunk)->packets[i], segment);
+        check_packet(writer->video, (*chunk)->packets[i], segment);
     chunk_free(chunk);
     return 0;
 }
 
 int writer_finish(struct writer *writer, char **why)
 {
-    (void)writer;
+    struct video *v = writer->video;
+
     (void)why;
     if (world.dead)
         return 0;
-    files_check_finish();
-    if (world.next_frame != world.shape.frames && !may_lack_frames())
-        world_violated("%u of %u frames are written", world.next_frame, world.shape.frames);
-    world.skipped += world.shape.frames - world.next_frame;
-    world.finished = true;
+    files_check_finish(v);
+    if (v->next_frame != v->shape.frames && !may_lack_frames(v))
+        world_violated("%u of %u frames are written", v->next_frame, v->shape.frames);
+    v->skipped += v->shape.frames - v->next_frame;
+    v->finished = true;
     return 0;
 }
 

@@ -28,21 +28,27 @@ struct frame {
     bool core;
 };
 
-struct renderer_process {
-    struct renderer_process *next;
-    uint32_t slot, pid;
-    char identity[32];
-    bool alive, hung, dying;
-    uint64_t nearest_in_ns, nearest_out_ns; // messages arrive in order
-    unsigned slowness;
-
-    // The job that it knows.
-    uint32_t job;
+struct known_job {
+    uint32_t id;
+    const struct video *video;
     bool takes, gives, lent;
     uint32_t first, count; // slots
     struct filter filters[MOST_FILTERS];
     unsigned filter_count;
     bool windows, copies;
+};
+
+struct renderer_process {
+    struct renderer_process *next;
+    uint32_t slot, pid;
+    char identity[32];
+    bool alive, hung, dying, greeted;
+    uint64_t start_tick;
+    uint64_t nearest_in_ns, nearest_out_ns; // messages arrive in order
+    unsigned slowness;
+
+    struct known_job said, job; // the last one that it was told; the one that it works with, which is that when a task begins
+    const char *chain;          // that it has locked itself in for; NULL: none yet
 
     // The task.
     bool busy, probing, working, input_ended, last_sent;
@@ -127,11 +133,13 @@ static void send_parcel(struct parcel *parcel, uint64_t *nearest_ns, void (*deli
 
     world.counts.messages++;
     if (world_chance(world.faults.lost)) {
+        world_say("a message from or to %s is lost", parcel->identity);
         world.counts.lost++;
         forget_parcel(parcel);
         return;
     }
     if (world_chance(world.faults.late)) {
+        world_say("a message from or to %s will be late", parcel->identity);
         world.counts.late++;
         at_ns += world_random(4000000000);
     } else {
@@ -139,6 +147,7 @@ static void send_parcel(struct parcel *parcel, uint64_t *nearest_ns, void (*deli
         *nearest_ns = at_ns;
     }
     if (world_chance(world.faults.twice)) {
+        world_say("a message from or to %s will come twice", parcel->identity);
         world.counts.twice++;
         world_after(at_ns - world.now_ns + world_random(1000000), deliver, forget_parcel, copy_of(parcel));
     }
@@ -257,29 +266,30 @@ static void fail(struct renderer_process *r, int code, const char *reason)
     clear_task(r);
 }
 
-static void learn_job(struct renderer_process *r, const Wire__Job *job)
+static void learn_job(struct known_job *known, const Wire__Job *job)
 {
     const char *at = job->filters;
 
-    r->job = job->id;
-    r->takes = job->takes_frames;
-    r->gives = job->gives_frames;
-    r->lent = job->lent;
-    r->first = job->arena ? job->arena->first : 0;
-    r->count = job->arena ? job->arena->count : 0;
-    r->filter_count = 0;
-    r->windows = false;
-    r->copies = strstr(job->filters, "setsar") != NULL;
+    known->video = &world.videos[job->input->width - 16];
+    known->id = job->id;
+    known->takes = job->takes_frames;
+    known->gives = job->gives_frames;
+    known->lent = job->lent;
+    known->first = job->arena ? job->arena->first : 0;
+    known->count = job->arena ? job->arena->count : 0;
+    known->filter_count = 0;
+    known->windows = false;
+    known->copies = strstr(job->filters, "setsar") != NULL;
     // In the order of the chain; names of other filters (formats between stages) do nothing.
     while (at && *at) {
         size_t length = strcspn(at, ",");
 
-        for (unsigned i = 0; i < world.shape.filter_count && !r->copies; i++) {
-            const char *name = world.shape.filters[i].name;
+        for (unsigned i = 0; i < known->video->shape.filter_count && !known->copies; i++) {
+            const char *name = known->video->shape.filters[i].name;
 
             if (strlen(name) == length && strncmp(name, at, length) == 0) {
-                r->filters[r->filter_count] = world.shape.filters[i];
-                r->windows |= r->filters[r->filter_count++].kind == FILTER_WINDOW;
+                known->filters[known->filter_count] = known->video->shape.filters[i];
+                known->windows |= known->filters[known->filter_count++].kind == FILTER_WINDOW;
                 break;
             }
         }
@@ -301,31 +311,31 @@ static void take_frame(struct renderer_process *r, const AVPacket *packet)
     struct frame *frame = add_frame(r);
 
     frame->number = (unsigned)(packet->pts / PTS_STEP);
-    frame->core = r->takes ? packet->flags == STAGE_CORE : packet->pts >= r->keep_from && packet->pts < r->keep_to;
-    if (!r->takes) {
-        frame->value = media_decoded(frame->number);
+    frame->core = r->job.takes ? packet->flags == STAGE_CORE : packet->pts >= r->keep_from && packet->pts < r->keep_to;
+    if (!r->job.takes) {
+        frame->value = media_decoded(&r->job.video->shape, frame->number);
         return;
     }
-    const uint64_t *slot = (const uint64_t *)(const void *)arena_slot(world.farm->arena, (uint32_t)packet->pos);
+    const uint64_t *slot = (const uint64_t *)(const void *)arena_slot(r->job.video->farm->arena, (uint32_t)packet->pos);
 
     if (!slot || slot[0] != frame->number)
         world_violated("renderer %u gets frame %u, and the slot holds another", r->slot, frame->number);
     frame->value = slot[1];
-    if (!r->lent)
-        arena_release(world.farm->arena, (uint32_t)packet->pos);
+    if (!r->job.lent)
+        arena_release(r->job.video->farm->arena, (uint32_t)packet->pos);
 }
 
 // As media.c expects it, but over the frames that are here.
 static void filter_all(struct renderer_process *r)
 {
-    size_t from = r->windows ? 0 : r->filtered, count = r->frame_count;
+    size_t from = r->job.windows ? 0 : r->filtered, count = r->frame_count;
     uint64_t *out;
 
     if (r->filtered == count)
         return;
     out = mem_zalloc(count * sizeof(*out));
-    for (unsigned f = 0; f < r->filter_count; f++) {
-        const struct filter *filter = &r->filters[f];
+    for (unsigned f = 0; f < r->job.filter_count; f++) {
+        const struct filter *filter = &r->job.filters[f];
 
         for (size_t i = from; i < count; i++) {
             out[i] = media_mix(r->frames[i].value, filter->id);
@@ -343,12 +353,12 @@ static void filter_all(struct renderer_process *r)
     r->filtered = count;
 }
 
-static AVPacket *encoded_packet(const struct frame *frame)
+static AVPacket *encoded_packet(const struct shape *shape, const struct frame *frame)
 {
     AVPacket *packet = av_packet_alloc();
     uint64_t head[2] = {frame->number, frame->value};
 
-    if (!packet || av_new_packet(packet, (int)media_packet_bytes(frame->number, true)) < 0)
+    if (!packet || av_new_packet(packet, (int)media_packet_bytes(shape, frame->number, true)) < 0)
         abort();
     memset(packet->data, 0, (size_t)packet->size);
     memcpy(packet->data, head, sizeof(head));
@@ -367,9 +377,9 @@ static AVPacket *raw_packet(const struct renderer_process *r, const struct frame
     uint64_t *pixels;
     uint32_t slot;
 
-    if (arena_try(world.farm->arena, r->first, r->count, r->taker, &slot) < 0)
+    if (arena_try(r->job.video->farm->arena, r->job.first, r->job.count, r->taker, &slot) < 0)
         return NULL;
-    pixels = (uint64_t *)(void *)arena_slot(world.farm->arena, slot);
+    pixels = (uint64_t *)(void *)arena_slot(r->job.video->farm->arena, slot);
     pixels[0] = frame->number;
     pixels[1] = frame->value;
     tb.num = 1;
@@ -397,7 +407,7 @@ static AVPacket *raw_packet(const struct renderer_process *r, const struct frame
 // Frames that are ready and not given yet, as a chunk. False: there is nothing to send, or no room.
 static bool give(struct renderer_process *r)
 {
-    size_t ready = r->windows && !r->input_ended ? 0 : r->filtered;
+    size_t ready = r->job.windows && !r->input_ended ? 0 : r->filtered;
     struct chunk *chunk;
     bool ends;
 
@@ -409,7 +419,7 @@ static bool give(struct renderer_process *r)
         AVPacket *packet;
 
         if (frame->core) {
-            packet = r->gives ? raw_packet(r, frame) : encoded_packet(frame);
+            packet = r->job.gives ? raw_packet(r, frame) : encoded_packet(&r->job.video->shape, frame);
             if (!packet)
                 break;
             chunk_take(chunk, &packet);
@@ -451,11 +461,11 @@ static void answer_probe(struct renderer_process *r)
     probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * PTS_STEP});
     probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
     probed.first_frame = &first;
-    for (unsigned i = 0; i < world.shape.filter_count; i++) {
+    for (unsigned i = 0; i < r->job.video->shape.filter_count; i++) {
         wire__filter_facts__init(&facts[i]);
         wire__option__init(&options[i]);
         names[i][0] = keys[i][0] = values[i][0] = '\0';
-        sscanf(world.shape.filters[i].name, "%31[^=]=%31[^=]=%31s", names[i], keys[i], values[i]);
+        sscanf(r->job.video->shape.filters[i].name, "%31[^=]=%31[^=]=%31s", names[i], keys[i], values[i]);
         facts[i].name = names[i];
         facts[i].inputs = facts[i].outputs = 1;
         facts[i].input_format = facts[i].output_format = (char *)(uintptr_t) "gray";
@@ -467,7 +477,7 @@ static void answer_probe(struct renderer_process *r)
         list[i] = &facts[i];
     }
     probed.filters = list;
-    probed.n_filters = world.shape.filter_count;
+    probed.n_filters = r->job.video->shape.filter_count;
     message.body_case = WIRE__MESSAGE__BODY_PROBED;
     message.probed = &probed;
     say(r, &message);
@@ -502,10 +512,18 @@ static void give_credit(struct renderer_process *r)
     say(r, &message);
 }
 
+// The farm that it works for is still there. What the network says twice may come when that has ended.
+static bool has_memory(const struct renderer_process *r)
+{
+    const struct farm *f = r->job.video->farm;
+
+    return f && f->arena && f->crew.borrower == r->job.id >> 16;
+}
+
 static bool meets_poison(const struct renderer_process *r, const struct chunk *chunk)
 {
-    for (size_t i = 0; world.shape.poisonous && r->filter_count > 0 && i < chunk->packet_count; i++)
-        if (chunk->packets[i]->pts == (int64_t)world.shape.poison * PTS_STEP)
+    for (size_t i = 0; r->job.video->shape.poisonous && r->job.filter_count > 0 && i < chunk->packet_count; i++)
+        if (chunk->packets[i]->pts == (int64_t)r->job.video->shape.poison * PTS_STEP)
             return true;
     return false;
 }
@@ -537,6 +555,12 @@ static void on_work(void *data)
     r->working = false;
     if (!r->alive || r->dying || r->hung || !r->busy || comes_to_grief(r))
         return;
+    if ((r->job.takes || r->job.gives) && !has_memory(r)) {
+        if (world.faults.twice == 0)
+            world_violated("renderer %u works with memory that the farm has given back", r->slot);
+        fail(r, -EIO, "what came twice was done long ago");
+        return;
+    }
     if (give(r)) {
         work_on(r, 100000);
         return;
@@ -547,7 +571,7 @@ static void on_work(void *data)
     }
     chunk = chunk_list_take(&r->input);
     if (!chunk) {
-        if (r->gives && r->credit > 0 && r->filtered > r->given)
+        if (r->job.gives && r->credit > 0 && r->filtered > r->given)
             work_on(r, 2000000); // a slot may get free
         return;
     }
@@ -566,7 +590,7 @@ static void on_work(void *data)
         take_frame(r, chunk->packets[i]);
     r->input_ended |= chunk->last;
     give_credit(r);
-    if (!r->windows || r->input_ended)
+    if (!r->job.windows || r->input_ended)
         filter_all(r);
     if (r->probing && chunk->last)
         answer_probe(r);
@@ -591,6 +615,7 @@ static void begin_task(struct renderer_process *r, const Wire__Task *task)
         return;
     }
     r->busy = true;
+    r->job = r->said;
     r->probing = task->kind == WIRE__TASK_KIND__PROBE;
     r->task_job = task->job;
     r->segment = task->segment;
@@ -603,8 +628,13 @@ static void begin_task(struct renderer_process *r, const Wire__Task *task)
     r->packets = 0;
     r->input_ended = r->last_sent = false;
     memset(r->states, 0, sizeof(r->states));
-    if (r->task_job != r->job)
+    if (r->task_job != r->job.id) {
         fail(r, -EPROTO, "the job is not known");
+        return;
+    }
+    if (r->chain && strcmp(r->chain, r->job.video->shape.chain) != 0)
+        world_violated("renderer %u has locked itself in for '%s' and is to work on '%s'", r->slot, r->chain, r->job.video->shape.chain);
+    r->chain = r->job.video->shape.chain;
 }
 
 static void hear(struct renderer_process *r, const Wire__Message *m, zmq_msg_t *payloads, size_t payload_count)
@@ -613,7 +643,7 @@ static void hear(struct renderer_process *r, const Wire__Message *m, zmq_msg_t *
 
     switch (m->body_case) {
     case WIRE__MESSAGE__BODY_JOB:
-        learn_job(r, m->job);
+        learn_job(&r->said, m->job);
         break;
     case WIRE__MESSAGE__BODY_TASK:
         begin_task(r, m->task);
@@ -669,9 +699,13 @@ static void say_hello(void *data)
     if (!r->alive || r->dying)
         return;
     if (world_chance(world.faults.start_fails)) {
-        end_process(r, SIGABRT);
+        if (world_random(4) == 0)
+            r->hung = true;
+        else
+            end_process(r, SIGABRT);
         return;
     }
+    r->greeted = true;
     hello.protocol = PROTOCOL_VERSION;
     hello.libraries = (char *)(uintptr_t)avx_libraries();
     hello.pid = r->pid;
@@ -778,6 +812,7 @@ int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arg
     *pid = r->pid = ++next_pid;
     snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", slot, r->pid);
     r->alive = true;
+    r->start_tick = world.ticks;
     r->slowness = world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4);
     r->next = processes;
     processes = r;
@@ -856,6 +891,13 @@ void renderers_check_none_left(void)
         free(r->frames);
         free(r);
     }
+}
+
+void renderers_check_starts(uint64_t most_ticks)
+{
+    for (const struct renderer_process *r = processes; r; r = r->next)
+        if (r->alive && !r->greeted && world.ticks - r->start_tick > most_ticks)
+            world_violated("renderer %u (process %u) does not say hello, and nobody misses it", r->slot, r->pid);
 }
 
 void renderers_kill_random(void)

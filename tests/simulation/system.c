@@ -26,7 +26,7 @@ uint64_t uv_get_constrained_memory(void)
 
 // ---- mmap of common/arena.c: memory that stays from job to job ----
 
-enum { MOST_BLOCKS = 4, PAGE = 4096, HEADER_BYTES = 64 << 10, FRAME_BYTES = 64 };
+enum { MOST_BLOCKS = MOST_VIDEOS, PAGE = 4096, HEADER_BYTES = 64 << 10, FRAME_BYTES = 64 };
 
 static struct block {
     void *memory;

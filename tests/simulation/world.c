@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct world world;
 
@@ -130,6 +131,22 @@ void world_violated(const char *format, ...)
     fprintf(stderr, "\n(at %.6f s, step %llu; the same again: --seed=%llu -v)\n", (double)world.now_ns / 1e9, (unsigned long long)world.steps,
             (unsigned long long)world.seed);
     exit(1);
+}
+
+struct video *world_video_of(const struct farm *farm)
+{
+    for (unsigned i = 0; i < world.video_count; i++)
+        if (world.videos[i].farm == farm)
+            return &world.videos[i];
+    world_violated("a farm that is not there");
+}
+
+struct video *world_video_named(const char *path)
+{
+    for (unsigned i = 0; i < world.video_count; i++)
+        if (strcmp(world.videos[i].input, path) == 0 || strcmp(world.videos[i].output, path) == 0)
+            return &world.videos[i];
+    world_violated("%s is not there", path);
 }
 
 // ---- common/clock.h ----
