@@ -108,13 +108,14 @@ void nursery_hear(struct nursery *n)
     struct birth birth;
     ssize_t size;
 
+    // A nursery that is killed before it has read all wishes resets the connection, and that comes in front of births that it has told.
     while (!n->over) {
         size = recv(n->socket, &birth, sizeof(birth), 0);
         if (size == sizeof(birth)) {
             n->on_birth(n->data, &birth);
-        } else if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        } else if (size < 0 && errno == EAGAIN) {
             return;
-        } else {
+        } else if (size == 0 || (errno != EINTR && errno != ECONNRESET)) {
             n->over = true;
             uv_poll_stop(&n->poll);
         }

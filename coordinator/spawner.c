@@ -79,9 +79,16 @@ static void on_speech_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+static void end_life(struct child *child)
+{
+    if (child->life >= 0)
+        close(child->life);
+    child->life = -1;
+}
+
 static void close_child(struct child *child)
 {
-    close(child->life);
+    end_life(child);
     uv_close((uv_handle_t *)&child->speech, on_speech_closed);
 }
 
@@ -311,7 +318,10 @@ static void signal_child(struct child *child, int signal)
     if (child->pid)
         return;
     child->doom = signal;
-    if (signal == SIGKILL && child->spawner->nursery)
+    if (signal != SIGKILL)
+        return;
+    end_life(child); // should it be born unheard
+    if (child->spawner->nursery)
         nursery_kill(child->spawner->nursery); // it may be what hangs
 }
 

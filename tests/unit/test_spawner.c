@@ -3,6 +3,7 @@
 #include "renderer/nursery.h"
 
 #include "common/arena.h"
+#include "common/birth.h"
 #include "common/mem.h"
 
 #include <fcntl.h>
@@ -67,6 +68,13 @@ static void wait_for_all(struct ends *e)
     assert_int_equal(spawner_running(e->spawner), 0);
 }
 
+// That children write into the shared memory; the loop stands still.
+static void wait_for_bytes(const struct ends *e, off_t count)
+{
+    while (lseek(e->frames_fd, 0, SEEK_END) < count)
+        ;
+}
+
 static void end(struct ends *e)
 {
     if (e->count == e->started) // nothing else keeps a job from its end
@@ -127,8 +135,7 @@ static void a_process_is_known_before_it_can_have_said_a_word(void **state)
     (void)state;
     begin(&e, true);
     start(&e, "--write-pid");
-    while (lseek(e.frames_fd, 0, SEEK_END) < (off_t)sizeof(pid))
-        ; // it writes there, as it would say hello
+    wait_for_bytes(&e, sizeof(pid)); // that are written as it would say hello
     assert_int_equal(pread(e.frames_fd, &pid, sizeof(pid), 0), sizeof(pid));
     assert_int_equal(spawner_pid(e.spawner, 0), pid);
     assert_int_equal(spawner_pid(e.spawner, 1), 0);
@@ -167,6 +174,26 @@ static void a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to(void **s
     end(&e);
 }
 
+static void a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    setenv("NURSERY_DIES", "1", 1);
+    start(&e, "--wait");
+    start(&e, "--wait");
+    unsetenv("NURSERY_DIES");
+    wait_for_bytes(&e, 1); // the child is there
+    spawner_kill_one(e.spawner, 0, SIGKILL);
+    spawner_kill_one(e.spawner, 1, SIGKILL);
+    wait_for_bytes(&e, 2); // it has said so and closed the connection
+    wait_for_all(&e);
+    assert_exit(&e, 0, 0, SIGKILL, "");
+    assert_exit(&e, 1, 0, SIGKILL, "");
+    end(&e);
+}
+
 static void who_is_not_born_is_told_as_ended(void **state)
 {
     struct ends e;
@@ -202,6 +229,33 @@ static void all_leave_when_nobody_is_interested_any_more(void **state)
     close(ends[0]);
 }
 
+// The nursery hangs, until it is killed, with one of its children about to tell its birth, and leaves further wishes unread.
+static int be_born_late(void)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(BIRTH_DESCRIPTORS * sizeof(int))];
+    } control;
+    struct birth birth;
+    struct iovec part = {.iov_base = &birth.slot, .iov_len = sizeof(birth.slot)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    pid_t nursery = getpid();
+
+    if (fork() != 0)
+        return pause();
+    if (write(ARENA_FD, "", 1) != 1)
+        return 1;
+    while (getppid() == nursery)
+        ; // until it is killed
+    birth.pid = (uint32_t)getpid();
+    if (recvmsg(STDIN_FILENO, &message, 0) != sizeof(birth.slot) || send(STDIN_FILENO, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth))
+        return 1;
+    close(STDIN_FILENO);
+    if (write(ARENA_FD, "", 1) != 1)
+        return 1;
+    return pause(); // until it is killed, too: the one that it stands for is to be
+}
+
 // --tell: says how it came to be, and ends with 10 + its slot. --write-pid: into the shared memory. --wait: for the end of its standard input.
 static int be_renderer(int argc, char **argv)
 {
@@ -213,6 +267,8 @@ static int be_renderer(int argc, char **argv)
         return recv(STDIN_FILENO, &slot, sizeof(slot), 0) > 0; // it has been asked
     if (born && getenv("NURSERY_HANGS"))
         return pause();
+    if (born && getenv("NURSERY_DIES"))
+        return be_born_late();
     if (born)
         nursery_run(&slot, slot_argument + strlen("--slot="));
     pid = (uint32_t)getpid();
@@ -232,6 +288,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_process_is_known_before_it_can_have_said_a_word),
         cmocka_unit_test(who_is_to_be_killed_before_it_is_born_is_killed_then),
         cmocka_unit_test(a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to),
+        cmocka_unit_test(a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread),
         cmocka_unit_test(who_is_not_born_is_told_as_ended),
         cmocka_unit_test(all_leave_when_nobody_is_interested_any_more),
     };
