@@ -3,12 +3,11 @@
 #include "log.h"
 #include "mem.h"
 
-#include <libavfilter/avfilter.h>
+#include <libavfilter/version.h>
 #include <libavutil/cpu.h>
 #include <libavutil/intreadwrite.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 
 #include <math.h>
 #include <stdarg.h>
@@ -30,8 +29,8 @@ const char *avx_libraries(void)
     static char text[4096];
 
     if (!text[0]) {
-        unsigned v[] = {avutil_version(), avcodec_version(), avformat_version(), avfilter_version(), swscale_version()};
-        const char *name[] = {"avutil", "avcodec", "avformat", "avfilter", "swscale"};
+        unsigned v[] = {avutil_version(), avcodec_version(), avformat_version()};
+        const char *name[] = {"avutil", "avcodec", "avformat"};
         int length = 0;
 
         for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)

@@ -8,8 +8,11 @@
 
 #include <stdbool.h>
 
-// Versions and build configuration of the FFmpeg libraries that this process runs with, one line; equal lines mean equal bits. Static storage.
+// Versions and build configuration of the FFmpeg libraries that this process runs with, one line; equal lines mean equal bits. Static storage. The
+// filters' are not among them: to load them takes as long as to load all others, and the coordinator has no use for them.
 const char *avx_libraries(void);
+// With the filters', behind the others. In a file of its own, for whoever calls it is linked with them.
+const char *avx_all_libraries(void);
 
 // What this machine's processor can do, for code in assembler; one short line. Equal lines mean equal bits, also of floating-point code. Static
 // storage; once, before other threads ask.

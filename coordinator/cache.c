@@ -45,6 +45,7 @@ struct cache {
     struct lane lane;
 
     // What the key is made of, until it is.
+    const char *libraries;
     const Wire__Job **jobs;
     size_t job_count;
     const struct plan *plan;
@@ -147,7 +148,7 @@ static void start_in_lane(void *data)
     call->err = cache_folder_open(&c->folder, c->path, c->limit_bytes, c->own);
     if (call->err < 0)
         return;
-    call->err = cache_job_key_make(&c->job, c->jobs, c->job_count, c->plan, c->filters, c->filter_count);
+    call->err = cache_job_key_make(&c->job, c->libraries, c->jobs, c->job_count, c->plan, c->filters, c->filter_count);
     c->file_known = cache_file_identify(&c->file, c->input) >= 0;
 }
 
@@ -163,9 +164,10 @@ static void on_start(void *data)
     c->events->on_change(c->data);
 }
 
-void cache_start(struct cache *c, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan, Wire__FilterFacts *const *filters,
-                 size_t filter_count)
+void cache_start(struct cache *c, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
+                 Wire__FilterFacts *const *filters, size_t filter_count)
 {
+    c->libraries = libraries;
     c->jobs = mem_zalloc(job_count * sizeof(*c->jobs));
     for (size_t i = 0; i < job_count; i++)
         c->jobs[i] = jobs[i];

@@ -30,8 +30,8 @@ struct cache_events {
 struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes, bool own, const char *input, const struct cache_events *events,
                         void *data);
 // Opens the folder and makes the job's key. What is pointed at lives on, and does not change before cache_ready.
-void cache_start(struct cache *cache, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan, Wire__FilterFacts *const *filters,
-                 size_t filter_count);
+void cache_start(struct cache *cache, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
+                 Wire__FilterFacts *const *filters, size_t filter_count);
 bool cache_ready(const struct cache *cache); // segments can be asked for
 struct lane *cache_lane(struct cache *cache);
 bool cache_busy(const struct cache *cache);

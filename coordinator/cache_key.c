@@ -1,8 +1,9 @@
 #include "cache_key.h"
 
-#include "common/avx.h"
 #include "common/mem.h"
 #include "common/protocol.h"
+
+#include <libavcodec/packet.h>
 
 #include <sodium.h>
 
@@ -276,7 +277,7 @@ static void add_cuts(struct hash *hash, const struct plan *plan)
         add_number(hash, (int64_t)plan->stages[i].frames);
 }
 
-int cache_job_key_make(struct cache_job_key *key, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
+int cache_job_key_make(struct cache_job_key *key, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
                        Wire__FilterFacts *const *filters, size_t filter_count)
 {
     struct hash hash;
@@ -286,7 +287,7 @@ int cache_job_key_make(struct cache_job_key *key, const Wire__Job *const *jobs, 
     begin(&hash, "job");
     add_text(&hash, RENDERFARM_VERSION);
     add_number(&hash, PROTOCOL_VERSION);
-    add_text(&hash, avx_libraries());
+    add_text(&hash, libraries);
     add_number(&hash, (int64_t)job_count);
     for (size_t i = 0; i < job_count && err >= 0; i++) {
         err = add_job(&hash, jobs[i], plan->stages[0].parallel);

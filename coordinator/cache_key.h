@@ -31,11 +31,11 @@ struct cache_job_key {
     bool positions;           // the filters may ask where in its file a packet lies
 };
 
-// jobs: one for each stage, before any work has begun, since later stages learn a part of theirs from the first frame, which follows from the rest.
-// Their ids and arenas do not count. filters: as probed. Reads the files that options of the filters and the encoder name (such as lut3d=file=...),
-// and frei0r plugins, so it blocks. Returns 0, -ENOTSUP when the filter movie reads something other than one file, or a negative errno when a file
-// cannot be read to its end.
-int cache_job_key_make(struct cache_job_key *key, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
+// libraries: what the renderers run with. jobs: one for each stage, before any work has begun, since later stages learn a part of theirs from the
+// first frame, which follows from the rest. Their ids and arenas do not count. filters: as probed. Reads the files that options of the filters and
+// the encoder name (such as lut3d=file=...), and frei0r plugins, so it blocks. Returns 0, -ENOTSUP when the filter movie reads something other than
+// one file, or a negative errno when a file cannot be read to its end.
+int cache_job_key_make(struct cache_job_key *key, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
                        Wire__FilterFacts *const *filters, size_t filter_count);
 
 // A segment by the content of its packets, in whichever chunks they come. Times are in the input's time base. Pure.

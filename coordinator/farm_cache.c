@@ -111,7 +111,8 @@ void farm_start_cache(struct farm *f)
     jobs = mem_zalloc(f->stage_count * sizeof(*jobs));
     for (size_t i = 0; i < f->stage_count; i++)
         jobs[i] = &f->stages[i].job;
-    cache_start(f->cache, jobs, f->stage_count, &f->plan, f->probed->probed->filters, f->probed->probed->n_filters);
+    cache_start(f->cache, hub_renderers_libraries(f->crew.hub), jobs, f->stage_count, &f->plan, f->probed->probed->filters,
+                f->probed->probed->n_filters);
     free(jobs);
 }
 

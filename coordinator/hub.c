@@ -44,6 +44,7 @@ struct hub {
     const struct hub_events *events;
     void *data;
     char *libraries;
+    char *all_libraries; // with those that only renderers load, of the first of them; NULL: there was none
     struct peer *peers;
     size_t peer_count;
     uint32_t next_number;
@@ -128,10 +129,16 @@ static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
         return;
     }
     // Other versions may give other pixels, and the output would depend on who rendered what.
-    if (strcmp(hello->libraries, h->libraries) != 0) {
+    if (strncmp(hello->libraries, h->libraries, strlen(h->libraries)) != 0) {
         refuse(h, peer, "its FFmpeg libraries are not the coordinator's");
         return;
     }
+    if (h->all_libraries && strcmp(hello->libraries, h->all_libraries) != 0) {
+        refuse(h, peer, "its FFmpeg libraries are not those of the other renderers");
+        return;
+    }
+    if (!h->all_libraries)
+        h->all_libraries = mem_dup(hello->libraries);
     message.body_case = WIRE__MESSAGE__BODY_WELCOME;
     message.welcome = &body;
     send_message(peer, &message);
@@ -424,6 +431,11 @@ void hub_forget(struct hub *h, uint32_t number)
     }
 }
 
+const char *hub_renderers_libraries(const struct hub *h)
+{
+    return h->all_libraries;
+}
+
 struct zsock_traffic hub_traffic(const struct hub *h)
 {
     struct zsock_traffic all = zsock_traffic(h->local.zsock), far;
@@ -457,5 +469,6 @@ void hub_close(struct hub **hub)
         free(peer);
     }
     free(h->libraries);
+    free(h->all_libraries);
     free(h);
 }

@@ -30,7 +30,8 @@ struct hub_events {
     void (*on_dropped)(void *data, uint32_t peer, const char *why); // the peer broke the rules, or cannot be reached
 };
 
-// Binds endpoint ("ipc://..."). Renderers whose libraries differ from ours are refused.
+// Binds endpoint ("ipc://..."). Renderers are refused whose libraries differ from ours (their names begin with those of ours), or from the first
+// one's.
 int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data);
 // Opens the door for other hosts, too. setup lives as long as the hub. One line is logged on failure.
 int hub_listen(struct hub *hub, uv_loop_t *loop, struct door_setup *setup);
@@ -51,6 +52,8 @@ int hub_send_bye(struct hub *hub, uint32_t peer);
 int hub_send_away(struct hub *hub, uint32_t peer, const char *reason, bool again);
 void hub_forget(struct hub *hub, uint32_t peer); // it is gone; what it still says is ignored
 
+// What all renderers run with, as they said it; NULL: there was none yet. The hub's.
+const char *hub_renderers_libraries(const struct hub *hub);
 struct zsock_traffic hub_traffic(const struct hub *hub); // with all renderers so far
 void hub_close(struct hub **hub);
 

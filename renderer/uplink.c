@@ -300,7 +300,7 @@ static int say_hello(struct uplink *u)
     char host[HOST_NAME_MAX + 1] = "";
 
     body.protocol = PROTOCOL_VERSION;
-    body.libraries = (char *)(uintptr_t)avx_libraries(); // packing only reads
+    body.libraries = (char *)(uintptr_t)avx_all_libraries(); // packing only reads
     body.pid = (uint32_t)getpid();
     body.threads = (uint32_t)u->setup->threads;
     body.slot = u->setup->slot;

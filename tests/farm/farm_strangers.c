@@ -262,7 +262,7 @@ static void plain_text_is_not_heard(void **state)
     const char *said;
 
     (void)state;
-    say_hello(&plain, avx_libraries(), avx_cpu(), PROTOCOL_VERSION);
+    say_hello(&plain, avx_all_libraries(), avx_cpu(), PROTOCOL_VERSION);
     said = finish(job);
     assert_told(said, "1 renderers joined, 0 left, 0 were lost, 0 refused; ");
     assert_null(strstr(said, "elsewhere"));
@@ -336,11 +336,11 @@ static void a_flood_of_connections_keeps_nobody_out_for_long(void **state)
 static void other_libraries_and_processors_are_refused_with_the_reason(void **state)
 {
     struct command *job = start_job(NULL);
-    struct caller old, odd, other;
+    struct caller old, odd, filters, other;
 
     (void)state;
     old = call("node.key");
-    say_hello(&old, avx_libraries(), avx_cpu(), PROTOCOL_VERSION + 1);
+    say_hello(&old, avx_all_libraries(), avx_cpu(), PROTOCOL_VERSION + 1);
     expect_refusal(&old, "it speaks another version of the protocol");
     odd = call("node.key");
     say_hello(&odd, "libavcodec 1.2.3", avx_cpu(), PROTOCOL_VERSION);
@@ -351,13 +351,18 @@ static void other_libraries_and_processors_are_refused_with_the_reason(void **st
     // The first that comes says what all have to be like.
     start_host("node.key", NULL);
     assert_non_null(command_wait_for_error(job, 0, "renderer 0 is ready (process ", 60));
+    filters = call("node.key");
     other = call("node.key");
-    say_hello(&other, avx_libraries(), "another processor", PROTOCOL_VERSION);
+    say_hello(&filters, avx_libraries(), avx_cpu(), PROTOCOL_VERSION);
+    say_hello(&other, avx_all_libraries(), "another processor", PROTOCOL_VERSION);
     // It may have come to its end by then.
+    if (command_wait_for_error(job, 0, "its FFmpeg libraries are not those of the other renderers", 20))
+        expect_refusal(&filters, "its FFmpeg libraries are not those of the other renderers");
     if (command_wait_for_error(job, 0, "a renderer on elsewhere was refused: its processor (another processor) is not like the others' ", 20))
         expect_refusal(&other, "; --mixed-cpus lets it join");
     command_wait(job, 120);
     assert_int_equal(job->status, 0);
+    hang_up_caller(&filters);
     hang_up_caller(&other);
     command_wait(&host, 30);
 }
@@ -378,7 +383,7 @@ static void nonsense_from_one_who_is_let_in_harms_nobody(void **state)
         zmq_send(caller.socket, noise, (size_t)rand() % sizeof(noise), rand() % 2 ? ZMQ_SNDMORE : 0);
     }
     zmq_send(caller.socket, noise, 1, 0);
-    say_hello(&caller, avx_libraries(), avx_cpu(), PROTOCOL_VERSION);
+    say_hello(&caller, avx_all_libraries(), avx_cpu(), PROTOCOL_VERSION);
     assert_non_null(command_wait_for_error(job, 0, "renderer 0 is ready (process 1 on elsewhere)", 30));
     for (int i = 0; i < 3; i++)
         zmq_send(caller.socket, noise, sizeof(noise), 0);

@@ -18,6 +18,7 @@
 
 // A job of one stage that a test changes in one place.
 struct fixture {
+    const char *libraries;
     Wire__Job job;
     Wire__CodecParameters *input;
     Wire__Rational tb, rate;
@@ -53,6 +54,7 @@ static void init(struct fixture *f)
     int fd = mkstemp(f->side);
     assert_true(fd >= 0 && write(fd, "content", 7) == 7);
     close(fd);
+    f->libraries = "libav 1";
     f->job.filters = (char *)(uintptr_t) "lut3d";
     f->job.encoder = (char *)(uintptr_t) "libx264";
     wire__option__init(&f->option);
@@ -85,7 +87,7 @@ static struct cache_job_key make(struct fixture *f)
     const Wire__Job *jobs[] = {&f->job};
     struct cache_job_key key;
 
-    assert_int_equal(cache_job_key_make(&key, jobs, 1, &f->plan, f->filters, 1), 0);
+    assert_int_equal(cache_job_key_make(&key, f->libraries, jobs, 1, &f->plan, f->filters, 1), 0);
     return key;
 }
 
@@ -119,6 +121,7 @@ static void what_a_job_depends_on_changes_its_key(void **state)
         other = make(&f);                                                                                                                            \
         assert_true(same(&key.results, &other.results));                                                                                             \
     } while (0)
+    CHANGED(f.libraries = "libav 2", f.libraries = "libav 1");
     CHANGED(f.option.value = (char *)(uintptr_t) "21", f.option.value = (char *)(uintptr_t) "20");
     CHANGED(f.option.key = (char *)(uintptr_t) "qp", f.option.key = (char *)(uintptr_t) "crf");
     CHANGED(f.job.encoder = (char *)(uintptr_t) "libx265", f.job.encoder = (char *)(uintptr_t) "libx264");
