@@ -42,6 +42,7 @@ struct run {
     AVPacket *packet;
     struct chunk *out;
     uint32_t next_sequence, next_input;
+    bool opens_job;       // it is the first
     bool probing, probed; // a probe is over with the first frame
     AVFrame *first;       // that the probe found, without its picture
     bool filters_full;    // the chain wants no more frames
@@ -168,6 +169,7 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     run->first = av_frame_alloc();
     run->packet = av_packet_alloc();
     run->out = chunk_new(run->next_sequence++);
+    run->opens_job = task->segment == 0;
     if (!run->decoded || !run->filtered || !run->first || !run->packet)
         return err_why(why, AVERROR(ENOMEM), "no memory for a frame");
     run->core_to = INT64_MAX;
@@ -309,6 +311,14 @@ static int take_slot(struct run *run, uint32_t *slot)
     return err < 0 ? err : arena_take(run->render->arena, slots->first, slots->count, run->taker, run->io->cancelled, run->io->data, slot);
 }
 
+// How many frames are handed on at a time. Where a job begins others have nothing to do yet, so the first goes at once, and then ever more.
+static size_t frames_at_a_time(const struct run *run)
+{
+    size_t most = frames_in_chunk(run->render->job->arena->slot_bytes);
+
+    return run->opens_job && run->out->sequence < 8 && (size_t)1 << run->out->sequence < most ? (size_t)1 << run->out->sequence : most;
+}
+
 // Puts the filtered frame into the arena and its descriptor on its way to the next stage.
 static int give_frame(struct run *run)
 {
@@ -336,7 +346,7 @@ static int give_frame(struct run *run)
     chunk_take(run->out, &run->packet);
     run->packets++;
     run->frames_encoded++;
-    return run->out->packet_count >= frames_in_chunk(run->render->job->arena->slot_bytes) ? put_chunk(run, false) : 0;
+    return run->out->packet_count >= frames_at_a_time(run) ? put_chunk(run, false) : 0;
 }
 
 // Whether the filtered frame is one of those that this run is to give, not one of its neighbours'.
