@@ -91,6 +91,14 @@ static int usage_error(const char *text)
     return 2;
 }
 
+// option: what getopt_long made of the argument.
+static int wrong_option(int option, const char *argument)
+{
+    fprintf(stderr, "renderfarm-renderer: %.*s: %s (try renderfarm-renderer --help)\n", (int)strcspn(argument, "="), argument,
+            option == ':' ? "a value is needed" : "there is no such option, or it takes no value");
+    return 2;
+}
+
 static int count(const char *text, int least, int most)
 {
     char *end;
@@ -171,9 +179,10 @@ int main(int argc, char **argv)
     int verbosity = 0, workers = cores_usable(), option, status;
     char *end;
 
+    opterr = 0; // said by us
     if (argc > 1 && strcmp(argv[1], "--convert") == 0)
         return convert_main(argc, argv);
-    while ((option = getopt_long(argc, argv, "j:t:vhV", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":j:t:vhV", longs, NULL)) != -1) {
         switch (option) {
         case CONNECT:
             setup.endpoint = optarg;
@@ -212,7 +221,7 @@ int main(int argc, char **argv)
             puts("renderfarm-renderer " RENDERFARM_VERSION);
             return 0;
         default:
-            return usage_error("wrong option");
+            return wrong_option(option, argv[optind - 1]);
         }
     }
     if (workers < 1)

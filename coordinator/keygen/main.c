@@ -43,6 +43,14 @@ static int usage_error(const char *text)
     return 2;
 }
 
+// option: what getopt_long made of the argument.
+static int wrong_option(int option, const char *argument)
+{
+    fprintf(stderr, "renderfarm-keygen: %.*s: %s (try renderfarm-keygen --help)\n", (int)strcspn(argument, "="), argument,
+            option == ':' ? "a value is needed" : "there is no such option, or it takes no value");
+    return 2;
+}
+
 // One line at the end of the list, which is made if it is not there.
 static int append(const char *path, const char *line)
 {
@@ -126,7 +134,8 @@ int main(int argc, char **argv)
     int option;
 
     log_init("renderfarm-keygen", LOG_WARN);
-    while ((option = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
+    opterr = 0; // said by us
+    while ((option = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
         switch (option) {
         case 'f':
             coordinator = optarg;
@@ -138,7 +147,7 @@ int main(int argc, char **argv)
             puts("renderfarm-keygen " RENDERFARM_VERSION);
             return 0;
         default:
-            return usage_error("wrong option");
+            return wrong_option(option, argv[optind - 1]);
         }
     }
     if (optind + 1 != argc || !*argv[optind])
