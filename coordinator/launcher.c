@@ -129,7 +129,8 @@ static int spawn(struct launcher *l, const char *command, int input, char *const
 
     sigemptyset(&none);
     sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE); // which is ignored here
+    sigaddset(&usual, SIGPIPE); // which are ignored here
+    sigaddset(&usual, SIGXFSZ);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO); // our standard output is for figures

@@ -5,18 +5,22 @@
 #include "passes.h"
 
 #include "common/cores.h"
+#include "common/footing.h"
 #include "common/log.h"
 
 #include <libavutil/log.h>
 
 #include <malloc.h>
-#include <signal.h>
+
+// For two renderers; each more takes a few.
+enum { LEAST_FILES = 64 };
 
 int main(int argc, char **argv)
 {
     struct options options;
-    int status;
+    int files = footing_take(), status;
 
+    log_init("renderfarm", LOG_WARN);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_EXIT_OK:
         return 0;
@@ -27,11 +31,16 @@ int main(int argc, char **argv)
     }
     log_init("renderfarm", options.verbosity < 0 ? LOG_ERROR : options.verbosity == 0 ? LOG_WARN : options.verbosity == 1 ? LOG_INFO : LOG_DEBUG);
     av_log_set_level(AV_LOG_QUIET); // what matters is said in our own words, with the file's name
-    signal(SIGPIPE, SIG_IGN);
     // What one lane has taken and the loop has freed is there for all of them.
     mallopt(M_ARENA_MAX, 2);
     hands_widen_pool(cores_usable());
-    status = batch_is_asked_for(&options) ? batch_run(&options, argv) : passes_run(&options);
+    status = 0;
+    if (files < LEAST_FILES) {
+        log_error("only %d files may be open at once, and %d are needed at the least (see ulimit -n)", files, LEAST_FILES);
+        status = 1;
+    }
+    if (status == 0)
+        status = batch_is_asked_for(&options) ? batch_run(&options, argv) : passes_run(&options);
     options_clear(&options);
     return status;
 }

@@ -582,7 +582,6 @@ int convert_main(int argc, char **argv)
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
     av_log_set_level(AV_LOG_QUIET);
     jail_begin();
     // A file may name others that lie beside it, so all may be read.

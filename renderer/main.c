@@ -9,6 +9,7 @@
 #include "common/cores.h"
 #include "common/curve.h"
 #include "common/err.h"
+#include "common/footing.h"
 #include "common/log.h"
 
 #include <libavutil/log.h>
@@ -16,7 +17,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +138,6 @@ static int work(struct uplink_setup *setup)
 
     av_log_set_level(AV_LOG_QUIET);
     keep_memory();
-    signal(SIGPIPE, SIG_IGN);
     if (!jail_begin().system_calls)
         log_info("this kernel does not filter system calls: damaged input could do more than spoil its pictures");
     if (!uplink_is_remote(setup->endpoint))
@@ -179,6 +178,7 @@ int main(int argc, char **argv)
     int verbosity = 0, workers = cores_usable(), option, status;
     char *end;
 
+    footing_take();
     opterr = 0; // said by us
     if (argc > 1 && strcmp(argv[1], "--convert") == 0)
         return convert_main(argc, argv);

@@ -271,6 +271,49 @@ static void too_few_and_too_many_names_are_wrong_use(void **state)
     assert_no_output();
 }
 
+// The next files that are opened would take the numbers, and an output what is printed.
+static void closed_standard_descriptors_do_no_harm(void **state)
+{
+    const char *expected = trial_path("expected.mkv"), *output = out("o.mkv");
+
+    (void)state;
+    trial_render(trial_sample("plain.mp4"), expected, "--codec=ffv1", trial_workers(), NULL);
+    for (int closed = 1; closed < 8; closed++) {
+        struct command *command = trial_start_program(ARGUMENTS(
+            "/bin/sh", "-c", trial_format("exec \"$0\" \"$@\" %s %s %s", closed & 1 ? "<&-" : "", closed & 2 ? ">&-" : "", closed & 4 ? "2>&-" : ""),
+            trial_program(), trial_sample("plain.mp4"), output, "--codec=ffv1", "--progress=json", trial_workers(), "-y"));
+
+        command_wait(command, 60);
+        assert_int_equal(command->status, 0);
+        assert_string_equal(trial_sha256(output), trial_sha256(expected));
+        trial_assert_nothing_left();
+    }
+}
+
+static void too_few_open_files_are_told(void **state)
+{
+    struct command *command;
+
+    (void)state;
+    command =
+        trial_start_program(ARGUMENTS("/bin/sh", "-c", "ulimit -n 20; exec \"$@\"", "sh", trial_program(), trial_sample("plain.mp4"), out("o.mp4")));
+    command_wait(command, 60);
+    assert_refused(command, FAILED, "20", "ulimit -n");
+    assert_no_output();
+}
+
+static void file_size_limit_is_an_error_not_an_end(void **state)
+{
+    struct command *command;
+
+    (void)state;
+    command = trial_start_program(ARGUMENTS("/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh", trial_program(), trial_sample("plain.mp4"),
+                                            out("o.mkv"), "--codec=ffv1", "--no-cache", "--progress=off"));
+    command_wait(command, 60);
+    assert_refused(command, FAILED, "o.mkv", "File too large");
+    assert_no_output();
+}
+
 static void filter_that_fails_in_the_middle_ends_the_job(void **state)
 {
     (void)state;
@@ -357,6 +400,9 @@ int main(void)
         TRIAL(encoder_option_that_does_not_exist_is_named),
         TRIAL(option_values_that_make_no_sense_are_named),
         TRIAL(too_few_and_too_many_names_are_wrong_use),
+        TRIAL(closed_standard_descriptors_do_no_harm),
+        TRIAL(too_few_open_files_are_told),
+        TRIAL(file_size_limit_is_an_error_not_an_end),
         TRIAL(filter_that_fails_in_the_middle_ends_the_job),
         TRIAL(ctrl_c_in_the_middle_leaves_nothing),
         TRIAL(interrupt_of_the_coordinator_alone_takes_the_renderers_along),

@@ -1,0 +1,29 @@
+#include "footing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+// No more than that: programs that close all numbers that there may be are started from here too.
+enum { ENOUGH_FILES = 4096 };
+
+int footing_take(void)
+{
+    struct rlimit files;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
+            break; // nothing else may take the number then, either
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a limit of a file's size (ulimit -f)
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return INT_MAX;
+    if (files.rlim_cur < ENOUGH_FILES && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max < ENOUGH_FILES ? files.rlim_max : ENOUGH_FILES;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    return files.rlim_cur < INT_MAX ? (int)files.rlim_cur : INT_MAX;
+}
