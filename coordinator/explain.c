@@ -39,9 +39,10 @@ static void print_limit(FILE *out, const struct plan *plan)
         in_order += !plan->stages[i].parallel;
     if (plan->stage_count == 1 && in_order == 1)
         fputs("limit: one core does it all\n", out);
-    else if (in_order > 0)
-        fprintf(out, "limit: the slowest of the %zu stage%s in order, which %s on one core%s\n", in_order, in_order > 1 ? "s" : "",
-                in_order > 1 ? "run" : "runs", in_order > 1 ? " each" : "");
+    else if (in_order == 1)
+        fputs("limit: the stage in order, which runs on one core\n", out);
+    else if (in_order > 1)
+        fprintf(out, "limit: the slowest of the %zu stages in order, which run on one core each\n", in_order);
 }
 
 void explain_plan(FILE *out, const struct plan *plan, const char *input, const struct source_facts *facts)
