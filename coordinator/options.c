@@ -4,6 +4,7 @@
 #include "door.h"
 #include "help.h"
 #include "launcher.h"
+#include "output_file.h"
 #include "memory.h"
 #include "sequence.h"
 #include "values.h"
@@ -489,6 +490,26 @@ static enum options_outcome check_hosts(struct options *o, int cores)
     return OPTIONS_RUN;
 }
 
+// What is written beside the output must not take the place of anything that is read or written. NULL: it does not.
+static const char *misplaced(const struct options *o, char *const *names)
+{
+    static const char *const takes[] = {"--stats must not be the input or the output", "--trace must not be the input or the output",
+                                        "--report must not be the input or the output"};
+    const char *const paths[] = {o->stats_path, o->trace_path, o->page_path};
+
+    for (size_t i = 0; i < 3; i++)
+        if (paths[i] && !o->batch_list && (output_file_is_same(paths[i], names[0]) || output_file_is_same(paths[i], names[1])))
+            return takes[i];
+    if (o->batch_list && o->stats_path && output_file_is_same(o->stats_path, o->batch_list))
+        return "--stats must not be the list of the batch";
+    if (o->page_path && o->trace_path && output_file_is_same(o->page_path, o->trace_path))
+        return "--report and --trace must not be the same file";
+    if (o->stats_path && o->trace_path && output_file_is_same(o->stats_path, o->trace_path))
+        return "--stats and --trace must not be the same file";
+    return o->stats_path && o->page_path && output_file_is_same(o->stats_path, o->page_path) ? "--stats and --report must not be the same file"
+                                                                                             : NULL;
+}
+
 enum options_outcome options_parse(struct options *o, int argc, char **argv)
 {
     enum options_outcome outcome = OPTIONS_RUN;
@@ -536,12 +557,8 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
             outcome = usage_error("one input and one output, please: '%s' is too many", argv[optind + 2]);
         else if (o->no_cache && o->cache_path)
             outcome = usage_error("--cache and --no-cache exclude each other");
-        else if (o->trace_path && !o->batch_list && (strcmp(o->trace_path, argv[optind]) == 0 || strcmp(o->trace_path, argv[optind + 1]) == 0))
-            outcome = usage_error("--trace must not be the input or the output");
-        else if (o->page_path && !o->batch_list && (strcmp(o->page_path, argv[optind]) == 0 || strcmp(o->page_path, argv[optind + 1]) == 0))
-            outcome = usage_error("--report must not be the input or the output");
-        else if (o->page_path && o->trace_path && strcmp(o->page_path, o->trace_path) == 0)
-            outcome = usage_error("--report and --trace must not be the same file");
+        else if (misplaced(o, argv + optind))
+            outcome = usage_error("%s", misplaced(o, argv + optind));
         else if (o->png_options && !o->batch_list && !sequence_is_output(argv[optind + 1]))
             outcome = usage_error("--png-level and --png-filter are for numbered pictures, such as frames/%%06d.png");
         else if (o->sheet_columns > 0 && !o->batch_list && !is_one_picture(argv[optind + 1]))

@@ -1,4 +1,5 @@
-// The command line: argv in, one struct out. Pure but for reading the number of usable cores. Loop thread, before the loop runs.
+// The command line: argv in, one struct out. Pure but for asking for the number of usable cores and what names are of one file. Loop thread, before
+// the loop runs.
 #ifndef RENDERFARM_OPTIONS_H
 #define RENDERFARM_OPTIONS_H
 

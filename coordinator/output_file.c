@@ -74,6 +74,41 @@ int output_file_check(struct output_file *f, const char *path, const char *input
     return 0;
 }
 
+int output_file_writable(const char *path)
+{
+    struct stat about;
+    char *folder;
+    int err;
+
+    if (stat(path, &about) == 0)
+        return S_ISDIR(about.st_mode) ? -EISDIR : access(path, W_OK) < 0 ? -errno : 0;
+    folder = folder_of(path);
+    err = access(folder, W_OK | X_OK) < 0 ? -errno : 0;
+    free(folder);
+    return err;
+}
+
+bool output_file_is_same(const char *one, const char *other)
+{
+    struct stat a, b;
+    bool there = stat(one, &a) == 0, other_there = stat(other, &b) == 0, same;
+    char *folder, *other_folder;
+
+    if (there != other_there)
+        return false;
+    if (there)
+        return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    if (strcmp(base_name(one), base_name(other)) != 0)
+        return false;
+    folder = folder_of(one);
+    other_folder = folder_of(other);
+    same =
+        strcmp(folder, other_folder) == 0 || (stat(folder, &a) == 0 && stat(other_folder, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+    free(folder);
+    free(other_folder);
+    return same;
+}
+
 static char *temporary_name(const struct output_file *f)
 {
     // NAME_MAX is for the whole name: of a very long one the beginning will do.

@@ -21,6 +21,10 @@ int output_file_check(struct output_file *file, const char *path, const char *in
 int output_file_create(struct output_file *file, char **why);
 // Syncs, gives it its name and syncs the folder. On failure the file is gone.
 int output_file_publish(struct output_file *file, char **why);
+// 0, or why no file of that name can be written, as far as that can be told without doing it.
+int output_file_writable(const char *path);
+// Whether both names are those of one file, or would be if it was there. Devices and pipes may have several uses.
+bool output_file_is_same(const char *one, const char *other);
 // Removes what was not published. Always leaves a zeroed struct.
 void output_file_clear(struct output_file *file);
 

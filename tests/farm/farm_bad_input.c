@@ -271,6 +271,20 @@ static void too_few_and_too_many_names_are_wrong_use(void **state)
     assert_no_output();
 }
 
+static void files_beside_the_output_never_replace_the_input(void **state)
+{
+    static const char *const options[] = {"--stats", "--trace", "--report"};
+    const char *input = trial_path("in.mp4"), *same = trial_path("./in.mp4"), *before;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-c", "copy", input, NULL);
+    before = trial_sha256(input);
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+        assert_refused(trial_run(input, out("o.mp4"), trial_format("%s=%s", options[i], same), NULL), USAGE, options[i], "must not be the input");
+    assert_string_equal(trial_sha256(input), before);
+    assert_no_output();
+}
+
 // The next files that are opened would take the numbers, and an output what is printed.
 static void closed_standard_descriptors_do_no_harm(void **state)
 {
@@ -400,6 +414,7 @@ int main(void)
         TRIAL(encoder_option_that_does_not_exist_is_named),
         TRIAL(option_values_that_make_no_sense_are_named),
         TRIAL(too_few_and_too_many_names_are_wrong_use),
+        TRIAL(files_beside_the_output_never_replace_the_input),
         TRIAL(closed_standard_descriptors_do_no_harm),
         TRIAL(too_few_open_files_are_told),
         TRIAL(file_size_limit_is_an_error_not_an_end),

@@ -332,6 +332,8 @@ static void options_that_do_not_go_together_are_refused(void **state)
     REFUSES("--cache and --no-cache exclude each other", "--cache=x", "--no-cache", "a", "b");
     REFUSES("--trace must not be the input or the output", "--trace=a", "a", "b");
     REFUSES("--trace must not be the input or the output", "--trace=b", "a", "b");
+    REFUSES("--stats must not be the input or the output", "--stats=b", "a", "./b");
+    REFUSES("--stats and --trace must not be the same file", "--stats=c", "--trace=c", "a", "b");
     assert_int_equal(PARSE("--trace=c", "--cache=d", "--cache-limit=2G", "a", "b"), OPTIONS_RUN);
     assert_string_equal(options.trace_path, "c");
     assert_string_equal(options.cache_path, "d");

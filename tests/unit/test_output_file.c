@@ -99,11 +99,48 @@ static void it_appears_when_it_is_whole(void **state)
     assert_true(exists("out.mp4"));
 }
 
+static bool same(const char *one, const char *other)
+{
+    char *a = mem_format("%s/%s", base, one), *b = mem_format("%s/%s", base, other);
+    bool yes = output_file_is_same(a, b);
+
+    free(a);
+    free(b);
+    return yes;
+}
+
+static void names_of_one_file_are_known(void **state)
+{
+    (void)state;
+    close(make_file("here"));
+    assert_true(same("here", "./here"));
+    assert_false(same("here", "gone"));
+    assert_true(same("gone", "./gone"));
+    assert_false(same("gone", "other"));
+    assert_false(same("gone", "folder/gone"));
+    assert_false(output_file_is_same("/dev/null", "/dev/null"));
+}
+
+static void what_cannot_be_written_is_known_before(void **state)
+{
+    char *path = mem_format("%s/new", base), *nowhere = mem_format("%s/no/new", base);
+
+    (void)state;
+    assert_int_equal(output_file_writable(path), 0);
+    assert_false(exists("new"));
+    assert_int_equal(output_file_writable(nowhere), -ENOENT);
+    assert_int_equal(output_file_writable(base), -EISDIR);
+    free(path);
+    free(nowhere);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_killed_processes_left_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(it_appears_when_it_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_of_one_file_are_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_known_before, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
