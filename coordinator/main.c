@@ -2,9 +2,11 @@
 #include "batch.h"
 #include "hands.h"
 #include "options.h"
+#include "output_file.h"
 #include "passes.h"
 
 #include "common/cores.h"
+#include "common/err.h"
 #include "common/footing.h"
 #include "common/log.h"
 
@@ -14,6 +16,16 @@
 
 // For two renderers; each more takes a few.
 enum { LEAST_FILES = 64 };
+
+// Before hours of work, not after them.
+static int check_stats(const struct options *o)
+{
+    int err = o->stats_path ? output_file_writable(o->stats_path) : 0;
+
+    if (err < 0)
+        log_error("%s: statistics cannot be written: %s", o->stats_path, err_text(err));
+    return err < 0 ? 1 : 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -34,7 +46,7 @@ int main(int argc, char **argv)
     // What one lane has taken and the loop has freed is there for all of them.
     mallopt(M_ARENA_MAX, 2);
     hands_widen_pool(cores_usable());
-    status = 0;
+    status = check_stats(&options);
     if (files < LEAST_FILES) {
         log_error("only %d files may be open at once, and %d are needed at the least (see ulimit -n)", files, LEAST_FILES);
         status = 1;

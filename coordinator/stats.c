@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static double s_of(uint64_t ns)
 {
@@ -162,6 +164,7 @@ int stats_write(const struct stats *s, const char *path)
 {
     FILE *file = fopen(path, "we");
     struct json_object *top;
+    struct stat about;
     int err = 0;
 
     if (!file)
@@ -171,6 +174,8 @@ int stats_write(const struct stats *s, const char *path)
         err = -errno;
     if (fclose(file) != 0 && !err)
         err = -errno;
+    if (err < 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode)) // and no device
+        unlink(path);
     json_object_put(top);
     return err;
 }

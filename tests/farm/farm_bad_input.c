@@ -271,6 +271,14 @@ static void too_few_and_too_many_names_are_wrong_use(void **state)
     assert_no_output();
 }
 
+static void statistics_that_cannot_be_written_are_told_before_the_work(void **state)
+{
+    (void)state;
+    assert_refused(trial_run(trial_sample("plain.mp4"), out("o.mp4"), trial_format("--stats=%s", trial_path("no/s.json")), NULL), FAILED, "s.json",
+                   "No such file or directory");
+    assert_no_output();
+}
+
 static void files_beside_the_output_never_replace_the_input(void **state)
 {
     static const char *const options[] = {"--stats", "--trace", "--report"};
@@ -414,6 +422,7 @@ int main(void)
         TRIAL(encoder_option_that_does_not_exist_is_named),
         TRIAL(option_values_that_make_no_sense_are_named),
         TRIAL(too_few_and_too_many_names_are_wrong_use),
+        TRIAL(statistics_that_cannot_be_written_are_told_before_the_work),
         TRIAL(files_beside_the_output_never_replace_the_input),
         TRIAL(closed_standard_descriptors_do_no_harm),
         TRIAL(too_few_open_files_are_told),
