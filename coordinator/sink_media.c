@@ -92,6 +92,9 @@ static int choose_format(struct media *s, const char *output, char **why)
     struct stat about;
     size_t length = strlen(output);
 
+    if (strcmp(output, "-") == 0 || strncmp(output, "pipe:", 5) == 0 ||
+        (stat(output, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)))
+        return err_why(why, -EINVAL, "%s: the output must be an ordinary file, which appears when it is whole", output);
     s->format = av_guess_format(NULL, output, NULL);
     if (!s->format && stat(output, &about) == 0 && S_ISDIR(about.st_mode))
         return err_why(why, -EINVAL, "%s is a folder; the output is a file in it, or numbered pictures: %s%s%%06d.png", output, output,

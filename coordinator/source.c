@@ -185,13 +185,15 @@ static int check_file(const char *path, char **why)
 {
     struct stat st;
 
+    if (strcmp(path, "-") == 0 || strncmp(path, "pipe:", 5) == 0 || strncmp(path, "fd:", 3) == 0)
+        return err_why(why, -EINVAL, "%s is a pipe; the input is read more than once, so save it to a file first", path);
     // Anything else that cannot be looked at may be a pattern or an address, which the library knows how to open, or else says why not.
     if (stat(path, &st) < 0)
         return errno == ENOENT && !strpbrk(path, ":%") ? err_why(why, -ENOENT, "%s: there is no such file", path) : 0;
     if (S_ISDIR(st.st_mode))
         return err_why(why, -EISDIR, "%s is a directory", path);
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-        return err_why(why, -EINVAL, "%s is no regular file; the input is read more than once", path);
+        return err_why(why, -EINVAL, "%s is no regular file; the input is read more than once, so save it to a file first", path);
     if (S_ISREG(st.st_mode) && !st.st_size)
         return err_why(why, AVERROR_INVALIDDATA, "%s is empty", path);
     return 0;

@@ -271,6 +271,16 @@ static void too_few_and_too_many_names_are_wrong_use(void **state)
     assert_no_output();
 }
 
+static void pipes_are_refused_as_input_and_as_output(void **state)
+{
+    (void)state;
+    assert_refused(trial_run("-", out("o.mp4"), NULL), FAILED, "- ", "is a pipe");
+    assert_refused(trial_run("pipe:0", out("o.mp4"), NULL), FAILED, "pipe:0", "is a pipe");
+    assert_refused(trial_run(trial_sample("plain.mp4"), "-", NULL), USAGE, "-: ", "an ordinary file");
+    assert_refused(trial_run(trial_sample("plain.mp4"), "/dev/null", NULL), USAGE, "/dev/null", "an ordinary file");
+    assert_no_output();
+}
+
 static void statistics_that_cannot_be_written_are_told_before_the_work(void **state)
 {
     (void)state;
@@ -422,6 +432,7 @@ int main(void)
         TRIAL(encoder_option_that_does_not_exist_is_named),
         TRIAL(option_values_that_make_no_sense_are_named),
         TRIAL(too_few_and_too_many_names_are_wrong_use),
+        TRIAL(pipes_are_refused_as_input_and_as_output),
         TRIAL(statistics_that_cannot_be_written_are_told_before_the_work),
         TRIAL(files_beside_the_output_never_replace_the_input),
         TRIAL(closed_standard_descriptors_do_no_harm),
