@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
     LONG_CRF = 256,
@@ -510,6 +511,14 @@ static const char *misplaced(const struct options *o, char *const *names)
                                                                                              : NULL;
 }
 
+// A file that is there is meant, not the protocol that its name begins like ("12:30.mp4").
+static char *input_name(const char *name)
+{
+    const char *colon = strchr(name, ':');
+
+    return colon && !memchr(name, '/', (size_t)(colon - name)) && access(name, F_OK) == 0 ? mem_format("./%s", name) : mem_dup(name);
+}
+
 enum options_outcome options_parse(struct options *o, int argc, char **argv)
 {
     enum options_outcome outcome = OPTIONS_RUN;
@@ -577,7 +586,7 @@ enum options_outcome options_parse(struct options *o, int argc, char **argv)
     if (o->every)
         add_filter(o, o->every);
     if (!o->batch_list) {
-        o->input = mem_dup(argv[optind]);
+        o->input = input_name(argv[optind]);
         o->output = mem_dup(argv[optind + 1]);
     }
     return OPTIONS_RUN;

@@ -346,6 +346,19 @@ static void file_size_limit_is_an_error_not_an_end(void **state)
     assert_no_output();
 }
 
+static void input_whose_name_begins_like_a_protocol_is_a_file(void **state)
+{
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-c", "copy", trial_path("12:30.mp4"), NULL);
+    command = trial_start_program(ARGUMENTS("/bin/sh", "-c", "program=$(realpath \"$1\"); cd \"$2\"; exec \"$program\" 12:30.mp4 \"$3\" -q", "sh",
+                                            trial_program(), trial_path("."), out("o.mp4")));
+    command_wait(command, 60);
+    assert_int_equal(command->status, 0);
+    trial_assert_only(out_folder(), "o.mp4", NULL);
+}
+
 static void filter_that_fails_in_the_middle_ends_the_job(void **state)
 {
     (void)state;
@@ -438,6 +451,7 @@ int main(void)
         TRIAL(closed_standard_descriptors_do_no_harm),
         TRIAL(too_few_open_files_are_told),
         TRIAL(file_size_limit_is_an_error_not_an_end),
+        TRIAL(input_whose_name_begins_like_a_protocol_is_a_file),
         TRIAL(filter_that_fails_in_the_middle_ends_the_job),
         TRIAL(ctrl_c_in_the_middle_leaves_nothing),
         TRIAL(interrupt_of_the_coordinator_alone_takes_the_renderers_along),
