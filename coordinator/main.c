@@ -12,10 +12,21 @@
 
 #include <libavutil/log.h>
 
+#include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 
 // For two renderers; each more takes a few.
 enum { LEAST_FILES = 64 };
+
+// What was asked for is on standard output, or it is said why not.
+static int told(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    log_error("standard output: %s", err_text(errno ? -errno : -EIO));
+    return status ? status : 1;
+}
 
 // Before hours of work, not after them.
 static int check_stats(const struct options *o)
@@ -35,7 +46,7 @@ int main(int argc, char **argv)
     log_init("renderfarm", LOG_WARN);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_EXIT_OK:
-        return 0;
+        return told(0);
     case OPTIONS_USAGE:
         return 2;
     case OPTIONS_RUN:
@@ -53,6 +64,9 @@ int main(int argc, char **argv)
     }
     if (status == 0)
         status = batch_is_asked_for(&options) ? batch_run(&options, argv) : passes_run(&options);
+    // Of figures on the way nobody has to take notice.
+    if (options.explain || options.dry_run)
+        status = told(status);
     options_clear(&options);
     return status;
 }
