@@ -101,7 +101,11 @@ static int choose_format(struct media *s, const char *output, char **why)
                        output[length - 1] == '/' ? "" : "/");
     if (!s->format)
         return err_why(why, -EINVAL, "%s: the ending of the name says no container; .mp4, .mov, .mkv, .webm, .avi and .ts are known ones", output);
-    if (s->format->flags & AVFMT_NOFILE || av_match_name(s->format->name, "image2,hls,dash,segment,null,tee"))
+    if (strcmp(s->format->name, "image2") == 0)
+        return err_why(why, -EINVAL,
+                       "%s: pictures are PNG, with a number in their name, such as frames/%%06d.png, or one with --poster or --contact-sheet",
+                       output);
+    if (s->format->flags & AVFMT_NOFILE || av_match_name(s->format->name, "hls,dash,segment,null,tee"))
         return err_why(why, -EINVAL, "%s: %s is not one file; choose .mp4, .mov, .mkv, .webm, .avi or .ts", output, s->format->name);
     return 0;
 }

@@ -281,6 +281,14 @@ static void pipes_are_refused_as_input_and_as_output(void **state)
     assert_no_output();
 }
 
+static void one_picture_is_shown_the_ways_to_make_it(void **state)
+{
+    (void)state;
+    assert_refused(trial_run(trial_sample("plain.mp4"), out("o.png"), NULL), USAGE, "o.png", "--poster");
+    assert_refused(trial_run(trial_sample("plain.mp4"), out("%04d.jpg"), NULL), USAGE, "%04d.jpg", "frames/%06d.png");
+    assert_no_output();
+}
+
 static void statistics_that_cannot_be_written_are_told_before_the_work(void **state)
 {
     (void)state;
@@ -446,6 +454,7 @@ int main(void)
         TRIAL(option_values_that_make_no_sense_are_named),
         TRIAL(too_few_and_too_many_names_are_wrong_use),
         TRIAL(pipes_are_refused_as_input_and_as_output),
+        TRIAL(one_picture_is_shown_the_ways_to_make_it),
         TRIAL(statistics_that_cannot_be_written_are_told_before_the_work),
         TRIAL(files_beside_the_output_never_replace_the_input),
         TRIAL(closed_standard_descriptors_do_no_harm),
