@@ -1,6 +1,6 @@
 #include "batch_table.h"
 
-#include <json-c/json.h>
+#include "json_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -89,7 +89,7 @@ void batch_table_print(FILE *out, const struct batch_row *rows, size_t count, co
 
 static void add_text(struct json_object *object, const char *name, const char *text)
 {
-    json_object_object_add(object, name, text ? json_object_new_string(text) : NULL);
+    json_object_object_add(object, name, json_text_new(text));
 }
 
 int batch_table_write(const char *path, const struct batch_row *rows, size_t count, const struct batch_sums *sums)

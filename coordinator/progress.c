@@ -1,8 +1,8 @@
 #include "progress.h"
 
-#include "common/mem.h"
+#include "json_text.h"
 
-#include <json-c/json.h>
+#include "common/mem.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -139,7 +139,7 @@ static void json_text(char *out, size_t size, const struct progress_facts *f, co
     if (g->eta_s >= 0)
         snprintf(eta, sizeof(eta), "%.1f", g->eta_s);
     if (f->files_total > 0) {
-        struct json_object *file = f->file ? json_object_new_string(f->file) : NULL;
+        struct json_object *file = json_text_new(f->file);
 
         snprintf(out, size,
                  "{\"type\":\"progress\",\"file\":%s,\"file_percent\":%.2f,\"files_done\":%" PRIu64 ",\"files_total\":%" PRIu64 ",\"frames\":%" PRIu64

@@ -1,6 +1,6 @@
 #include "stats.h"
 
-#include <json-c/json.h>
+#include "json_text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -76,7 +76,7 @@ static void add_count(struct json_object *object, const char *key, uint64_t valu
 
 static void add_text(struct json_object *object, const char *key, const char *value)
 {
-    json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);
+    json_object_object_add(object, key, json_text_new(value));
 }
 
 static void add_switches(struct json_object *object, const char *key, const struct stats_switches *switches)

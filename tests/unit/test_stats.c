@@ -190,6 +190,20 @@ static void without_renderers_there_are_empty_lists(void **state)
     json_object_put(object);
 }
 
+static void names_that_are_no_utf_8_make_good_json(void **state)
+{
+    struct stats stats = some();
+    struct json_object *object;
+
+    (void)state;
+    stats.input = "\xc3\xa9\xff.mp4"; // a letter, and a byte that is none
+    stats.output = "cut\xe2\x82";
+    object = written(&stats);
+    assert_string_equal(json_object_get_string(at(object, "input")), "\xc3\xa9\xef\xbf\xbd.mp4");
+    assert_string_equal(json_object_get_string(at(object, "output")), "cut\xef\xbf\xbd\xef\xbf\xbd");
+    json_object_put(object);
+}
+
 static void a_path_that_cannot_be_written_is_an_error(void **state)
 {
     struct stats stats = some();
@@ -235,6 +249,7 @@ int main(void)
         cmocka_unit_test(names_with_quotes_and_line_ends_stay_json),
         cmocka_unit_test(a_length_that_is_no_number_stays_json),
         cmocka_unit_test(without_renderers_there_are_empty_lists),
+        cmocka_unit_test(names_that_are_no_utf_8_make_good_json),
         cmocka_unit_test(a_path_that_cannot_be_written_is_an_error),
         cmocka_unit_test(this_process_has_used_memory_and_time),
         cmocka_unit_test(children_that_ended_are_counted),
