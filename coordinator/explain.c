@@ -117,8 +117,11 @@ void explain_end(FILE *out, struct explain_cuts *cuts, const struct plan *plan, 
     if (plan->stage_count > 1 || !plan->stages[0].parallel)
         return;
     note_length(cuts, end_s);
-    fprintf(out, "limit: %u segments, the longest of %.2f s: no speed-up beyond %.1f times\n", cuts->count, cuts->longest_s,
-            cuts->longest_s > 0 ? end_s / cuts->longest_s : 1);
+    if (cuts->count == 1)
+        fputs("limit: it is a single segment, which one core does\n", out);
+    else
+        fprintf(out, "limit: %u segments, the longest of %.2f s: no speed-up beyond %.1f times\n", cuts->count, cuts->longest_s,
+                cuts->longest_s > 0 ? end_s / cuts->longest_s : 1);
     if (note)
         fprintf(out, "note: %s\n", note);
 }
