@@ -27,7 +27,7 @@ static_assert(CHECKSUM_BYTES >= crypto_generichash_BYTES_MIN, "libsodium makes n
 
 static const char magic[] = "RFCACHE1";
 
-enum record_kind { RECORD_CHUNK = 1, RECORD_END = 2 };
+enum record_kind { RECORD_CHUNK = 1, RECORD_END = 2, RECORD_TIMES = 3 };
 
 struct record {
     uint32_t kind, message_bytes;
@@ -155,6 +155,39 @@ int cache_entry_write_chunk(struct cache_entry_writer *writer, const struct chun
     free(message);
     if (err >= 0)
         count_chunk(s, chunk);
+    return err;
+}
+
+enum { MOST_NUMBER_BYTES = 10 };
+
+static size_t put_varied(uint8_t *at, uint64_t number)
+{
+    size_t bytes = 0;
+
+    for (; number > 0x7f; number >>= 7)
+        at[bytes++] = (uint8_t)(number | 0x80);
+    at[bytes++] = (uint8_t)number;
+    return bytes;
+}
+
+int cache_entry_write_times(struct cache_entry_writer *writer, const int64_t *times, size_t count)
+{
+    uint8_t *message;
+    size_t size = 0;
+    int err = 0;
+
+    if (!writer->state.last)
+        return -EPROTO;
+    for (size_t i = 1; i < count; i++)
+        if (times[i] <= times[i - 1])
+            return -EINVAL;
+    message = mem_zalloc(count * MOST_NUMBER_BYTES + 1);
+    for (size_t i = 0; i < count; i++)
+        size += put_varied(message + size, i > 0 ? (uint64_t)times[i] - (uint64_t)times[i - 1] : (uint64_t)times[0] << 1 ^ -(uint64_t)(times[0] < 0));
+    err = write_record(&writer->state, RECORD_TIMES, message, size, NULL);
+    free(message);
+    if (err >= 0)
+        writer->state.record++;
     return err;
 }
 
@@ -319,6 +352,13 @@ int cache_entry_read_next(struct cache_entry_reader *reader, struct chunk **chun
     *chunk = NULL;
     *done = NULL;
     err = read_record(reader, &record, &body);
+    if (err >= 0 && record.kind == RECORD_TIMES && reader->state.last && !reader->state.timed) {
+        free(body);
+        body = NULL;
+        reader->state.timed = true;
+        reader->state.record++;
+        err = read_record(reader, &record, &body);
+    }
     if (err < 0)
         return err;
     if (record.kind == RECORD_CHUNK)
@@ -328,5 +368,68 @@ int cache_entry_read_next(struct cache_entry_reader *reader, struct chunk **chun
     else
         err = -EBADMSG;
     free(body);
+    return err;
+}
+
+// Behind its last byte, or NULL.
+static const uint8_t *take_varied(const uint8_t *at, const uint8_t *end, uint64_t *number)
+{
+    *number = 0;
+    for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
+        *number |= (uint64_t)(*at & 0x7f) << shift;
+        if (!(*at++ & 0x80))
+            return at;
+    }
+    return NULL;
+}
+
+static int unpack_times(const uint8_t *body, size_t size, int64_t **times, size_t *count)
+{
+    const uint8_t *at = body, *end = body + size;
+
+    *times = mem_zalloc((size + 1) * sizeof(**times));
+    for (*count = 0; at && at < end; ++*count) {
+        uint64_t number;
+        int64_t *time = *times + *count;
+
+        at = take_varied(at, end, &number);
+        *time = *count > 0 ? (int64_t)((uint64_t)time[-1] + number) : (int64_t)(number >> 1 ^ -(number & 1));
+        if (*count > 0 && *time <= time[-1])
+            at = NULL;
+    }
+    if (at)
+        return 0;
+    free(*times);
+    *times = NULL;
+    return -EBADMSG;
+}
+
+int cache_entry_read_times(FILE *file, const struct cache_key *key, int64_t **times, size_t *count)
+{
+    struct cache_entry_reader reader;
+    struct record record;
+    uint8_t head[RECORD_BYTES], *body;
+    int err = cache_entry_read_open(&reader, file, key);
+
+    *times = NULL;
+    for (; err >= 0; reader.state.record++) {
+        uint64_t size;
+
+        err = read_bytes(file, head, sizeof(head));
+        if (err < 0)
+            break;
+        if (get_number(head, 4) == RECORD_END)
+            return -ENOENT;
+        if (get_number(head, 4) == RECORD_TIMES) {
+            err = fseeko(file, -(off_t)sizeof(head), SEEK_CUR) < 0 ? -errno : read_record(&reader, &record, &body);
+            if (err < 0)
+                break;
+            err = unpack_times(body, record.message_bytes, times, count);
+            free(body);
+            break;
+        }
+        size = get_number(head + 4, 4) + get_number(head + 8, 8);
+        err = size > reader.size ? -EBADMSG : fseeko(file, (off_t)size, SEEK_CUR) < 0 ? -errno : 0;
+    }
     return err;
 }

@@ -2,9 +2,11 @@
 // trusted: whatever is not exactly as it was written, from a flipped bit to a file under another's name, is noticed. (It is no protection against
 // somebody who forges an entry on purpose, checksums and all: then this code stays safe, but the video is theirs.)
 //
-//   entry    = header *chunk end             nothing follows the end
+//   entry    = header *chunk [times] end     nothing follows the end
 //   header   = "RFCACHE1" key(32) checksum(16)
 //   chunk    = record(1)  Wire__Chunk, then the payloads of its packets one behind the other
+//   times    = record(3)  of the frames that the segment was made of: of each, how much later it is than the one before (LEB128), the first than 0
+//                         (the same, zigzag)
 //   end      = record(2)  Wire__Done
 //   record   = kind(4) message_bytes(4) payload_bytes(8) checksum(16) message payload
 //
@@ -29,17 +31,20 @@ struct cache_entry_state {
     struct cache_key key;
     uint64_t record, packets;
     uint32_t next_sequence;
-    bool last; // the last chunk has gone by
+    bool last;  // the last chunk has gone by
+    bool timed; // so have the times
 };
 
 struct cache_entry_writer {
     struct cache_entry_state state;
 };
 
-// All three return 0, -EPROTO when chunks or their number do not follow (then the entry must be dropped: nothing is written), or a negative errno
+// All return 0, -EPROTO when chunks or their number do not follow (then the entry must be dropped: nothing is written), or a negative errno
 // such as -ENOSPC. The file stays the caller's, to flush and close; so does the chunk.
 int cache_entry_write_open(struct cache_entry_writer *writer, FILE *file, const struct cache_key *key);
 int cache_entry_write_chunk(struct cache_entry_writer *writer, const struct chunk *chunk);
+// Times that rise; -EINVAL for others, and nothing is written.
+int cache_entry_write_times(struct cache_entry_writer *writer, const int64_t *times, size_t count);
 int cache_entry_write_done(struct cache_entry_writer *writer, const Wire__Done *done);
 
 struct cache_entry_reader {
@@ -53,5 +58,7 @@ int cache_entry_read_open(struct cache_entry_reader *reader, FILE *file, const s
 // The next chunk, or behind the last one the end: exactly one of *chunk and *done is set, the other NULL, both NULL on failure. What it gives is the
 // caller's. Not to be called again after *done or a failure. Allocates no more than the file is large, whatever it says.
 int cache_entry_read_next(struct cache_entry_reader *reader, struct chunk **chunk, Wire__Done **done);
+// Only the times, free(), without a look at what the chunks hold. -ENOENT: there are none.
+int cache_entry_read_times(FILE *file, const struct cache_key *key, int64_t **times, size_t *count);
 
 #endif

@@ -43,6 +43,10 @@ static void put(struct cache_entry_writer *writer, uint32_t sequence, bool last,
     chunk_free(&chunk);
 }
 
+enum { TIMES = 4 };
+
+static const int64_t some_times[TIMES] = {-70000, -69999, 5, INT64_MAX};
+
 // free()
 static char *some_entry(size_t *size)
 {
@@ -54,6 +58,7 @@ static char *some_entry(size_t *size)
     assert_int_equal(cache_entry_write_open(&writer, file, &key), 0);
     put(&writer, 0, false, 3, 0);
     put(&writer, 1, true, 2, 0);
+    assert_int_equal(cache_entry_write_times(&writer, some_times, TIMES), 0);
     done.segment = 12;
     done.packets = 5;
     done.frames_encoded = 5;
@@ -122,6 +127,62 @@ static void what_is_written_is_read(void **state)
         chunk_free(&expected);
     }
     fclose(file);
+    free(bytes);
+}
+
+static int read_times(char *bytes, size_t size, const struct cache_key *with, int64_t **times, size_t *count)
+{
+    FILE *file = fmemopen(bytes, size, "r");
+    int err = cache_entry_read_times(file, with, times, count);
+
+    fclose(file);
+    return err;
+}
+
+static void times_are_read_by_themselves(void **state)
+{
+    size_t size, count;
+    char *bytes = some_entry(&size);
+    int64_t *times;
+
+    (void)state;
+    assert_int_equal(read_times(bytes, size, &key, &times, &count), 0);
+    assert_int_equal(count, TIMES);
+    assert_memory_equal(times, some_times, sizeof(some_times));
+    free(times);
+    assert_int_equal(read_times(bytes, size, &other_key, &times, &count), -EBADMSG);
+    assert_null(times);
+    // Whatever is wrong, what comes is right or nothing.
+    for (size_t i = 0; i < 8 * size; i++) {
+        bytes[i / 8] = (char)(bytes[i / 8] ^ 1 << i % 8);
+        if (read_times(bytes, size, &key, &times, &count) >= 0) {
+            assert_int_equal(count, TIMES);
+            assert_memory_equal(times, some_times, sizeof(some_times));
+        }
+        free(times);
+        bytes[i / 8] = (char)(bytes[i / 8] ^ 1 << i % 8);
+    }
+    free(bytes);
+}
+
+static void times_that_do_not_rise_are_not_written(void **state)
+{
+    struct cache_entry_writer writer;
+    char *bytes = NULL;
+    size_t size, count;
+    FILE *file = open_memstream(&bytes, &size);
+    int64_t *times;
+    Wire__Done done = WIRE__DONE__INIT;
+
+    (void)state;
+    assert_int_equal(cache_entry_write_open(&writer, file, &key), 0);
+    assert_int_equal(cache_entry_write_times(&writer, some_times, TIMES), -EPROTO);
+    put(&writer, 0, true, 5, 0);
+    assert_int_equal(cache_entry_write_times(&writer, (const int64_t[]){1, 1}, 2), -EINVAL);
+    done.packets = 5;
+    assert_int_equal(cache_entry_write_done(&writer, &done), 0);
+    fclose(file);
+    assert_int_equal(read_times(bytes, size, &key, &times, &count), -ENOENT);
     free(bytes);
 }
 
@@ -213,6 +274,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(times_are_read_by_themselves),
+        cmocka_unit_test(times_that_do_not_rise_are_not_written),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(every_other_length_is_noticed),
         cmocka_unit_test(an_entry_under_another_name_is_noticed),
