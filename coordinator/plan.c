@@ -276,6 +276,13 @@ unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
     return length > neighbours ? length : neighbours > 0 ? neighbours : 1;
 }
 
+bool plan_may_leave_out(const struct plan *plan)
+{
+    const struct plan_stage *stages = plan->stages;
+
+    return plan->stage_count == 2 && stages[0].filters && !*stages[0].filters && !stages[0].parallel && stages[1].parallel && stages[1].encode;
+}
+
 // A graph that cannot be taken apart, right behind the decoder; then the encoder.
 static void make_two(struct plan *plan, const struct plan_input *input, const char *why)
 {

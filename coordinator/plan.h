@@ -52,6 +52,8 @@ struct plan {
 void plan_make(struct plan *plan, const struct plan_input *input);
 // How many frames the run has that begins with frame number `from`: shorter ones towards the end, so that all cores end at about the same time.
 unsigned plan_run_length(const struct plan_stage *stage, uint64_t from);
+// Whether decoding may begin anywhere that the decoder can: no stage in order but the decoder knows of what was before.
+bool plan_may_leave_out(const struct plan *plan);
 // The names of the stage's filters, "scale,unsharp", without what was put between them; "filters" for a graph that branches. free().
 char *plan_filter_names(const struct plan *plan, const struct plan_stage *stage);
 // One line for people: "decode | nlmeans (parallel) | hqdn3d | unsharp, encode (parallel)"; free().
