@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct gaps;
 struct source;
 
 struct source_facts {
@@ -49,6 +50,10 @@ int source_head(struct source *source, size_t min_packets, size_t min_bytes, str
 // What the plan decided; once, before the first source_next. segment_s is the length aimed at; 0 or cut=false: all in one segment.
 void source_start(struct source *source, bool cut, double segment_s);
 
+// Of a video that is not cut, to be decoded in order: what need not be is left out, and the rest comes as a segment for each piece. gaps: lives on.
+// Once, behind source_start.
+void source_leave_out(struct source *source, const struct gaps *gaps);
+
 // A run of packets out of one segment.
 struct source_run {
     uint32_t segment; // 0, 1, 2...
@@ -56,14 +61,15 @@ struct source_run {
     int64_t keep_from, keep_to;
     uint8_t *extradata; // in place of the job's, NULL for the job's; owned by the run, freed with free()
     size_t extradata_size;
-    struct chunk *chunk;  // NULL at the end of the video; chunk->last marks the segment's last
-    uint64_t frames_hint; // packets that promise a frame in this run
+    struct chunk *chunk;  // NULL at the end of the video, and where there is nothing but what was left out; chunk->last marks the segment's last
+    uint64_t frames_hint; // packets that promise a frame in this run, or were left out
     bool eof;
-    int64_t last_pts; // the greatest timestamp in the run, input time base
+    uint64_t gap_from, gap_until; // with first or eof: frames of these numbers are left out before what comes; 0, 0: none
+    int64_t last_pts;             // the greatest timestamp in the run, input time base
 };
 
 // Reads until a chunk is full or a segment ends. A read error in mid-file ends the video like an end of file (see source_damage). Returns 0 or an
-// error (*why).
+// error (*why); -ESTALE: what was left out should not have been.
 int source_next(struct source *source, struct source_run *run, char **why);
 
 // The file that the picture at that time (of the facts' time base) is; NULL for other inputs; free(). May be asked as pictures_path may.

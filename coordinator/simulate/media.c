@@ -184,6 +184,13 @@ void source_start(struct source *s, bool cut, double segment_s)
     s->segment_frames = (uint64_t)ceil(segment_s * recording()->frame_rate - 1e-6);
 }
 
+// Nothing is in a cache here.
+void source_leave_out(struct source *s, const struct gaps *gaps)
+{
+    (void)s;
+    (void)gaps;
+}
+
 // Whether a keyframe comes next: they are spread evenly over what was read as one segment, which begins with one.
 static bool at_keyframe(const struct source *s)
 {

@@ -176,6 +176,13 @@ void source_start(struct source *s, bool cut, double segment_s)
     (void)segment_s;
 }
 
+// Nothing is in a cache here.
+void source_leave_out(struct source *s, const struct gaps *gaps)
+{
+    (void)s;
+    (void)gaps;
+}
+
 // Calls that are interrupted are none of our concern: nothing here takes signals but its end.
 static void wait_s(double s)
 {

@@ -1,6 +1,8 @@
 // Inputs cut into segments, on clips that the ffmpeg program makes; and inputs that cannot be read.
 #include "coordinator/source.h"
 
+#include "coordinator/gaps.h"
+
 #include "common/avx.h"
 #include "renderer/decode.h"
 
@@ -557,6 +559,161 @@ static void the_average_rate_says_how_long_a_picture_is(void **state)
     av_frame_free(&frame);
 }
 
+// ---- What need not be decoded ----
+
+enum { RUN = 10 }; // frames of a segment whose frames are known, or not
+
+// Where decoding is on its way through a video of which parts are left out.
+struct walk {
+    const struct frame_list *whole;
+    uint64_t number, decoded; // frames: the next one's number, and how many went by
+};
+
+static void compare_frames(struct walk *w, struct decode *decode, int64_t keep_from)
+{
+    AVFrame *frame = av_frame_alloc();
+
+    while (decode_receive(decode, frame) >= 0) {
+        uint64_t h = 1;
+
+        w->decoded++;
+        if (frame->pts >= keep_from) {
+            for (int y = 0; y < frame->height; y++)
+                h = hash(h, frame->data[0] + (ptrdiff_t)y * frame->linesize[0], (size_t)frame->width);
+            assert_true(w->number < w->whole->count);
+            assert_int_equal(frame->pts, w->whole->pts[w->number]);
+            assert_int_equal(h, w->whole->hashes[w->number]);
+            w->number++;
+        }
+        av_frame_unref(frame);
+    }
+    av_frame_free(&frame);
+}
+
+// Whether nobody wants the frame: its segment is known, and no neighbour of one that is not needs it.
+static bool is_idle(const struct plan_stage *stage, unsigned known, uint64_t frame)
+{
+    uint64_t first = frame > stage->after ? frame - stage->after : 0;
+
+    for (uint64_t segment = first / RUN; segment <= (frame + stage->before) / RUN; segment++)
+        if (!(known >> segment & 1))
+            return false;
+    return true;
+}
+
+static void pass_gap(struct walk *w, const struct source_run *run, const struct plan_stage *stage, unsigned known)
+{
+    if (run->gap_until == 0)
+        return;
+    assert_int_equal(w->number, run->gap_from);
+    for (; w->number < run->gap_until; w->number++)
+        assert_true(is_idle(stage, known, w->number));
+}
+
+// A bit in known for each segment. Returns how many frames were decoded.
+static uint64_t read_with_gaps(const struct frame_list *whole, const struct plan_stage *stage, unsigned known)
+{
+    struct walk w = {.whole = whole};
+    struct gaps *gaps = gaps_new(stage);
+    struct source_facts facts;
+    struct source *source = NULL;
+    struct decode *decode = NULL;
+    struct source_run run;
+    Wire__Job job = WIRE__JOB__INIT;
+    int64_t keep_from = INT64_MIN;
+    uint64_t hint = 0;
+    char *why = NULL;
+
+    for (uint32_t i = 0; i * RUN < whole->count; i++)
+        if (known >> i & 1)
+            gaps_on_segment(gaps, i, whole->pts + i * RUN, whole->count - i * RUN < RUN ? whole->count - i * RUN : RUN);
+    gaps_settle(gaps);
+    assert_int_equal(source_open(&source, path, &facts, &why), 0);
+    source_start(source, false, 0);
+    source_leave_out(source, gaps);
+    job.input = facts.parameters;
+    job.input_time_base = facts.time_base;
+    job.input_frame_rate = facts.frame_rate;
+    job.input_average_rate = facts.average_rate;
+    do {
+        assert_int_equal(source_next(source, &run, &why), 0);
+        hint += run.frames_hint;
+        pass_gap(&w, &run, stage, known);
+        if (run.first) {
+            assert_null(decode);
+            keep_from = run.keep_from;
+            assert_int_equal(decode_new(&decode, &job, NULL, 0, NULL), 0);
+        }
+        for (size_t i = 0; run.chunk && i < run.chunk->packet_count; i++) {
+            decode_send(decode, run.chunk->packets[i]);
+            compare_frames(&w, decode, keep_from);
+        }
+        if (run.chunk && run.chunk->last) {
+            decode_send(decode, NULL);
+            compare_frames(&w, decode, keep_from);
+            decode_free(&decode);
+        }
+        chunk_free(&run.chunk);
+    } while (!run.eof);
+    assert_null(decode);
+    assert_int_equal(w.number, whole->count);
+    assert_int_equal(hint, whole->count);
+    source_close(&source);
+    source_facts_clear(&facts);
+    gaps_free(&gaps);
+    return w.decoded;
+}
+
+// Returns how many frames were left out in all.
+static uint64_t leave_out_all_ways(const char *name, const char *arguments)
+{
+    static const struct plan_stage stages[] = {{.run_frames = RUN}, {.run_frames = RUN, .before = 3, .after = 2}};
+    uint64_t left_out = 0;
+
+    make_clip(name, arguments);
+    read_clip(&reading, 0, 0);
+    assert_int_equal(reading.frames.count, 100);
+    for (size_t i = 0; i < 2; i++)
+        for (unsigned known = 1; known < 1 << 10; known = known * 3 / 2 + 1)
+            left_out += 100 - read_with_gaps(&reading.frames, &stages[i], known);
+    // All but the first, and all.
+    left_out += 100 - read_with_gaps(&reading.frames, &stages[0], 0x3fe);
+    left_out += 100 - read_with_gaps(&reading.frames, &stages[0], 0x3ff);
+    clear_reading(NULL);
+    return left_out;
+}
+
+static void what_is_known_need_not_be_decoded(void **state)
+{
+    (void)state;
+    assert_in_range(leave_out_all_ways("gaps.mp4", PICTURE "-c:v libx264 -g 12 -bf 3 -x264-params scenecut=0"), 100, 3000);
+    assert_in_range(leave_out_all_ways("gaps.mkv", PICTURE "-c:v libx264 -g 17 -bf 3"), 100, 3000);
+    assert_in_range(leave_out_all_ways("gaps.ts", PICTURE "-c:v libx264 -g 24 -bf 2 -x264-params scenecut=0"), 100, 3000);
+    assert_in_range(leave_out_all_ways("gaps.avi", PICTURE "-c:v mjpeg -pix_fmt yuvj420p"), 500, 3000);
+}
+
+static void what_is_known_of_hevc_need_not_be_decoded(void **state)
+{
+    (void)state;
+    assert_in_range(
+        leave_out_all_ways("gaps-hevc.mp4", PICTURE "-c:v libx265 -x265-params keyint=12:min-keyint=12:scenecut=0:open-gop=0:log-level=none"), 100,
+        3000);
+}
+
+static void what_is_known_of_vp9_need_not_be_decoded(void **state)
+{
+    (void)state;
+    assert_in_range(leave_out_all_ways("gaps.webm", PICTURE "-c:v libvpx-vp9 -g 12 -b:v 200k -deadline realtime -cpu-used 8"), 100, 3000);
+}
+
+// All of it is one GOP: it is left out as a whole, or not at all where more than that is in doubt.
+static void open_gops_are_decoded(void **state)
+{
+    (void)state;
+    assert_int_equal(leave_out_all_ways("gaps-open.mkv", PICTURE "-c:v libx264 -g 12 -bf 3 -x264-params scenecut=0:open-gop=1") % 100, 0);
+    assert_int_equal(leave_out_all_ways("gaps-open.mpg", PICTURE "-c:v mpeg2video -g 12 -bf 2") % 100, 0);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -599,6 +756,10 @@ int main(void)
         cmocka_unit_test_teardown(a_file_that_was_cut_off_gives_what_it_has_and_says_so, clear_reading),
         cmocka_unit_test_teardown(a_size_that_makes_no_sense_is_where_the_file_ends, clear_reading),
         cmocka_unit_test_teardown(the_average_rate_says_how_long_a_picture_is, clear_reading),
+        cmocka_unit_test_teardown(what_is_known_need_not_be_decoded, clear_reading),
+        cmocka_unit_test_teardown(what_is_known_of_hevc_need_not_be_decoded, clear_reading),
+        cmocka_unit_test_teardown(what_is_known_of_vp9_need_not_be_decoded, clear_reading),
+        cmocka_unit_test_teardown(open_gops_are_decoded, clear_reading),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
