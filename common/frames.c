@@ -156,6 +156,8 @@ int frames_store(struct arena *arena, uint32_t slot, const AVFrame *frame, const
         wire__frame__pack(out, (*packet)->data);
         (*packet)->pts = frame->pts;
         (*packet)->pos = slot;
+        if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
+            (*packet)->flags |= AV_PKT_FLAG_CORRUPT;
         arena_touch(arena, slot, layout.size);
         point(data, &layout, base);
         av_image_copy(data, layout.linesize, (const uint8_t **)(void *)frame->data, frame->linesize, frame->format, frame->width, frame->height);

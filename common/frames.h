@@ -24,8 +24,8 @@ struct frames_link {
     bool untouched;
 };
 
-// Copies the frame into the slot, and describes it in a new packet with the frame's time; the packet's pos is the slot. -EMSGSIZE: the slot is too
-// small.
+// Copies the frame into the slot, and describes it in a new packet with the frame's time; the packet's pos is the slot. A frame that
+// was made of damaged data is marked by AV_PKT_FLAG_CORRUPT. -EMSGSIZE: the slot is too small.
 int frames_store(struct arena *arena, uint32_t slot, const AVFrame *frame, const struct frames_link *link, AVPacket **packet);
 
 // A peer is not trusted: NULL for a descriptor that makes no sense. Freed with wire__frame__free_unpacked.

@@ -56,6 +56,7 @@ struct cache {
     struct cache_folder *folder; // NULL: there is none to be had
     struct cache_job_key job;
     struct cache_file_id file;
+    struct gaps *gaps;
     bool file_known, removes;
     atomic_bool dismissed; // what still waits to be written is of no use
     uint64_t held;
@@ -73,6 +74,8 @@ struct call {
     const struct shelf_segment *segment; // to ask by its content
     struct chunk *chunk;                 // to write, or read
     Wire__Done *done;                    // the same
+    int64_t *times;                      // to write with it
+    size_t time_count;
     size_t queued_bytes;
     int err;
 };
@@ -125,6 +128,7 @@ static void end_call(struct call *call)
     chunk_free(&call->chunk);
     if (call->done)
         wire__done__free_unpacked(call->done, NULL);
+    free(call->times);
     free(call);
 }
 
@@ -140,6 +144,34 @@ struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes,
     return c;
 }
 
+enum { MISSES_IN_A_ROW = 256 }; // so many segments that are not there, and none is looked for behind them
+
+// What is there of a plan whose segments are known by their numbers. Nothing is held to be whole on the strength of this.
+static void survey(struct cache *c)
+{
+    unsigned misses = 0;
+
+    c->gaps = gaps_new(&c->plan->stages[c->plan->stage_count - 1]);
+    for (uint32_t segment = 0; misses < MISSES_IN_A_ROW; segment++) {
+        struct cache_key key;
+        int64_t *times;
+        size_t count;
+        FILE *file;
+
+        cache_key_of_file(&key, &c->job, &c->file, segment);
+        file = cache_folder_peek(c->folder, &key);
+        misses = file ? 0 : misses + 1;
+        if (file && cache_entry_read_times(file, &key, &times, &count) >= 0) {
+            gaps_on_segment(c->gaps, segment, times, count);
+            free(times);
+        }
+        if (file)
+            fclose(file);
+    }
+    if (!gaps_settle(c->gaps))
+        gaps_free(&c->gaps);
+}
+
 static void start_in_lane(void *data)
 {
     struct call *call = data;
@@ -150,6 +182,8 @@ static void start_in_lane(void *data)
         return;
     call->err = cache_job_key_make(&c->job, c->libraries, c->jobs, c->job_count, c->plan, c->filters, c->filter_count);
     c->file_known = cache_file_identify(&c->file, c->input) >= 0;
+    if (call->err >= 0 && c->file_known && plan_may_leave_out(c->plan))
+        survey(c);
 }
 
 static void on_start(void *data)
@@ -181,6 +215,11 @@ void cache_start(struct cache *c, const char *libraries, const Wire__Job *const 
 bool cache_ready(const struct cache *c)
 {
     return c->ready;
+}
+
+const struct gaps *cache_gaps(const struct cache *c)
+{
+    return c->gaps;
 }
 
 struct lane *cache_lane(struct cache *c)
@@ -362,6 +401,13 @@ static int write_chunk(struct cache *c, struct kept *kept, const struct chunk *c
     return err < 0 ? err : cache_entry_write_chunk(&kept->writer, chunk);
 }
 
+static int write_end(struct kept *kept, const struct call *call)
+{
+    int err = call->times ? cache_entry_write_times(&kept->writer, call->times, call->time_count) : 0;
+
+    return err < 0 && err != -EINVAL ? err : cache_entry_write_done(&kept->writer, call->done);
+}
+
 static void keep_in_lane(void *data)
 {
     struct call *call = data;
@@ -372,7 +418,7 @@ static void keep_in_lane(void *data)
         cache_folder_abort(c->folder, &kept->store);
     if (kept->failed || c->dismissed)
         return;
-    call->err = call->chunk ? write_chunk(c, kept, call->chunk) : kept->store ? cache_entry_write_done(&kept->writer, call->done) : -EPROTO;
+    call->err = call->chunk ? write_chunk(c, kept, call->chunk) : kept->store ? write_end(kept, call) : -EPROTO;
     if (call->err >= 0 && call->done)
         call->err = cache_folder_commit(c->folder, &kept->store);
     if (call->err < 0) {
@@ -434,7 +480,7 @@ void cache_keep(struct cache *c, uint32_t segment, const struct chunk *chunk)
     run(c, kept, keep_in_lane, on_kept, &(struct call){.chunk = share(chunk), .queued_bytes = chunk->size_bytes});
 }
 
-void cache_keep_done(struct cache *c, uint32_t segment, const Wire__Done *done)
+void cache_keep_done(struct cache *c, uint32_t segment, const Wire__Done *done, const int64_t *times, size_t time_count)
 {
     struct kept *kept = find(c, segment);
     size_t size;
@@ -447,7 +493,10 @@ void cache_keep_done(struct cache *c, uint32_t segment, const Wire__Done *done)
     size = wire__done__get_packed_size(done);
     bytes = mem_zalloc(size);
     wire__done__pack(done, bytes);
-    run(c, kept, keep_in_lane, on_kept, &(struct call){.done = wire__done__unpack(NULL, size, bytes)});
+    run(c, kept, keep_in_lane, on_kept,
+        &(struct call){.done = wire__done__unpack(NULL, size, bytes),
+                       .times = times ? mem_copy(times, time_count * sizeof(*times)) : NULL,
+                       .time_count = time_count});
     free(bytes);
 }
 
@@ -516,6 +565,7 @@ void cache_free(struct cache **cache)
     while (c->kept)
         forget(c, c->kept);
     cache_folder_close(&c->folder);
+    gaps_free(&c->gaps);
     free(c->jobs);
     free(c->path);
     free(c);

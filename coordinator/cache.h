@@ -6,6 +6,7 @@
 
 #include "cache_folder.h"
 #include "cache_key.h"
+#include "gaps.h"
 #include "lane.h"
 #include "plan.h"
 #include "shelf.h"
@@ -33,6 +34,8 @@ struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes,
 void cache_start(struct cache *cache, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
                  Wire__FilterFacts *const *filters, size_t filter_count);
 bool cache_ready(const struct cache *cache); // segments can be asked for
+// What need not be decoded, by what is there now; NULL: all has to be, or the plan wants that. It lives as long as the cache.
+const struct gaps *cache_gaps(const struct cache *cache);
 struct lane *cache_lane(struct cache *cache);
 bool cache_busy(const struct cache *cache);
 
@@ -44,9 +47,9 @@ void cache_play(struct cache *cache, uint32_t segment);
 void cache_refuse(struct cache *cache, uint32_t segment);
 
 // Of a segment that was missed: what its renderer sends, in order, and its end. The chunk stays the caller's. One that was never asked for is not
-// kept.
+// kept. times: of its frames, NULL where they are not known or not fit to be relied on.
 void cache_keep(struct cache *cache, uint32_t segment, const struct chunk *chunk);
-void cache_keep_done(struct cache *cache, uint32_t segment, const Wire__Done *done);
+void cache_keep_done(struct cache *cache, uint32_t segment, const Wire__Done *done, const int64_t *times, size_t time_count);
 // The attempt is lost, what it sent with it.
 void cache_lose(struct cache *cache, uint32_t segment);
 

@@ -337,7 +337,7 @@ void cache_folder_close(struct cache_folder **folder)
     *folder = NULL;
 }
 
-FILE *cache_folder_lookup(struct cache_folder *f, const struct cache_key *key)
+FILE *cache_folder_peek(struct cache_folder *f, const struct cache_key *key)
 {
     char name[ENTRY_NAME];
     struct stat about;
@@ -349,13 +349,20 @@ FILE *cache_folder_lookup(struct cache_folder *f, const struct cache_key *key)
     fd = find_folder(f) >= 0 ? openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
     if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
         file = fdopen(fd, "r");
+    if (!file && fd >= 0)
+        close(fd);
+    return file;
+}
+
+FILE *cache_folder_lookup(struct cache_folder *f, const struct cache_key *key)
+{
+    FILE *file = cache_folder_peek(f, key);
+
     if (!file) {
-        if (fd >= 0)
-            close(fd);
         f->counts.missed++;
         return NULL;
     }
-    futimens(fd, NULL); // somebody else's entry may stay as old as it is
+    futimens(fileno(file), NULL); // somebody else's entry may stay as old as it is
     f->counts.found++;
     return file;
 }

@@ -30,6 +30,8 @@ void cache_folder_close(struct cache_folder **folder); // NULL is fine; the entr
 
 // A file to read the entry from, at its beginning; the caller closes it. NULL when there is none. It counts as used now.
 FILE *cache_folder_lookup(struct cache_folder *folder, const struct cache_key *key);
+// The same for somebody who only looks what is there: it counts for nothing.
+FILE *cache_folder_peek(struct cache_folder *folder, const struct cache_key *key);
 // The entry is unusable.
 void cache_folder_drop(struct cache_folder *folder, const struct cache_key *key);
 

@@ -162,8 +162,10 @@ void farm_pump(struct farm *f)
     }
     if (f->state == FARM_EXPLAINING && !intake_busy(&f->intake))
         intake_read(&f->intake);
-    if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED && farm_cache_ready(f))
+    if (f->state == FARM_STARTING && f->outlet.state == OUTLET_STARTED && farm_cache_ready(f)) {
+        farm_leave_out(f);
         f->state = FARM_RUNNING;
+    }
     if (f->state == FARM_RUNNING) {
         farm_skip_poison(f); // first: what follows from it is due now, and nothing else may come
         farm_write_next(f);

@@ -33,6 +33,7 @@ struct pass {
     struct depot *depot;   // that lends the renderers; NULL: the pass has its own
     char *why;             // of a pass that failed: the line that was told
     bool second;           // nothing is written: the frames are compared with those of the first pass
+    bool decodes_all;      // what seems to be in the cache cannot be relied on
 };
 
 struct farm;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ASKED_AHEAD = 32 };
+
 // The last stage's segments are what is kept; a single one in order ends with the job. Not so behind a segment of an earlier stage that was left out
 // or went on without its filters: then theirs are not what their key says.
 static bool is_kept(const struct farm *f, const struct stage *stage)
@@ -33,6 +35,13 @@ static bool fits(const struct farm *f, const Wire__Done *done)
     return done->extradata.len == 0 || (done->extradata.len == ours->len && memcmp(done->extradata.data, ours->data, ours->len) == 0);
 }
 
+static bool lacks_frames(const struct stage *stage, uint32_t number)
+{
+    const struct shelf_segment *segment = shelf_find(&stage->shelf, number);
+
+    return segment && segment->lacks_frames;
+}
+
 static void on_answer(void *data, uint32_t number, const Wire__Done *done)
 {
     struct farm *f = data;
@@ -48,7 +57,10 @@ static void on_answer(void *data, uint32_t number, const Wire__Done *done)
     } else {
         if (done)
             cache_refuse(f->cache, number);
-        stage_let_go(stage, number);
+        if (lacks_frames(stage, number))
+            farm_decode_all(f);
+        else
+            stage_let_go(stage, number);
     }
     farm_pump(f);
 }
@@ -121,6 +133,24 @@ bool farm_cache_ready(const struct farm *f)
     return !f->cache || cache_ready(f->cache);
 }
 
+void farm_leave_out(struct farm *f)
+{
+    struct stage *stage = farm_last_stage(f);
+
+    if (!is_kept(f, stage) || !plan_may_leave_out(&f->plan))
+        return;
+    stage->notes_times = true;
+    if (cache_gaps(f->cache) && f->intake.facts.cuttable && !f->pass->decodes_all)
+        source_leave_out(f->intake.source, cache_gaps(f->cache));
+}
+
+void farm_decode_all(struct farm *f)
+{
+    log_debug("a segment that was in the cache is not there any more; starting over, to decode all of the video");
+    f->pass->decodes_all = true;
+    farm_start_over(f, AGAIN_SAME);
+}
+
 void farm_ask_cache(struct farm *f)
 {
     struct stage *stage = farm_last_stage(f);
@@ -132,6 +162,9 @@ void farm_ask_cache(struct farm *f)
         next = segment->next; // an answer may come at once, and take it away
         // With the decoder in front, what there is of it is known when it is ready; frames are known by their place in the file.
         if (!segment->held_back || segment->asked || (stage->plan->decode && !segment->ready))
+            continue;
+        // Nobody waits for those, and each that is found is an open file.
+        if (segment->lacks_frames && segment->number > assembler_head(stage->assembler) + ASKED_AHEAD)
             continue;
         segment->asked = true;
         cache_ask(f->cache, segment, by_content);
@@ -158,10 +191,21 @@ void farm_keep(struct farm *f, const struct stage *stage, uint32_t number, const
         cache_keep(f->cache, number, chunk);
 }
 
+// Packets know the times of the input.
+static bool has_times_of_input(const struct farm *f, const struct stage *stage)
+{
+    const Wire__Rational *ours = stage->job.input_time_base, *input = f->job.input_time_base;
+
+    return ours->num == input->num && ours->den == input->den;
+}
+
 void farm_keep_done(struct farm *f, const struct stage *stage, const Wire__Done *done)
 {
+    const struct shelf_segment *segment = shelf_find(&stage->shelf, done->segment);
+    bool timed = segment && segment->times && !segment->damaged && has_times_of_input(f, stage);
+
     if (is_kept(f, stage) && !is_copy(f, stage, done->segment))
-        cache_keep_done(f->cache, done->segment, done);
+        cache_keep_done(f->cache, done->segment, done, timed ? segment->times : NULL, timed ? segment->time_count : 0);
 }
 
 void farm_lose_kept(struct farm *f, const struct stage *stage, uint32_t number)

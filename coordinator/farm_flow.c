@@ -6,6 +6,7 @@
 
 #include <libavcodec/packet.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -16,7 +17,9 @@ enum {
 
 static bool intake_failed(struct farm *f)
 {
-    if (f->intake.err < 0)
+    if (f->intake.err == -ESTALE)
+        farm_decode_all(f);
+    else if (f->intake.err < 0)
         farm_fail(f, 1, "%s", f->intake.why ? f->intake.why : err_text(f->intake.err));
     return f->intake.err < 0;
 }
@@ -41,12 +44,25 @@ static void shelve_chunk(struct stage *stage, struct shelf_segment *segment, str
     stage_on_frames(stage, segment, frames, ready);
 }
 
+static void note_gap(struct farm *f)
+{
+    const struct source_run *run = &f->intake.run;
+
+    if (run->gap_until > run->gap_from)
+        log_debug("frames %" PRIu64 " to %" PRIu64 " need not be decoded", run->gap_from, run->gap_until - 1);
+    f->report.stats.frames_left_out += run->gap_until - run->gap_from;
+    stage_on_gap(farm_last_stage(f), run->eof ? UINT32_MAX : run->segment, run->gap_from, run->gap_until);
+}
+
 // A run that was read goes on the shelf, and the scheduler hears of it.
 static void shelve_run(struct farm *f)
 {
     struct source_run *run = &f->intake.run;
     struct stage *stage = farm_first_stage(f);
 
+    f->frames_read += run->frames_hint;
+    if (run->gap_until > 0)
+        note_gap(f);
     if (run->chunk) {
         struct shelf_segment *segment;
 
@@ -64,7 +80,6 @@ static void shelve_run(struct farm *f)
             segment = shelf_find(&stage->shelf, run->segment);
         }
         segment->last_pts = run->last_pts;
-        f->frames_read += run->frames_hint;
         if (segment->settled)
             drop_rest(stage, segment, &run->chunk);
         else
@@ -180,8 +195,16 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
     uint32_t number;
     int err = 0;
 
-    while (err >= 0 && (chunk = assembler_next(from->assembler)))
-        err = stage_feed(to, &chunk);
+    while (err >= 0 && (chunk = assembler_next(from->assembler))) {
+        err = stage_reach(to, assembler_head(from->assembler));
+        if (err >= 0)
+            err = stage_feed(to, &chunk);
+    }
+    if (err == -ESTALE) {
+        chunk_free(&chunk);
+        farm_decode_all(f);
+        return;
+    }
     if (err < 0) {
         log_debug("frames between stages: %s", err_text(err));
         farm_start_over(f, AGAIN_ONE_SEGMENT);
@@ -191,9 +214,14 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
         scheduler_on_written(from->scheduler, number);
     if (!stage_finished(from))
         return;
+    if (stage_reach(to, UINT32_MAX) < 0) {
+        farm_decode_all(f);
+        return;
+    }
     // Counted at both ends, because a frame that gets lost would not be missed by anybody.
-    if (to->frames != from->given)
-        farm_fail(f, 1, "%" PRIu64 " frames were handed on between stages, and %" PRIu64 " arrived; please report this", from->given, to->frames);
+    if (to->frames - to->left_out != from->given)
+        farm_fail(f, 1, "%" PRIu64 " frames were handed on between stages, and %" PRIu64 " arrived; please report this", from->given,
+                  to->frames - to->left_out);
     else if (to->frames == 0)
         farm_fail(f, 1, "%s: no frame of the video is left to go on with", f->options->input);
     else

@@ -83,6 +83,7 @@ void shelf_remove(struct shelf *shelf, uint32_t number)
             shelf->last = before;
         shelf_drop(shelf, segment);
         free(segment->extradata);
+        free(segment->times);
         free(segment);
         return;
     }

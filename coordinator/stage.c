@@ -155,6 +155,7 @@ void stage_clear(struct stage *s)
     for (size_t i = 0; i < s->history_count; i++)
         av_packet_free(&s->history[i]);
     free(s->history);
+    free(s->gaps);
     free(s->copy_filters);
 }
 
@@ -210,6 +211,16 @@ static void flush(struct stage *s)
     stage_on_frames(s, segment, 0, true);
 }
 
+static void note_time(struct shelf_segment *segment, const AVPacket *packet)
+{
+    if (segment->time_count == segment->time_room) {
+        segment->time_room = segment->time_room ? 2 * segment->time_room : 64;
+        segment->times = mem_grow(segment->times, segment->time_room, sizeof(*segment->times));
+    }
+    segment->times[segment->time_count++] = packet->pts;
+    segment->damaged |= (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+}
+
 // packet is copied (its bytes are shared); NULL only ends the run.
 static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role, bool last)
 {
@@ -229,6 +240,8 @@ static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role,
         segment_of(s, run)->last_pts = packet->pts;
         if (role == STAGE_CORE && segment_of(s, run)->first_pts == INT64_MIN)
             segment_of(s, run)->first_pts = packet->pts;
+        if (role == STAGE_CORE && s->notes_times)
+            note_time(segment_of(s, run), packet);
         stage_on_frames(s, segment_of(s, run), role == STAGE_CORE, false);
     }
     s->open->last = last;
@@ -279,7 +292,7 @@ static void deal_frame(struct stage *s, AVPacket **packet)
     first = s->in_run == 0;
     s->frames++;
     s->in_run++;
-    if (s->run > 0 && s->in_run <= after) {
+    if (s->run > s->closed && s->in_run <= after) {
         arena_hold(s->arena, (uint32_t)(*packet)->pos);
         put(s, s->run - 1, *packet, STAGE_AFTER, s->in_run == after);
     }
@@ -314,6 +327,74 @@ int stage_feed(struct stage *s, struct chunk **chunk)
     return err;
 }
 
+void stage_on_gap(struct stage *s, uint32_t segment, uint64_t from, uint64_t until)
+{
+    s->gaps = mem_grow(s->gaps, s->gap_count + 1, sizeof(*s->gaps));
+    s->gaps[s->gap_count++] = (struct stage_gap){segment, from, until};
+}
+
+// It will lack frames. False when it is to be rendered: what was in the cache is not there any more.
+static bool can_lack_frames(struct stage *s, uint32_t run)
+{
+    struct shelf_segment *segment = segment_of(s, run);
+
+    segment->lacks_frames = true;
+    return segment->held_back || segment->settled;
+}
+
+static void close_run(struct stage *s, uint32_t run)
+{
+    put(s, run, NULL, STAGE_CORE, true);
+    s->closed = run + 1;
+}
+
+static void forget_history(struct stage *s)
+{
+    for (size_t i = 0; i < s->history_count; i++) {
+        arena_release(s->arena, (uint32_t)s->history[i]->pos);
+        av_packet_free(&s->history[i]);
+    }
+    s->history_count = 0;
+}
+
+// As deal_frame, for so many frames that are not there.
+static int pass_over(struct stage *s, uint64_t until)
+{
+    forget_history(s);
+    while (s->frames < until) {
+        uint64_t left = until - s->frames, step;
+
+        next_frame(s);
+        if (s->run > s->closed && s->in_run < s->plan->after) {
+            if (!can_lack_frames(s, s->run - 1))
+                return -ESTALE;
+            close_run(s, s->run - 1);
+        }
+        if (!can_lack_frames(s, s->run))
+            return -ESTALE;
+        step = s->run_length - s->in_run < left ? s->run_length - s->in_run : left;
+        s->frames += step;
+        s->left_out += step;
+        s->in_run += step;
+        if (s->in_run == s->run_length)
+            close_run(s, s->run);
+    }
+    return 0;
+}
+
+int stage_reach(struct stage *s, uint32_t segment)
+{
+    size_t reached = 0;
+
+    for (; reached < s->gap_count && s->gaps[reached].segment <= segment; reached++)
+        if (s->frames != s->gaps[reached].from || pass_over(s, s->gaps[reached].until) < 0)
+            return -ESTALE;
+    s->gap_count -= reached;
+    if (reached > 0)
+        memmove(s->gaps, s->gaps + reached, s->gap_count * sizeof(*s->gaps));
+    return 0;
+}
+
 void stage_feed_end(struct stage *s)
 {
     if (s->input_ended)
@@ -323,9 +404,9 @@ void stage_feed_end(struct stage *s)
         put(s, 0, NULL, STAGE_CORE, true);
     } else if (s->frames > 0) {
         // The run before still waits for neighbours that will not come.
-        if (s->run > 0 && s->in_run < s->plan->after)
+        if (s->run > s->closed && s->in_run < s->plan->after)
             put(s, s->run - 1, NULL, STAGE_CORE, true);
-        if (s->in_run < s->run_length || s->plan->after > 0)
+        if (s->run >= s->closed && (s->in_run < s->run_length || s->plan->after > 0))
             put(s, s->run, NULL, STAGE_CORE, true);
     }
     scheduler_on_input_end(s->scheduler);

@@ -44,6 +44,16 @@ struct stage {
     uint32_t open_run;
     struct AVPacket **history; // the last plan->before of them, each a holder of its slot
     size_t history_count;
+
+    // Frames that do not come, because what would be made of them is known.
+    struct stage_gap {
+        uint32_t segment; // of the stage before, that they would come in front of
+        uint64_t from, until;
+    } * gaps;
+    size_t gap_count;
+    uint64_t left_out; // of frames
+    uint32_t closed;   // runs before it have all that they will get, for that reason
+    bool notes_times;
 };
 
 void stage_init(struct stage *stage, uint32_t number, const struct plan_stage *plan, const Wire__Job *job);
@@ -54,6 +64,11 @@ void stage_clear(struct stage *stage);
 // Takes a chunk of frames from the stage before. Returns 0, or -EPROTO when a frame makes no sense, or -ERANGE when times do not rise where runs
 // have neighbours.
 int stage_feed(struct stage *stage, struct chunk **chunk);
+// Frames [from, until) will not come. A gap is told before the frames behind it are fed.
+void stage_on_gap(struct stage *stage, uint32_t segment, uint64_t from, uint64_t until);
+// What comes next is of that segment of the stage before; UINT32_MAX: nothing does. Runs that lack frames wait all the same, to be settled. Returns
+// 0, or -ESTALE when not as many frames have come as should have before a gap, or one of these runs is to be rendered.
+int stage_reach(struct stage *stage, uint32_t segment);
 void stage_feed_end(struct stage *stage);
 // A chunk of frames that one of its renderers gave: they are the coordinator's from now on.
 void stage_accept(struct stage *stage, const struct chunk *chunk);

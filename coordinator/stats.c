@@ -118,6 +118,7 @@ static struct json_object *to_json(const struct stats *s)
     add_number(top, "fps", wall_s(s) > 0 ? (double)s->frames / wall_s(s) : 0);
     add_count(top, "segments", s->segments);
     add_count(top, "segments_found", s->segments_found);
+    add_count(top, "frames_left_out", s->frames_left_out);
     add_count(top, "workers", (uint64_t)s->workers);
     add_count(top, "threads", (uint64_t)s->threads);
     add_count(top, "retries", s->retries);

@@ -28,7 +28,8 @@ struct stats {
     uint64_t start_ns, end_ns; // monotonic
     uint64_t first_task_ns;    // when the first segment was given to a renderer; 0: never
     uint64_t frames, segments, retries, decode_errors;
-    uint64_t segments_found; // of the segments, from the cache
+    uint64_t segments_found;  // of the segments, from the cache
+    uint64_t frames_left_out; // by the decoder, for that reason
     // What renderers that were lost had done in vain: frames that had come back, and how long they had worked on these and on what was in the making.
     uint64_t lost_frames, lost_ns;
     uint64_t output_bytes;

@@ -171,6 +171,99 @@ static void coordinator_of_stages_may_be_killed_at_any_time(void **state)
     killed_again_and_again(STAGES);
 }
 
+// ---- What need not be decoded again ----
+
+// Of 12 s, 24 segments of half a second, with a keyframe every so many frames.
+static const char *gop_clip(const char *name, const char *codec, const char *gop, const char *more, const char *value)
+{
+    const char *path = trial_path(name);
+
+    trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=12", "-c:v", codec, "-g", gop, more, value, "-pix_fmt", "yuv420p",
+                 "-threads", "1", path, NULL);
+    return path;
+}
+
+// How many frames were not decoded.
+static long left_out(const struct command *command)
+{
+    const char *at = command->err;
+    long sum = 0, from, to;
+
+    while ((at = strstr(at, "renderfarm: frames "))) {
+        if (sscanf(at, "renderfarm: frames %ld to %ld need not be decoded", &from, &to) == 2)
+            sum += to - from + 1;
+        at++;
+    }
+    return sum;
+}
+
+static void kill_when_kept(struct command *command, int segments)
+{
+    assert_true(wait_for(command, " is kept", segments));
+    kill(command->pid, SIGKILL);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 128 + SIGKILL);
+}
+
+// Killed when more than half is there; returns how many frames need not be decoded then.
+static long resume(const char *input, const char *filter)
+{
+    const char *calm = undisturbed(input, filter);
+    struct command *command = start(input, filter, "--threads=1");
+
+    kill_when_kept(command, 15);
+    command = start(input, filter, "--threads=1");
+    assert_true(finish(command) >= 15);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    unlink(trial_path("out.mp4"));
+    return left_out(command);
+}
+
+// At least those of the first 10 segments: the two renderers are never far apart.
+static void stages_decode_only_what_is_missing(void **state)
+{
+    (void)state;
+    assert_in_range(resume(gop_clip("in.mp4", "libx264", "30", "-bf", "2"), "nlmeans=r=5"), 120 - 30, 287);
+    assert_in_range(resume(gop_clip("vp9.mp4", "libvpx-vp9", "30", "-cpu-used", "8"), "nlmeans=r=5"), 120 - 30, 287);
+    assert_in_range(resume(gop_clip("hevc.mp4", "libx265", "30", "-x265-params", "open-gop=0:log-level=none"), "nlmeans=r=5"), 120 - 30, 287);
+}
+
+static void stages_with_neighbours_decode_only_what_is_missing(void **state)
+{
+    (void)state;
+    assert_in_range(resume(gop_clip("in.mp4", "libx264", "12", "-bf", "2"), "tmix=frames=5,nlmeans=r=5"), 120 - 20, 287);
+    assert_in_range(resume(gop_clip("in.mkv", "libx264", "12", "-bf", "2"), "tmedian=radius=2,nlmeans=r=5"), 120 - 20, 287);
+}
+
+static void open_gops_are_decoded_again(void **state)
+{
+    (void)state;
+    assert_int_equal(resume(gop_clip("in.mpg", "mpeg2video", "30", "-bf", "2"), "tmix=frames=3,nlmeans=r=5"), 0);
+    assert_int_equal(resume(gop_clip("in.mkv", "libx264", "30", "-x264-params", "open-gop=1"), "tmix=frames=3,nlmeans=r=5"), 0);
+}
+
+// Its name, size and time are the same.
+static void other_input_is_decoded_as_a_whole(void **state)
+{
+    const char *input = gop_clip("in.mp4", "libx264", "30", "-bf", "2"), *calm;
+    struct command *command;
+    struct stat about;
+    size_t size;
+    char *data = trial_read(input, &size);
+
+    (void)state;
+    kill_when_kept(start(input, "nlmeans=r=5", "--threads=1"), 15);
+    assert_int_equal(stat(input, &about), 0);
+    data[size / 2] = (char)~data[size / 2];
+    trial_write(input, data, size);
+    assert_int_equal(utimensat(AT_FDCWD, input, (const struct timespec[]){about.st_atim, about.st_mtim}, 0), 0);
+    calm = undisturbed(input, "nlmeans=r=5");
+    command = start(input, "nlmeans=r=5", "--threads=1");
+    assert_int_equal(finish(command), 0);
+    assert_int_equal(left_out(command), 0);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
 // ---- A cache of the user's ----
 
 static const char *cache_folder(void)
@@ -238,9 +331,10 @@ static void damage_entry(const char *path, enum damage how, const char *other)
     trial_write(path, data, how == CUT ? size - 1 : how == EMPTIED ? 0 : size);
 }
 
-static void damaged_entries(const char *filter)
+// The same job makes them anew.
+static void damaged_entries_of(const char *input, const char *filter)
 {
-    const char *input = long_clip(), *calm = undisturbed(input, filter);
+    const char *calm = undisturbed(input, filter);
     int entries, damaged = 0;
     struct dirent **names;
 
@@ -259,7 +353,8 @@ static void damaged_entries(const char *filter)
         free(names[--entries]);
     free(names);
     entries = count_entries(cache_folder());
-    assert_int_equal(render_with_cache(input, filter), entries - damaged);
+    // What was made until one was missed that frames were left out for is there already when it starts over.
+    assert_in_range(render_with_cache(input, filter), entries - damaged, entries - 1);
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
     // They were made anew.
     assert_int_equal(render_with_cache(input, filter), entries);
@@ -268,13 +363,72 @@ static void damaged_entries(const char *filter)
 static void damaged_entries_are_rendered_again(void **state)
 {
     (void)state;
-    damaged_entries("unsharp");
+    damaged_entries_of(long_clip(), "unsharp");
 }
 
 static void damaged_entries_of_stages_are_rendered_again(void **state)
 {
     (void)state;
-    damaged_entries(STAGES);
+    damaged_entries_of(long_clip(), STAGES);
+}
+
+// In the order in which they were made.
+static int by_age(const struct dirent **a, const struct dirent **b)
+{
+    struct stat x, y;
+
+    if (stat(trial_format("%s/%s", cache_folder(), (*a)->d_name), &x) < 0 || stat(trial_format("%s/%s", cache_folder(), (*b)->d_name), &y) < 0)
+        fail();
+    return x.st_mtim.tv_sec != y.st_mtim.tv_sec ? (x.st_mtim.tv_sec > y.st_mtim.tv_sec) - (x.st_mtim.tv_sec < y.st_mtim.tv_sec)
+                                                : (x.st_mtim.tv_nsec > y.st_mtim.tv_nsec) - (x.st_mtim.tv_nsec < y.st_mtim.tv_nsec);
+}
+
+static void remove_entries(int from, int to)
+{
+    struct dirent **names;
+    int count = scandir(cache_folder(), &names, NULL, by_age), entry = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (strstr(names[i]->d_name, ".segment") && entry++ >= from && entry <= to)
+            assert_int_equal(unlink(trial_format("%s/%s", cache_folder(), names[i]->d_name)), 0);
+        free(names[i]);
+    }
+    free(names);
+}
+
+// Of the same job again and again, other segments are missing each time.
+static void missing_here_and_there(const char *input, const char *filter)
+{
+    static const int missing[][2] = {{9, 12}, {0, 3}, {18, 30}, {5, 6}};
+    const char *calm = undisturbed(input, filter), *cache = trial_format("--cache=%s", cache_folder());
+    struct command *command;
+
+    render_with_cache(input, filter);
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+        remove_entries(missing[i][0], missing[i][1]);
+        command = start(input, filter, cache);
+        finish(command);
+        assert_in_range(left_out(command), 24, 287);
+        assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    }
+    // Nothing is.
+    command = start(input, filter, cache);
+    finish(command);
+    assert_true(left_out(command) > 250);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+    damaged_entries_of(input, filter);
+}
+
+static void stages_decode_around_what_is_there(void **state)
+{
+    (void)state;
+    missing_here_and_there(gop_clip("in.mp4", "libx264", "24", "-bf", "2"), "unsharp");
+}
+
+static void stages_with_neighbours_decode_around_what_is_there(void **state)
+{
+    (void)state;
+    missing_here_and_there(gop_clip("in.mp4", "libx264", "12", "-bf", "2"), "tmix=frames=5");
 }
 
 static void cache_that_cannot_be_is_a_warning(void **state)
@@ -401,10 +555,16 @@ int main(void)
         TRIAL(second_ctrl_c_ends_at_once),
         TRIAL(coordinator_may_be_killed_at_any_time),
         TRIAL(coordinator_of_stages_may_be_killed_at_any_time),
+        TRIAL(stages_decode_only_what_is_missing),
+        TRIAL(stages_with_neighbours_decode_only_what_is_missing),
+        TRIAL(open_gops_are_decoded_again),
+        TRIAL(other_input_is_decoded_as_a_whole),
         TRIAL(cache_is_kept_and_shared),
         TRIAL(longer_input_renders_only_what_is_new),
         TRIAL(damaged_entries_are_rendered_again),
         TRIAL(damaged_entries_of_stages_are_rendered_again),
+        TRIAL(stages_decode_around_what_is_there),
+        TRIAL(stages_with_neighbours_decode_around_what_is_there),
         TRIAL(cache_that_cannot_be_is_a_warning),
         TRIAL(without_a_cache_nothing_is_kept),
         TRIAL(limit_is_held),

@@ -97,18 +97,25 @@ static void rot(struct entry *entry)
     world.counts.rotten++;
 }
 
-FILE *cache_folder_lookup(struct cache_folder *folder, const struct cache_key *key)
+FILE *cache_folder_peek(struct cache_folder *folder, const struct cache_key *key)
 {
     struct entry *entry = *find(folder, key);
-    FILE *file;
 
-    if (!entry) {
+    if (!entry)
+        return NULL;
+    if (world_chance(world.faults.rot))
+        rot(entry);
+    return fmemopen(entry->bytes, entry->size, "r");
+}
+
+FILE *cache_folder_lookup(struct cache_folder *folder, const struct cache_key *key)
+{
+    FILE *file = cache_folder_peek(folder, key);
+
+    if (!file) {
         folder->counts.missed++;
         return NULL;
     }
-    if (world_chance(world.faults.rot))
-        rot(entry);
-    file = fmemopen(entry->bytes, entry->size, "r");
     folder->counts.found++;
     world.counts.found++;
     return file;

@@ -139,7 +139,8 @@ struct source {
     unsigned frame, gop, in_gop;
     uint32_t segment, sequence;
     unsigned in_segment;
-    bool ended;
+    const struct gaps *gaps;
+    int64_t keep_from; // of a piece behind what was left out
 };
 
 // The input is no folder and no pattern.
@@ -243,6 +244,40 @@ void source_start(struct source *s, bool cut, double segment_s)
     s->segment_frames = (unsigned)(segment_s * 24);
 }
 
+void source_leave_out(struct source *s, const struct gaps *gaps)
+{
+    s->gaps = gaps;
+    s->keep_from = INT64_MIN;
+}
+
+static bool can_leave_out(const struct source *s, struct gaps_jump *jump)
+{
+    unsigned behind;
+    struct gaps_gop gop;
+
+    if (!s->gaps || s->in_gop > 0 || s->frame == s->shape->frames)
+        return false;
+    behind = s->frame + s->shape->gop[s->gop];
+    gop = (struct gaps_gop){(int64_t)s->frame * PTS_STEP, (int64_t)(behind - 1) * PTS_STEP, s->shape->gop[s->gop]};
+    return gaps_leave_out(s->gaps, &gop, behind < s->shape->frames ? (int64_t)behind * PTS_STEP : GAPS_NO_TIME, jump);
+}
+
+// Where a segment begins.
+static void leave_out(struct source *s, struct source_run *run)
+{
+    struct gaps_jump jump;
+
+    while (can_leave_out(s, &jump)) {
+        if (run->gap_until == 0)
+            run->gap_from = jump.from;
+        run->gap_until = jump.until;
+        run->frames_hint += s->shape->gop[s->gop];
+        s->frame += s->shape->gop[s->gop++];
+        s->keep_from = jump.keep_from;
+        world.counts.left_out++;
+    }
+}
+
 static int64_t keep_end(const struct source *s)
 {
     unsigned frame = s->frame, gop = s->gop, frames = 0;
@@ -259,6 +294,7 @@ static int64_t keep_end(const struct source *s)
 int source_next(struct source *s, struct source_run *run, char **why)
 {
     struct chunk *chunk;
+    struct gaps_jump jump;
     bool segment_ends = false;
 
     *run = (struct source_run){0};
@@ -266,6 +302,8 @@ int source_next(struct source *s, struct source_run *run, char **why)
         *why = mem_dup("made-up input: Input/output error");
         return -EIO;
     }
+    if (s->sequence == 0)
+        leave_out(s, run);
     if (s->frame == s->shape->frames) {
         run->eof = true;
         return 0;
@@ -274,7 +312,7 @@ int source_next(struct source *s, struct source_run *run, char **why)
     run->segment = s->segment;
     run->first = chunk->sequence == 0;
     if (run->first) {
-        run->keep_from = s->segment == 0 ? INT64_MIN : (int64_t)s->frame * PTS_STEP;
+        run->keep_from = s->gaps ? s->keep_from : s->segment == 0 ? INT64_MIN : (int64_t)s->frame * PTS_STEP;
         run->keep_to = keep_end(s);
     }
     while (s->frame < s->shape->frames && !segment_ends && chunk->packet_count < 1 + media_mix(s->frame, 4) % 20) {
@@ -287,7 +325,7 @@ int source_next(struct source *s, struct source_run *run, char **why)
         if (++s->in_gop == s->shape->gop[s->gop]) {
             s->in_gop = 0;
             s->gop++;
-            segment_ends = s->cut && s->in_segment >= s->segment_frames;
+            segment_ends = (s->cut && s->in_segment >= s->segment_frames) || can_leave_out(s, &jump);
         }
     }
     chunk->last = segment_ends || s->frame == s->shape->frames;

@@ -240,12 +240,12 @@ static void tell(const struct counts *c)
     printf("%llu jobs in %llu passes, %llu with stages, %llu lives of batches with %llu passes that shared renderers: %llu events, %llu messages\n"
            "went wrong: %llu crashes, %llu hangs, %llu messages lost, %llu twice, %llu late, %llu damaged, %llu times the coordinator killed, "
            "%llu lives failed; %llu times a renderer was told to stop because another one was faster\n"
-           "cache: %llu segments stored, %llu found, %llu rotten\n",
+           "cache: %llu segments stored, %llu found, %llu rotten; %llu GOPs left out\n",
            (unsigned long long)c->jobs, (unsigned long long)c->lives, (unsigned long long)c->staged, (unsigned long long)c->batches,
            (unsigned long long)c->shared, (unsigned long long)c->steps, (unsigned long long)c->messages, (unsigned long long)c->crashes,
            (unsigned long long)c->hangs, (unsigned long long)c->lost, (unsigned long long)c->twice, (unsigned long long)c->late,
            (unsigned long long)c->garbage, (unsigned long long)c->kills, (unsigned long long)c->failed, (unsigned long long)c->cancelled,
-           (unsigned long long)c->stored, (unsigned long long)c->found, (unsigned long long)c->rotten);
+           (unsigned long long)c->stored, (unsigned long long)c->found, (unsigned long long)c->rotten, (unsigned long long)c->left_out);
 }
 
 // The cache looks at the file itself, so that each has another content.

@@ -78,7 +78,7 @@ struct world {
 
     struct counts {
         uint64_t jobs, lives, steps, crashes, hangs, messages, lost, twice, late, garbage, kills, found, stored, rotten, failed, staged, cancelled,
-            batches, shared;
+            batches, shared, left_out;
     } counts;
 };
 
