@@ -158,7 +158,10 @@ int cache_entry_write_chunk(struct cache_entry_writer *writer, const struct chun
     return err;
 }
 
-enum { MOST_NUMBER_BYTES = 10 };
+enum {
+    MOST_NUMBER_BYTES = 10,
+    MOST_TIMES_BYTES = 1 << 20, // runs of frames are far shorter
+};
 
 static size_t put_varied(uint8_t *at, uint64_t number)
 {
@@ -178,6 +181,8 @@ int cache_entry_write_times(struct cache_entry_writer *writer, const int64_t *ti
 
     if (!writer->state.last)
         return -EPROTO;
+    if (count > MOST_TIMES_BYTES / MOST_NUMBER_BYTES)
+        return -EINVAL;
     for (size_t i = 1; i < count; i++)
         if (times[i] <= times[i - 1])
             return -EINVAL;
@@ -387,6 +392,8 @@ static int unpack_times(const uint8_t *body, size_t size, int64_t **times, size_
 {
     const uint8_t *at = body, *end = body + size;
 
+    if (size > MOST_TIMES_BYTES)
+        return -EBADMSG;
     *times = mem_zalloc((size + 1) * sizeof(**times));
     for (*count = 0; at && at < end; ++*count) {
         uint64_t number;

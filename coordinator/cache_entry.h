@@ -43,7 +43,7 @@ struct cache_entry_writer {
 // such as -ENOSPC. The file stays the caller's, to flush and close; so does the chunk.
 int cache_entry_write_open(struct cache_entry_writer *writer, FILE *file, const struct cache_key *key);
 int cache_entry_write_chunk(struct cache_entry_writer *writer, const struct chunk *chunk);
-// Times that rise; -EINVAL for others, and nothing is written.
+// Times that rise; -EINVAL for others and for far too many, and nothing is written.
 int cache_entry_write_times(struct cache_entry_writer *writer, const int64_t *times, size_t count);
 int cache_entry_write_done(struct cache_entry_writer *writer, const Wire__Done *done);
 

@@ -60,6 +60,8 @@ static void read_all(char *bytes, size_t size)
     struct cache_entry_reader reader;
     Wire__Done *done = NULL;
     struct chunk *chunk;
+    int64_t *times;
+    size_t count;
     int err;
 
     if (!file)
@@ -73,6 +75,11 @@ static void read_all(char *bytes, size_t size)
     }
     if (done)
         wire__done__free_unpacked(done, NULL);
+    if (cache_entry_read_times(file, &key, &times, &count) >= 0)
+        for (size_t i = 1; i < count; i++)
+            if (times[i] <= times[i - 1])
+                abort();
+    free(times);
     fclose(file);
 }
 
