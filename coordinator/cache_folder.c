@@ -440,19 +440,12 @@ static int put_to_disk(struct cache_folder *f, struct cache_store *store)
 
     if (ferror(store->file))
         return -EIO; // whoever wrote knows more
-    if (fflush(store->file) != 0 || fstat(fileno(store->file), &about) < 0)
+    if (fflush(store->file) != 0 || fsync(fileno(store->file)) < 0 || fstat(fileno(store->file), &about) < 0)
         return -errno;
     entry_name(name, &store->key);
     replaced = entry_bytes(f, name);
-    // First, so that it is there when this process is killed while the disk takes its time. What a power cut leaves of it is noticed when it is read.
     if (renameat(f->fd, store->name, f->fd, name) < 0)
         return -errno;
-    if (fsync(fileno(store->file)) < 0) {
-        int err = -errno;
-
-        unlinkat(f->fd, name, 0);
-        return err;
-    }
     // The name lasts once the folder is on disk. Some network file systems cannot do this; then a power cut costs an entry.
     fsync(f->fd);
     count_gone(f, replaced);

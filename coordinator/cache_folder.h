@@ -40,7 +40,7 @@ struct cache_store;
 
 int cache_folder_begin(struct cache_folder *folder, const struct cache_key *key, struct cache_store **store);
 FILE *cache_store_file(struct cache_store *store); // to write to; the store's
-// The entry is whole: it gets its name, in place of an older one, and is put to disk. *store is NULL afterwards, and on failure nothing is left.
+// The entry is whole: it is put to disk and gets its name, in place of an older one. *store is NULL afterwards, and on failure nothing is left.
 int cache_folder_commit(struct cache_folder *folder, struct cache_store **store);
 void cache_folder_abort(struct cache_folder *folder, struct cache_store **store); // NULL is fine
 
