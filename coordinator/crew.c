@@ -143,9 +143,9 @@ void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *
     hub_send_task(c->hub, renderer->peer, &marked_task);
     roster_set_state(renderer, RENDERER_BUSY);
     renderer->probing = task->kind == WIRE__TASK_KIND__PROBE;
-    renderer->segment = task->segment;
-    renderer->attempt = task->attempt;
-    renderer->credit = PROTOCOL_FIRST_CREDIT;
+    renderer->task.segment = task->segment;
+    renderer->task.attempt = task->attempt;
+    renderer->task.credit = PROTOCOL_FIRST_CREDIT;
     renderer->since_ns = now_ns;
 }
 
@@ -170,8 +170,8 @@ static struct chunk *with_pixels(const struct chunk *chunk, struct arena *pixels
 static int send_chunk(struct crew *c, struct renderer *renderer, const struct chunk *chunk, struct arena *pixels)
 {
     struct chunk *whole = pixels ? with_pixels(chunk, pixels) : NULL;
-    uint32_t attempt = marked(c, renderer->attempt);
-    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, renderer->segment, attempt, whole ? whole : chunk);
+    uint32_t attempt = marked(c, renderer->task.attempt);
+    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, renderer->task.segment, attempt, whole ? whole : chunk);
 
     chunk_free(&whole);
     return err;
@@ -179,8 +179,8 @@ static int send_chunk(struct crew *c, struct renderer *renderer, const struct ch
 
 void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct chunk_list *list, struct arena *pixels)
 {
-    while (renderer->credit > 0 && !renderer->all_sent) {
-        struct chunk *next = renderer->cursor ? renderer->cursor->next : list->first;
+    while (renderer->task.credit > 0 && !renderer->task.all_sent) {
+        struct chunk *next = renderer->task.cursor ? renderer->task.cursor->next : list->first;
 
         if (!next)
             return;
@@ -191,9 +191,9 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct ch
                 crew_condemn(c, renderer, "it cannot be reached");
             return;
         }
-        renderer->credit--;
-        renderer->cursor = next;
-        renderer->all_sent = next->last;
+        renderer->task.credit--;
+        renderer->task.cursor = next;
+        renderer->task.all_sent = next->last;
     }
 }
 
@@ -216,9 +216,9 @@ void crew_dismiss(struct crew *c, struct renderer *renderer)
 
 void crew_cancel(struct crew *c, struct renderer *renderer)
 {
-    hub_send_cancel(c->hub, renderer->peer, renderer->segment, marked(c, renderer->attempt));
+    hub_send_cancel(c->hub, renderer->peer, renderer->task.segment, marked(c, renderer->task.attempt));
     renderer->cancelled = true;
-    renderer->cursor = NULL;
+    renderer->task.cursor = NULL;
     chunk_list_clear(&renderer->spare);
 }
 

@@ -52,10 +52,10 @@ static void deal_task(struct farm *f, struct renderer *renderer)
     attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
     log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
     report_first_task(&f->report);
-    renderer->faults = scheduler_faults(stage->scheduler, number);
+    renderer->task.faults = scheduler_faults(stage->scheduler, number);
     segment = shelf_find(&stage->shelf, number);
     farm_send_task(f, renderer, segment, attempt);
-    renderer->whole = segment->complete;
+    renderer->task.whole = segment->complete;
     if (stage->plan->decode)
         trace_dealt(f->trace, number, segment->read_ns, renderer->since_ns);
 }
@@ -90,20 +90,20 @@ void farm_deal(struct farm *f)
             deal_task(f, renderer);
             room -= renderer->remote && renderer->state == RENDERER_BUSY;
         }
-        if (renderer->state != RENDERER_BUSY || renderer->cancelled || renderer->all_sent)
+        if (renderer->state != RENDERER_BUSY || renderer->cancelled || renderer->task.all_sent)
             continue;
         if (renderer->probing) {
             crew_send_chunks(&f->crew, renderer, &f->intake.head, NULL);
         } else {
             struct shelf *shelf = &f->stages[renderer->stage].shelf;
-            struct shelf_segment *segment = shelf_find(shelf, renderer->segment);
+            struct shelf_segment *segment = shelf_find(shelf, renderer->task.segment);
 
             if (!segment)
                 continue;
             crew_send_chunks(&f->crew, renderer, &segment->chunks, renderer->remote && f->stages[renderer->stage].job.takes_frames ? f->arena : NULL);
             // The cursor's own chunk stays: it is what the next one hangs on.
-            if (renderer->cursor)
-                shelf_sent(shelf, segment, renderer->cursor);
+            if (renderer->task.cursor)
+                shelf_sent(shelf, segment, renderer->task.cursor);
         }
     }
 }
@@ -122,7 +122,7 @@ void farm_pay_credit(struct farm *f)
         if (renderer->second && !farm_has_spare_room(f, renderer))
             continue;
         stage = &f->stages[renderer->stage];
-        first = renderer->segment == assembler_head(stage->assembler);
+        first = renderer->task.segment == assembler_head(stage->assembler);
         // What the first one sends drains by itself; it never waits for the others.
         if (stage == farm_last_stage(f) && !renderer->second &&
             (first ? outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) > WRITE_BYTES

@@ -48,13 +48,13 @@ static void send_away(struct farm *f, struct renderer *renderer, const char *why
 static bool counts(const struct farm *f, const struct renderer *renderer, uint32_t segment, uint32_t attempt)
 {
     if (renderer->second)
-        return !renderer->cancelled && renderer->segment == segment && renderer->attempt == attempt;
+        return !renderer->cancelled && renderer->task.segment == segment && renderer->task.attempt == attempt;
     return scheduler_is_running(f->stages[renderer->stage].scheduler, segment, attempt, renderer->slot);
 }
 
 static bool expects(const struct stage *stage, const struct renderer *renderer, const struct chunk *chunk)
 {
-    return renderer->second ? chunk->sequence == renderer->spare.count : assembler_expects(stage->assembler, renderer->segment, chunk->sequence);
+    return renderer->second ? chunk->sequence == renderer->spare.count : assembler_expects(stage->assembler, renderer->task.segment, chunk->sequence);
 }
 
 static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attempt, struct chunk **chunk)
@@ -157,7 +157,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
 // NULL: it fits to what its renderer has sent.
 static const char *nonsense_in(const struct farm *f, const struct renderer *renderer, const struct stage *stage, const Wire__Done *done)
 {
-    if (!renderer->all_sent)
+    if (!renderer->task.all_sent)
         return "it was done before it had all of its work";
     if (!assembler_can_end(stage->assembler, done->segment, done->packets))
         return "it lost packets on the way";
@@ -211,8 +211,8 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     const char *nonsense;
     uint64_t busy_ns, bytes;
 
-    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->segment != done->segment ||
-        renderer->attempt != done->attempt)
+    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->task.segment != done->segment ||
+        renderer->task.attempt != done->attempt)
         return;
     if (renderer->probing) {
         send_away(f, renderer, "it was asked for something else");
@@ -221,7 +221,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     busy_ns = clock_now_ns() - renderer->since_ns;
     stage = f->state == FARM_RUNNING ? &f->stages[renderer->stage] : NULL;
-    if (stage && renderer->second && !renderer->cancelled && renderer->all_sent && renderer->received == done->packets)
+    if (stage && renderer->second && !renderer->cancelled && renderer->task.all_sent && renderer->received == done->packets)
         farm_take_over(f, renderer);
     nonsense = stage && counts(f, renderer, done->segment, done->attempt) ? nonsense_in(f, renderer, stage, done) : NULL;
     if (nonsense) {
@@ -299,8 +299,8 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     bool probing;
 
-    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->segment != failed->segment ||
-        renderer->attempt != failed->attempt)
+    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->task.segment != failed->segment ||
+        renderer->task.attempt != failed->attempt)
         return;
     if (failed->code == -EPROTO) {
         send_away(f, renderer, failed->reason);
@@ -332,10 +332,10 @@ static void on_credit(void *data, uint32_t peer, uint32_t chunks)
         return;
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     // Never more than was given at first: a peer cannot talk itself into a flood.
-    renderer->credit += chunks;
-    if (renderer->credit > PROTOCOL_FIRST_CREDIT)
-        renderer->credit = PROTOCOL_FIRST_CREDIT;
-    if (!renderer->all_sent)
+    renderer->task.credit += chunks;
+    if (renderer->task.credit > PROTOCOL_FIRST_CREDIT)
+        renderer->task.credit = PROTOCOL_FIRST_CREDIT;
+    if (!renderer->task.all_sent)
         farm_pump(f);
 }
 

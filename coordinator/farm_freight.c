@@ -104,6 +104,6 @@ void farm_freight_done(struct farm *f, const struct renderer *renderer, const Wi
         return;
     if (!renderer->remote)
         on_done_here(f, done, scheduler_frames(stage->scheduler, done->segment));
-    else if (renderer->whole && done->has_waited_ns)
+    else if (renderer->task.whole && done->has_waited_ns)
         on_done_there(f, renderer, done);
 }

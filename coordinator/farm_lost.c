@@ -142,17 +142,17 @@ static void lose_segment(struct farm *f, const struct renderer *was, bool fault,
     char *command;
     double from_s, to_s;
 
-    farm_segment_span(f, stage, was->segment, &from_s, &to_s);
-    stage_on_lost(stage, was->segment, was->slot);
+    farm_segment_span(f, stage, was->task.segment, &from_s, &to_s);
+    stage_on_lost(stage, was->task.segment, was->slot);
     f->report.stats.lost_frames += was->received;
     f->report.stats.lost_ns += clock_now_ns() - was->since_ns;
-    farm_lose_kept(f, stage, was->segment);
-    if (scheduler_on_lost(stage->scheduler, was->segment, was->attempt, was->slot, fault, was->received)) {
-        if (farm_second_of(f, stage, was->segment))
-            farm_take_over(f, farm_second_of(f, stage, was->segment));
+    farm_lose_kept(f, stage, was->task.segment);
+    if (scheduler_on_lost(stage->scheduler, was->task.segment, was->task.attempt, was->slot, fault, was->received)) {
+        if (farm_second_of(f, stage, was->task.segment))
+            farm_take_over(f, farm_second_of(f, stage, was->task.segment));
         return;
     }
-    farm_end_seconds(f, stage, was->segment);
+    farm_end_seconds(f, stage, was->task.segment);
     command = reproduction(f, from_s, to_s);
     if (fault)
         snprintf(cause, sizeof(cause), " ended %d renderers, the last %s", SCHEDULER_MAX_FAULTS, how);
@@ -162,7 +162,7 @@ static void lose_segment(struct farm *f, const struct renderer *was, bool fault,
     if (fault)
         snprintf(cause + strlen(cause), sizeof(cause) - strlen(cause), "; to see for yourself: %s", command);
     free(command);
-    farm_give_up_segment(f, stage, was->segment, cause);
+    farm_give_up_segment(f, stage, was->task.segment, cause);
 }
 
 // What it knew of the frames before is lost with it.
@@ -218,7 +218,7 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
     uint64_t memory_kills_now = memory_kills();
     bool killed = was_killed(was, fact), fault = !killed;
     const char *then = !farm_has_work(was) ? ""
-                       : was->probing || stage_can_repeat(&f->stages[was->stage], was->segment)
+                       : was->probing || stage_can_repeat(&f->stages[was->stage], was->task.segment)
                            ? "; its work goes to another"
                            : "; it went through the video in order, so that starts over";
     char how[80];
@@ -255,8 +255,8 @@ void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, cons
     if (!was->probing)
         trace_task(f->trace, &(struct trace_task){.slot = was->slot,
                                                   .stage = was->stage,
-                                                  .segment = was->segment,
-                                                  .attempt = was->attempt,
+                                                  .segment = was->task.segment,
+                                                  .attempt = was->task.attempt,
                                                   .from_ns = was->since_ns,
                                                   .to_ns = clock_now_ns()});
     if (was->probing) {
@@ -264,7 +264,7 @@ void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, cons
             farm_fail(f, 1, "%s: the first frames end every renderer that looks at them: it %s", f->options->input, how);
         else if (f->state == FARM_PROBING)
             f->state = FARM_OPENING; // probe again
-    } else if (stage_can_repeat(&f->stages[was->stage], was->segment)) {
+    } else if (stage_can_repeat(&f->stages[was->stage], was->task.segment)) {
         lose_segment(f, was, fault, how, words);
     } else {
         lose_state(f, fault, how, words);

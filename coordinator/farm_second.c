@@ -29,7 +29,7 @@ static struct renderer *first_of(struct farm *f, uint32_t segment)
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (farm_has_work(renderer) && !renderer->probing && renderer->stage + 1 == f->stage_count && renderer->segment == segment)
+        if (farm_has_work(renderer) && !renderer->probing && renderer->stage + 1 == f->stage_count && renderer->task.segment == segment)
             return renderer;
     }
     return NULL;
@@ -43,7 +43,7 @@ static bool is_second(const struct renderer *renderer)
 struct renderer *farm_second_of(struct farm *f, const struct stage *stage, uint32_t segment)
 {
     for (size_t i = 0; i < f->crew.roster.count && stage == farm_last_stage(f); i++)
-        if (is_second(&f->crew.roster.renderers[i]) && f->crew.roster.renderers[i].segment == segment)
+        if (is_second(&f->crew.roster.renderers[i]) && f->crew.roster.renderers[i].task.segment == segment)
             return &f->crew.roster.renderers[i];
     return NULL;
 }
@@ -61,9 +61,9 @@ static bool may_be_helped(const struct farm *f, const struct renderer *renderer)
     const struct shelf_segment *segment;
 
     if (!farm_has_work(renderer) || renderer->probing || renderer->stage + 1 != f->stage_count || (f->stage_count > 1 && !renderer->remote) ||
-        !scheduler_can_second(stage->scheduler, renderer->segment))
+        !scheduler_can_second(stage->scheduler, renderer->task.segment))
         return false;
-    segment = shelf_find(&stage->shelf, renderer->segment);
+    segment = shelf_find(&stage->shelf, renderer->task.segment);
     return segment && segment->complete && segment->repeatable && segment->dealt;
 }
 
@@ -78,14 +78,14 @@ static size_t find_candidates(struct farm *f, const struct pace *all, struct can
 
         if (!may_be_helped(f, first))
             continue;
-        frames = scheduler_frames(farm_last_stage(f)->scheduler, first->segment);
+        frames = scheduler_frames(farm_last_stage(f)->scheduler, first->task.segment);
         candidates[count++] =
             (struct candidate){first, frames, pace_left_ns(pace_expect_ns(&first->pace, all, frames), (double)(now_ns - first->since_ns))};
     }
     // But for those that have help already.
     for (size_t i = 0; i < f->crew.roster.count && count > 0; i++)
         for (size_t j = 0; is_second(&f->crew.roster.renderers[i]) && j < count; j++)
-            if (candidates[j].first->segment == f->crew.roster.renderers[i].segment)
+            if (candidates[j].first->task.segment == f->crew.roster.renderers[i].task.segment)
                 candidates[j--] = candidates[--count];
     return count;
 }
@@ -123,10 +123,10 @@ static struct candidate *most_gain(const struct renderer *second, const struct p
 static void begin_too(struct farm *f, struct renderer *second, const struct renderer *first)
 {
     struct stage *stage = farm_last_stage(f);
-    uint32_t number = first->segment;
+    uint32_t number = first->task.segment;
 
     log_info("segment %u is taking renderer %u long; renderer %u begins it too", number, first->slot, second->slot);
-    second->faults = scheduler_faults(stage->scheduler, number);
+    second->task.faults = scheduler_faults(stage->scheduler, number);
     farm_send_task(f, second, shelf_find(&stage->shelf, number), scheduler_on_second(stage->scheduler, number));
     second->second = true;
 }
@@ -164,8 +164,8 @@ static void count_lost(struct farm *f, const struct renderer *renderer)
     f->report.stats.lost_ns += clock_now_ns() - renderer->since_ns;
     trace_task(f->trace, &(struct trace_task){.slot = renderer->slot,
                                               .stage = renderer->stage,
-                                              .segment = renderer->segment,
-                                              .attempt = renderer->attempt,
+                                              .segment = renderer->task.segment,
+                                              .attempt = renderer->task.attempt,
                                               .from_ns = renderer->since_ns,
                                               .to_ns = clock_now_ns()});
 }
@@ -186,23 +186,23 @@ void farm_lose_second(struct farm *f, const struct renderer *was)
 void farm_take_over(struct farm *f, struct renderer *second)
 {
     struct stage *stage = farm_last_stage(f);
-    struct renderer *first = first_of(f, second->segment);
+    struct renderer *first = first_of(f, second->task.segment);
     struct chunk *chunk;
 
     if (first) {
         f->report.stats.lost_frames += first->received;
-        assembler_restart(stage->assembler, second->segment);
-        farm_lose_kept(f, stage, second->segment);
+        assembler_restart(stage->assembler, second->task.segment);
+        farm_lose_kept(f, stage, second->task.segment);
         cancel(f, first);
     }
-    log_info("segment %u is renderer %u's now", second->segment, second->slot);
-    scheduler_on_taken_over(stage->scheduler, second->segment, second->attempt, second->slot);
+    log_info("segment %u is renderer %u's now", second->task.segment, second->slot);
+    scheduler_on_taken_over(stage->scheduler, second->task.segment, second->task.attempt, second->slot);
     second->second = false;
     f->report.frames_done += second->received;
     f->report.stats.renderers[second->slot].frames += second->received;
     while ((chunk = chunk_list_take(&second->spare))) {
-        farm_keep(f, stage, second->segment, chunk);
-        if (assembler_put(stage->assembler, second->segment, &chunk) < 0)
+        farm_keep(f, stage, second->task.segment, chunk);
+        if (assembler_put(stage->assembler, second->task.segment, &chunk) < 0)
             chunk_free(&chunk);
     }
 }
@@ -217,7 +217,7 @@ void farm_end_seconds(struct farm *f, const struct stage *stage, uint32_t segmen
 
 bool farm_has_spare_room(struct farm *f, struct renderer *second)
 {
-    const struct renderer *first = first_of(f, second->segment);
+    const struct renderer *first = first_of(f, second->task.segment);
     size_t bytes = 0;
 
     for (size_t i = 0; i < f->crew.roster.count; i++)

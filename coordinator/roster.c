@@ -53,11 +53,10 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
         renderer->pace = (struct pace){0};
     }
     if (state != RENDERER_BUSY) {
-        renderer->probing = renderer->all_sent = false;
-        renderer->credit = renderer->owed = 0;
+        renderer->probing = false;
+        renderer->task = (struct roster_task){0};
+        renderer->owed = 0;
         renderer->received = renderer->received_bytes = 0;
-        renderer->faults = 0;
-        renderer->cursor = NULL;
         renderer->second = renderer->cancelled = false;
         chunk_list_clear(&renderer->spare);
     }

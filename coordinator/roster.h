@@ -14,6 +14,16 @@
 enum renderer_state { RENDERER_STARTING, RENDERER_READY, RENDERER_BUSY, RENDERER_GONE };
 const char *renderer_state_name(enum renderer_state state);
 
+// A task that a renderer was given, and how far its input was sent.
+struct roster_task {
+    uint32_t segment, attempt;
+    uint32_t faults;      // of the segment's earlier attempts
+    uint32_t credit;      // chunks that it can still be sent
+    struct chunk *cursor; // the last chunk that was sent; NULL: none
+    bool all_sent;
+    bool whole; // all of its input was here when it was dealt
+};
+
 struct renderer {
     uint32_t slot; // 0, 1, 2...; a replacement takes over the slot
     bool remote;   // on another host: it comes and goes by itself, and another one may get the slot
@@ -34,17 +44,12 @@ struct renderer {
     uint64_t joined_ns;
     bool cut_off;           // its connection is gone
     struct freight freight; // of the first one of a host that is there: what is known of the way to it
-    bool whole;             // while busy: all of its frames were here when it was dealt its run
     // While busy.
     bool probing;
-    uint32_t segment, attempt;
-    uint32_t faults;   // of the segment's earlier attempts
-    uint32_t credit;   // chunks that it can still be sent
+    struct roster_task task;
     uint64_t received; // packets or frames that it sent, and
     uint64_t received_bytes;
-    uint32_t owed;        // chunks that it sent and was not given new credit for
-    struct chunk *cursor; // the next chunk to send, NULL when all that is here was sent
-    bool all_sent;
+    uint32_t owed;     // chunks that it sent and was not given new credit for
     uint64_t since_ns; // when the task was sent
     uint64_t heard_ns; // when it last gave a sign of life, see watch.h
     bool second;       // it renders the segment beside another, see farm_second.c; what it sent is

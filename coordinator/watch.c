@@ -35,13 +35,13 @@ static bool waits_for_us(const struct renderer *renderer)
 {
     if (renderer->state == RENDERER_STARTING || renderer->cancelled)
         return false;
-    return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || (renderer->credit > 0 && !renderer->all_sent);
+    return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || (renderer->task.credit > 0 && !renderer->task.all_sent);
 }
 
 // What was given up before may just be slow.
 static uint64_t patience_ns(const struct watch *watch, const struct renderer *renderer)
 {
-    uint32_t before = renderer->state == RENDERER_BUSY ? renderer->faults : 0;
+    uint32_t before = renderer->state == RENDERER_BUSY ? renderer->task.faults : 0;
 
     return (watch->timeout_ns + watch->longest_ns) << 2 * (before < MOST_FOURFOLDS ? before : MOST_FOURFOLDS);
 }

@@ -154,8 +154,8 @@ void pass_say(const struct video *video)
         const struct renderer *r = &f->crew.roster.renderers[i];
 
         world_say("renderer %u of stage %u: %s%s, segment %u attempt %u, credit %u, owed %u, %s, silent for %.3f s", r->slot, r->stage,
-                  renderer_state_name(r->state), r->condemned ? " (condemned)" : "", r->segment, r->attempt, r->credit, r->owed,
-                  r->all_sent ? "has all" : "lacks input", (double)(world.now_ns - r->heard_ns) / 1e9);
+                  renderer_state_name(r->state), r->condemned ? " (condemned)" : "", r->task.segment, r->task.attempt, r->task.credit, r->owed,
+                  r->task.all_sent ? "has all" : "lacks input", (double)(world.now_ns - r->heard_ns) / 1e9);
     }
     for (size_t i = 0; i < f->stage_count; i++)
         world_say("stage %zu: %u segments, %u written, %zu waiting, next %u, head %u, %s; slots %u free of %u", i,

@@ -27,7 +27,7 @@ static int setup(void **state)
         roster_set_state(renderer, RENDERER_STARTING);
         roster_set_state(renderer, RENDERER_READY);
         roster_set_state(renderer, RENDERER_BUSY);
-        renderer->all_sent = true;
+        renderer->task.all_sent = true;
     }
     return 0;
 }
@@ -84,7 +84,7 @@ static void what_the_probe_took_is_allowed_for_each_frame(void **state)
 static void a_second_attempt_is_given_more_time(void **state)
 {
     (void)state;
-    roster.renderers[2].faults = 1;
+    roster.renderers[2].task.faults = 1;
     assert_null(found_at(41));
     assert_ptr_equal(found_at(42), &roster.renderers[2]);
 }
@@ -93,8 +93,8 @@ static void who_waits_for_us_does_not_hang(void **state)
 {
     (void)state;
     roster.renderers[0].owed = PROTOCOL_FIRST_CREDIT; // nothing more may be sent
-    roster.renderers[1].all_sent = false;             // it has asked for more than there is
-    roster.renderers[1].credit = 1;
+    roster.renderers[1].task.all_sent = false;        // it has asked for more than there is
+    roster.renderers[1].task.credit = 1;
     roster_set_state(&roster.renderers[2], RENDERER_READY);
     assert_null(found_at(100));
     roster.renderers[0].owed = 0; // from now on it is its turn
