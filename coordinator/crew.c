@@ -224,7 +224,7 @@ void crew_cancel(struct crew *c, struct renderer *renderer)
 
 void crew_pay(struct crew *c, struct renderer *renderer)
 {
-    hub_send_credit(c->hub, renderer->peer, renderer->owed);
+    hub_send_credit(c->hub, renderer->peer, renderer->task.segment, marked(c, renderer->task.attempt), renderer->owed);
     renderer->owed = 0;
 }
 

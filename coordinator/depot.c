@@ -261,12 +261,13 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
         holder->events->on_failed(holder->data, peer, &own);
 }
 
-static void on_credit(void *data, uint32_t peer, uint32_t chunks)
+static void on_credit(void *data, uint32_t peer, const Wire__Credit *credit)
 {
-    struct depot_tenant *holder = holder_of(data, peer);
+    Wire__Credit own = *credit;
+    struct depot_tenant *holder = holder_for(data, peer, &own.attempt);
 
     if (holder)
-        holder->events->on_credit(holder->data, peer, chunks);
+        holder->events->on_credit(holder->data, peer, &own);
 }
 
 // Only renderers on other hosts say it, and there are none.

@@ -44,11 +44,18 @@ static void send_away(struct farm *f, struct renderer *renderer, const char *why
     crew_condemn(&f->crew, renderer, why);
 }
 
-// Whether it is at that attempt, and the attempt was not given up.
+static bool is_at(const struct renderer *renderer, uint32_t segment, uint32_t attempt)
+{
+    return renderer->state == RENDERER_BUSY && renderer->task.segment == segment && renderer->task.attempt == attempt;
+}
+
+// The same, and the attempt was not given up.
 static bool counts(const struct farm *f, const struct renderer *renderer, uint32_t segment, uint32_t attempt)
 {
+    if (!is_at(renderer, segment, attempt))
+        return false;
     if (renderer->second)
-        return !renderer->cancelled && renderer->task.segment == segment && renderer->task.attempt == attempt;
+        return !renderer->cancelled;
     return scheduler_is_running(f->stages[renderer->stage].scheduler, segment, attempt, renderer->slot);
 }
 
@@ -211,8 +218,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     const char *nonsense;
     uint64_t busy_ns, bytes;
 
-    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->task.segment != done->segment ||
-        renderer->task.attempt != done->attempt)
+    if (!renderer || renderer->condemned || !is_at(renderer, done->segment, done->attempt))
         return;
     if (renderer->probing) {
         send_away(f, renderer, "it was asked for something else");
@@ -299,8 +305,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
     bool probing;
 
-    if (!renderer || renderer->condemned || renderer->state != RENDERER_BUSY || renderer->task.segment != failed->segment ||
-        renderer->task.attempt != failed->attempt)
+    if (!renderer || renderer->condemned || !is_at(renderer, failed->segment, failed->attempt))
         return;
     if (failed->code == -EPROTO) {
         send_away(f, renderer, failed->reason);
@@ -323,16 +328,16 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     farm_pump(f);
 }
 
-static void on_credit(void *data, uint32_t peer, uint32_t chunks)
+static void on_credit(void *data, uint32_t peer, const Wire__Credit *credit)
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
 
-    if (!renderer || renderer->state != RENDERER_BUSY)
-        return;
+    if (!renderer || !is_at(renderer, credit->segment, credit->attempt))
+        return; // of what it was sent ahead it has taken nothing before it is at that
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     // Never more than was given at first: a peer cannot talk itself into a flood.
-    renderer->task.credit += chunks;
+    renderer->task.credit += credit->chunks;
     if (renderer->task.credit > PROTOCOL_FIRST_CREDIT)
         renderer->task.credit = PROTOCOL_FIRST_CREDIT;
     if (!renderer->task.all_sent)

@@ -220,7 +220,7 @@ static void on_message(void *data, struct zsock_message *in)
         h->events->on_failed(h->data, peer->number, m->failed);
         break;
     case WIRE__MESSAGE__BODY_CREDIT:
-        h->events->on_credit(h->data, peer->number, m->credit->chunks);
+        h->events->on_credit(h->data, peer->number, m->credit);
         break;
     case WIRE__MESSAGE__BODY_PONG:
         break;
@@ -384,11 +384,13 @@ int hub_send_chunk(struct hub *h, uint32_t peer, uint32_t segment, uint32_t atte
     return send_parts(to, parts, (size_t)count + 1);
 }
 
-int hub_send_credit(struct hub *h, uint32_t peer, uint32_t chunks)
+int hub_send_credit(struct hub *h, uint32_t peer, uint32_t segment, uint32_t attempt, uint32_t chunks)
 {
     Wire__Credit body = WIRE__CREDIT__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
 
+    body.segment = segment;
+    body.attempt = attempt;
     body.chunks = chunks;
     message.body_case = WIRE__MESSAGE__BODY_CREDIT;
     message.credit = &body;

@@ -25,7 +25,7 @@ struct hub_events {
     void (*on_probed)(void *data, uint32_t peer, const Wire__Probed *probed);
     void (*on_done)(void *data, uint32_t peer, const Wire__Done *done);
     void (*on_failed)(void *data, uint32_t peer, const Wire__Failed *failed);
-    void (*on_credit)(void *data, uint32_t peer, uint32_t chunks);
+    void (*on_credit)(void *data, uint32_t peer, const Wire__Credit *credit);
     void (*on_bye)(void *data, uint32_t peer);                      // it leaves by itself; from other hosts only
     void (*on_dropped)(void *data, uint32_t peer, const char *why); // the peer broke the rules, or cannot be reached
 };
@@ -45,7 +45,7 @@ const char *hub_address(const struct hub *hub, uint32_t peer); // of that host; 
 int hub_send_job(struct hub *hub, uint32_t peer, const Wire__Job *job);
 int hub_send_task(struct hub *hub, uint32_t peer, const Wire__Task *task);
 int hub_send_chunk(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt, const struct chunk *chunk);
-int hub_send_credit(struct hub *hub, uint32_t peer, uint32_t chunks);
+int hub_send_credit(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt, uint32_t chunks);
 int hub_send_cancel(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt);
 int hub_send_bye(struct hub *hub, uint32_t peer);
 // Tells it to go, and why, and hears it no more. again: another process in its place is welcome.

@@ -19,6 +19,13 @@
 // Encoded packets that wait for the coordinator's credit. A renderer that is ahead of its turn goes on until this is full.
 enum { MAX_WAITING_BYTES = 192 << 20 };
 
+struct desk_task {
+    Wire__Message *message; // NULL: there is none
+    Wire__Message *job;     // said before it; NULL: it is of the one before
+    bool cancelled;
+    struct chunk_list in;
+};
+
 struct desk {
     // Fixed after start.
     pthread_t thread;
@@ -30,10 +37,10 @@ struct desk {
     // Guarded by lock.
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    Wire__Message *new_job;
-    Wire__Message *task; // running, until its result is taken
-    bool task_is_new, cancelled;
-    struct chunk_list in, out;
+    Wire__Message *said_job;      // and no task behind it yet
+    struct desk_task task, ahead; // the running one, until its result is taken; the one to follow
+    bool task_is_new;
+    struct chunk_list out;
     uint32_t consumed;
     uint64_t waited_ns; // by the running task, for chunks
     Wire__Message *result;
@@ -41,15 +48,15 @@ struct desk {
 
 static const Wire__Task *task_of(const struct desk *desk)
 {
-    return desk->task ? desk->task->task : NULL;
+    return desk->task.message ? desk->task.message->task : NULL;
 }
 
 // With the lock held. How long it takes is of interest only where a network is in between.
 static void wait_for_chunk(struct desk *desk)
 {
-    uint64_t since_ns = desk->network && !desk->in.first ? clock_now_ns() : 0;
+    uint64_t since_ns = desk->network && !desk->task.in.first ? clock_now_ns() : 0;
 
-    while (!desk->in.first && !desk->cancelled)
+    while (!desk->task.in.first && !desk->task.cancelled)
         pthread_cond_wait(&desk->changed, &desk->lock);
     if (since_ns > 0)
         desk->waited_ns += clock_now_ns() - since_ns;
@@ -61,7 +68,7 @@ static int take(void *data, struct chunk **chunk)
 
     pthread_mutex_lock(&desk->lock);
     wait_for_chunk(desk);
-    *chunk = desk->cancelled ? NULL : chunk_list_take(&desk->in);
+    *chunk = desk->task.cancelled ? NULL : chunk_list_take(&desk->task.in);
     if (*chunk)
         desk->consumed++;
     pthread_mutex_unlock(&desk->lock);
@@ -77,9 +84,9 @@ static int put(void *data, struct chunk **chunk)
     bool cancelled;
 
     pthread_mutex_lock(&desk->lock);
-    while (desk->out.size_bytes > MAX_WAITING_BYTES && !desk->cancelled)
+    while (desk->out.size_bytes > MAX_WAITING_BYTES && !desk->task.cancelled)
         pthread_cond_wait(&desk->changed, &desk->lock);
-    cancelled = desk->cancelled;
+    cancelled = desk->task.cancelled;
     if (!cancelled)
         chunk_list_put(&desk->out, chunk);
     pthread_mutex_unlock(&desk->lock);
@@ -95,7 +102,7 @@ static bool is_cancelled(void *data)
     bool cancelled;
 
     pthread_mutex_lock(&desk->lock);
-    cancelled = desk->cancelled;
+    cancelled = desk->task.cancelled;
     pthread_mutex_unlock(&desk->lock);
     return cancelled;
 }
@@ -190,10 +197,11 @@ static void *render_thread(void *data)
             pthread_cond_wait(&desk->changed, &desk->lock);
         desk->task_is_new = false;
         task = task_of(desk);
-        job = desk->new_job;
-        desk->new_job = NULL;
+        job = desk->task.job;
+        desk->task.job = NULL;
         pthread_mutex_unlock(&desk->lock);
 
+        log_debug("segment %u is begun", task->segment);
         result = NULL;
         if (job) {
             struct jail need = needs_of(job->job);
@@ -220,9 +228,9 @@ static void *render_thread(void *data)
             result->done->has_waited_ns = 1;
             result->done->waited_ns = desk->waited_ns;
         }
-        if (desk->cancelled) // nobody waits for them any more
+        if (desk->task.cancelled) // nobody waits for them any more
             chunk_list_clear(&desk->out);
-        chunk_list_clear(&desk->in);
+        chunk_list_clear(&desk->task.in);
         desk->result = result;
         pthread_mutex_unlock(&desk->lock);
         desk->on_change(desk->data);
@@ -248,12 +256,37 @@ struct desk *desk_new(int threads, bool network, void (*on_change)(void *data), 
     return desk;
 }
 
+static void free_message(Wire__Message **message)
+{
+    if (*message)
+        wire__message__free_unpacked(*message, NULL);
+    *message = NULL;
+}
+
+static void clear_task(struct desk_task *task)
+{
+    free_message(&task->message);
+    free_message(&task->job);
+    chunk_list_clear(&task->in);
+    *task = (struct desk_task){0};
+}
+
+// With the lock held: the task that was put ahead runs.
+static void begin(struct desk *desk)
+{
+    desk->task = desk->ahead;
+    desk->ahead = (struct desk_task){0};
+    desk->task_is_new = desk->task.message != NULL;
+    desk->consumed = 0;
+    desk->waited_ns = 0;
+    pthread_cond_broadcast(&desk->changed);
+}
+
 void desk_put_job(struct desk *desk, Wire__Message *job)
 {
     pthread_mutex_lock(&desk->lock);
-    if (desk->new_job)
-        wire__message__free_unpacked(desk->new_job, NULL);
-    desk->new_job = job;
+    free_message(&desk->said_job);
+    desk->said_job = job;
     pthread_mutex_unlock(&desk->lock);
 }
 
@@ -262,33 +295,39 @@ bool desk_put_task(struct desk *desk, Wire__Message *task)
     bool taken = false;
 
     pthread_mutex_lock(&desk->lock);
-    if (!desk->task) {
-        desk->task = task;
-        desk->task_is_new = true;
-        desk->cancelled = false;
-        desk->consumed = 0;
-        desk->waited_ns = 0;
+    if (!desk->ahead.message) {
+        desk->ahead = (struct desk_task){.message = task, .job = desk->said_job};
+        desk->said_job = NULL;
         taken = true;
-        pthread_cond_broadcast(&desk->changed);
+        if (desk->task.message)
+            log_debug("segment %u is here ahead of its turn", task->task->segment);
+        else
+            begin(desk);
     }
     pthread_mutex_unlock(&desk->lock);
     return taken;
 }
 
-static bool is_running(const struct desk *desk, uint32_t segment, uint32_t attempt)
+static bool is(const struct desk_task *task, uint32_t segment, uint32_t attempt)
 {
-    const Wire__Task *task = task_of(desk);
+    return task->message && task->message->task->segment == segment && task->message->task->attempt == attempt;
+}
 
-    return task && task->segment == segment && task->attempt == attempt;
+// NULL: it is over, or was never here.
+static struct desk_task *find(struct desk *desk, uint32_t segment, uint32_t attempt)
+{
+    return is(&desk->task, segment, attempt) ? &desk->task : is(&desk->ahead, segment, attempt) ? &desk->ahead : NULL;
 }
 
 bool desk_put_chunk(struct desk *desk, uint32_t segment, uint32_t attempt, struct chunk **chunk)
 {
+    struct desk_task *task;
     bool taken = false;
 
     pthread_mutex_lock(&desk->lock);
-    if (is_running(desk, segment, attempt) && !desk->result && !desk->cancelled) {
-        chunk_list_put(&desk->in, chunk);
+    task = find(desk, segment, attempt);
+    if (task && !task->cancelled && !(task == &desk->task && desk->result)) {
+        chunk_list_put(&task->in, chunk);
         taken = true;
         pthread_cond_broadcast(&desk->changed);
     }
@@ -296,12 +335,25 @@ bool desk_put_chunk(struct desk *desk, uint32_t segment, uint32_t attempt, struc
     return taken;
 }
 
+bool desk_is_at(struct desk *desk, uint32_t segment, uint32_t attempt)
+{
+    bool is_at;
+
+    pthread_mutex_lock(&desk->lock);
+    is_at = is(&desk->task, segment, attempt);
+    pthread_mutex_unlock(&desk->lock);
+    return is_at;
+}
+
 void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt)
 {
+    struct desk_task *task;
+
     pthread_mutex_lock(&desk->lock);
-    if (is_running(desk, segment, attempt)) {
-        desk->cancelled = true;
-        if (desk->result) // else it is cleared when there is one
+    task = find(desk, segment, attempt);
+    if (task) {
+        task->cancelled = true;
+        if (task == &desk->task && desk->result) // else it is cleared when there is one
             chunk_list_clear(&desk->out);
         pthread_cond_broadcast(&desk->changed);
     }
@@ -313,27 +365,32 @@ bool desk_clear(struct desk *desk)
     bool clear;
 
     pthread_mutex_lock(&desk->lock);
+    clear_task(&desk->ahead);
+    free_message(&desk->said_job);
     if (desk->result) {
-        wire__message__free_unpacked(desk->result, NULL);
-        wire__message__free_unpacked(desk->task, NULL);
-        desk->result = desk->task = NULL;
+        free_message(&desk->result);
+        clear_task(&desk->task);
         chunk_list_clear(&desk->out);
-    } else if (desk->task) {
-        desk->cancelled = true;
+    } else if (desk->task.message) {
+        desk->task.cancelled = true;
         pthread_cond_broadcast(&desk->changed);
     }
     desk->consumed = 0;
-    clear = !desk->task;
+    clear = !desk->task.message;
     pthread_mutex_unlock(&desk->lock);
     return clear;
 }
 
-uint32_t desk_take_consumed(struct desk *desk)
+uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *attempt)
 {
     uint32_t consumed;
 
     pthread_mutex_lock(&desk->lock);
     consumed = desk->consumed;
+    if (consumed > 0) {
+        *segment = task_of(desk)->segment;
+        *attempt = task_of(desk)->attempt;
+    }
     desk->consumed = 0;
     pthread_mutex_unlock(&desk->lock);
     return consumed;
@@ -344,7 +401,7 @@ struct chunk *desk_take_chunk(struct desk *desk, uint32_t *segment, uint32_t *at
     struct chunk *chunk;
 
     pthread_mutex_lock(&desk->lock);
-    chunk = desk->task && !desk->cancelled ? chunk_list_take(&desk->out) : NULL;
+    chunk = desk->task.message && !desk->task.cancelled ? chunk_list_take(&desk->out) : NULL;
     if (chunk) {
         *segment = task_of(desk)->segment;
         *attempt = task_of(desk)->attempt;
@@ -362,8 +419,8 @@ Wire__Message *desk_take_result(struct desk *desk)
     if (desk->result && !desk->out.first) {
         result = desk->result;
         desk->result = NULL;
-        wire__message__free_unpacked(desk->task, NULL);
-        desk->task = NULL;
+        clear_task(&desk->task);
+        begin(desk);
     }
     pthread_mutex_unlock(&desk->lock);
     return result;

@@ -39,7 +39,7 @@ struct uplink {
     struct zsock *zsock; // NULL while there is none
     uv_async_t wake;
     struct desk *desk;
-    uint32_t credit; // chunks that may still be sent for the running attempt
+    uint32_t credit; // chunks that may still be sent for the attempt that runs, or for the next one
 
     // To another host.
     bool remote, welcome;
@@ -69,11 +69,13 @@ static int send_message(struct uplink *u, const Wire__Message *message)
     return zsock_send(u->zsock, &part, 1);
 }
 
-static void send_credit(struct uplink *u, uint32_t chunks)
+static void send_credit(struct uplink *u, uint32_t segment, uint32_t attempt, uint32_t chunks)
 {
     Wire__Credit body = WIRE__CREDIT__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
 
+    body.segment = segment;
+    body.attempt = attempt;
     body.chunks = chunks;
     message.body_case = WIRE__MESSAGE__BODY_CREDIT;
     message.credit = &body;
@@ -104,9 +106,9 @@ static void pump(struct uplink *u)
         connect_when_due(u);
         return;
     }
-    consumed = desk_take_consumed(u->desk);
+    consumed = desk_take_consumed(u->desk, &segment, &attempt);
     if (consumed > 0)
-        send_credit(u, consumed);
+        send_credit(u, segment, attempt, consumed);
     while (u->credit > 0) {
         struct chunk *chunk = desk_take_chunk(u->desk, &segment, &attempt);
 
@@ -119,6 +121,7 @@ static void pump(struct uplink *u)
     if (result) {
         send_message(u, result);
         wire__message__free_unpacked(result, NULL);
+        u->credit = PROTOCOL_FIRST_CREDIT;
     }
 }
 
@@ -147,7 +150,6 @@ static void lose(struct uplink *u, const char *why, uint64_t now_ns)
         return;
     zsock_close(&u->monitor, 0);
     zsock_close(&u->zsock, 0);
-    u->credit = 0;
     u->connect_ns = now_ns + AGAIN_NS;
     if (u->welcome) {
         u->welcome = false;
@@ -190,9 +192,8 @@ static void on_message(void *data, struct zsock_message *in)
         m = NULL;
         break;
     case WIRE__MESSAGE__BODY_TASK:
-        u->credit = PROTOCOL_FIRST_CREDIT;
         if (!desk_put_task(u->desk, m))
-            nonsense("a task while one is running");
+            nonsense("a third task while one is running");
         m = NULL;
         break;
     case WIRE__MESSAGE__BODY_CHUNK:
@@ -202,7 +203,8 @@ static void on_message(void *data, struct zsock_message *in)
         chunk_free(&chunk); // not taken: of an attempt that is over
         break;
     case WIRE__MESSAGE__BODY_CREDIT:
-        u->credit += m->credit->chunks;
+        if (desk_is_at(u->desk, m->credit->segment, m->credit->attempt))
+            u->credit += m->credit->chunks;
         break;
     case WIRE__MESSAGE__BODY_CANCEL:
         desk_cancel(u->desk, m->cancel->segment, m->cancel->attempt);
@@ -328,6 +330,7 @@ static int call(struct uplink *u)
 
     u->connections++;
     u->reached = u->broken = false;
+    u->credit = PROTOCOL_FIRST_CREDIT;
     u->heard_ns = clock_now_ns();
     // Across hosts numbers of processes say little, and nobody is to guess a name.
     randombytes_buf(random, sizeof(random));

@@ -60,6 +60,12 @@ struct process {
     uint64_t ready;        // raw frames that wait for a slot
     uint64_t ready_from;   // the first of them
     uint64_t packets;
+    // The one to follow.
+    struct ahead {
+        bool there, cancelled;
+        uint32_t stage, segment, attempt;
+        struct intake_chunk *first, **last;
+    } ahead;
 };
 
 static struct process *processes;
@@ -165,6 +171,7 @@ static void on_letter(void *data)
 {
     struct letter *letter = data;
     Wire__Hello hello = WIRE__HELLO__INIT;
+    Wire__Credit credit = WIRE__CREDIT__INIT;
     Wire__Done done = WIRE__DONE__INIT;
 
     if (!the_hub)
@@ -184,7 +191,10 @@ static void on_letter(void *data)
         the_hub->events->on_chunk(the_hub->data, letter->peer, letter->segment, letter->attempt, &letter->chunk);
         break;
     case LETTER_CREDIT:
-        the_hub->events->on_credit(the_hub->data, letter->peer, letter->credit);
+        credit.segment = letter->segment;
+        credit.attempt = letter->attempt;
+        credit.chunks = letter->credit;
+        the_hub->events->on_credit(the_hub->data, letter->peer, &credit);
         break;
     case LETTER_DONE:
         done.segment = letter->segment;
@@ -316,13 +326,18 @@ static void send_out(struct process *p)
     }
 }
 
+static void begin_ahead(struct process *p);
+
 static void end_task(struct process *p)
 {
     struct letter letter = {.kind = LETTER_DONE, .packets = p->packets};
 
     send_letter(p, &letter, SMALL_MESSAGE_BYTES);
     p->busy = false;
-    set_state(p, PROCESS_IDLE);
+    if (p->ahead.there)
+        begin_ahead(p);
+    else
+        set_state(p, PROCESS_IDLE);
 }
 
 static void drop_first(struct process *p)
@@ -507,22 +522,68 @@ struct parcel {
 
 static void leave(struct process *p);
 
-static void begin_task(struct process *p, const struct parcel *parcel)
+static void begin_task(struct process *p, uint32_t stage, uint32_t segment, uint32_t attempt)
 {
     p->busy = true;
     p->cancelled = false;
-    p->probing = parcel->probing;
-    p->segment = parcel->segment;
-    p->attempt = parcel->attempt;
-    p->stage = parcel->stage;
+    p->segment = segment;
+    p->attempt = attempt;
+    p->stage = stage;
     p->credit = PROTOCOL_FIRST_CREDIT;
     p->sequence = 0;
     p->ended = p->closed = false;
     p->packets = p->ready = 0;
     p->open_bytes = 0;
     set_state(p, p->probing ? PROCESS_STARTING : PROCESS_WAITS_INPUT);
+}
+
+static void begin_ahead(struct process *p)
+{
+    struct ahead ahead = p->ahead;
+
+    p->ahead.there = false;
+    if (ahead.first) {
+        p->first = ahead.first;
+        p->last = ahead.last;
+    }
+    begin_task(p, ahead.stage, ahead.segment, ahead.attempt);
+    if (ahead.cancelled)
+        stop_task(p);
+    else
+        work_on(p);
+}
+
+static void take_task(struct process *p, const struct parcel *parcel)
+{
+    if (p->busy) {
+        p->ahead = (struct ahead){.there = true, .stage = parcel->stage, .segment = parcel->segment, .attempt = parcel->attempt};
+        p->ahead.last = &p->ahead.first;
+        return;
+    }
+    p->probing = parcel->probing;
+    begin_task(p, parcel->stage, parcel->segment, parcel->attempt);
     if (p->probing)
         virtual_work(p->host, virtual.machine->recording->probe, on_probe_done, p);
+}
+
+static bool is_at(const struct process *p, const struct parcel *parcel)
+{
+    return p->busy && p->segment == parcel->segment && p->attempt == parcel->attempt;
+}
+
+static bool waits(const struct process *p, const struct parcel *parcel)
+{
+    return p->ahead.there && p->ahead.segment == parcel->segment && p->ahead.attempt == parcel->attempt;
+}
+
+static void take_chunk(struct process *p, struct intake_chunk *chunk, bool ahead)
+{
+    struct intake_chunk ***last = ahead ? &p->ahead.last : &p->last;
+
+    **last = chunk;
+    *last = &chunk->next;
+    if (!ahead)
+        work_on(p);
 }
 
 static void on_parcel(void *data)
@@ -547,25 +608,29 @@ static void on_parcel(void *data)
         p->slot_count = parcel->slot_count;
         break;
     case PARCEL_TASK:
-        begin_task(p, parcel);
+        take_task(p, parcel);
         break;
     case PARCEL_CHUNK:
-        if (!p->busy || p->segment != parcel->segment || p->attempt != parcel->attempt) {
-            free(parcel->chunk->slots);
-            free(parcel->chunk);
+        if (is_at(p, parcel) || waits(p, parcel)) {
+            take_chunk(p, parcel->chunk, waits(p, parcel));
             break;
         }
-        *p->last = parcel->chunk;
-        p->last = &parcel->chunk->next;
-        work_on(p);
+        free(parcel->chunk->slots);
+        free(parcel->chunk);
         break;
     case PARCEL_CREDIT:
+        if (!is_at(p, parcel))
+            break;
         p->credit += parcel->credit;
         work_on(p);
         break;
     case PARCEL_CANCEL:
-        p->cancelled = p->busy && p->segment == parcel->segment && p->attempt == parcel->attempt;
-        if (p->cancelled && p->state != PROCESS_WORKING)
+        if (waits(p, parcel))
+            p->ahead.cancelled = true;
+        if (!is_at(p, parcel))
+            break;
+        p->cancelled = true;
+        if (p->state != PROCESS_WORKING)
             stop_task(p);
         break;
     case PARCEL_BYE:
@@ -648,10 +713,10 @@ int hub_send_chunk(struct hub *h, uint32_t peer, uint32_t segment, uint32_t atte
     return send_parcel(peer, &parcel, (double)chunk->size_bytes);
 }
 
-int hub_send_credit(struct hub *h, uint32_t peer, uint32_t chunks)
+int hub_send_credit(struct hub *h, uint32_t peer, uint32_t segment, uint32_t attempt, uint32_t chunks)
 {
     (void)h;
-    return send_parcel(peer, &(struct parcel){.kind = PARCEL_CREDIT, .credit = chunks}, SMALL_MESSAGE_BYTES);
+    return send_parcel(peer, &(struct parcel){.kind = PARCEL_CREDIT, .segment = segment, .attempt = attempt, .credit = chunks}, SMALL_MESSAGE_BYTES);
 }
 
 int hub_send_cancel(struct hub *h, uint32_t peer, uint32_t segment, uint32_t attempt)
@@ -865,19 +930,25 @@ void private_folder_remove(struct private_folder *folder, const char *file)
     (void)file;
 }
 
+static void free_chunks(struct intake_chunk *chunk)
+{
+    while (chunk) {
+        struct intake_chunk *next = chunk->next;
+
+        free(chunk->slots);
+        free(chunk);
+        chunk = next;
+    }
+}
+
 void renderers_end(void)
 {
     while (processes) {
         struct process *p = processes;
 
         processes = p->next;
-        while (p->first) {
-            struct intake_chunk *chunk = p->first;
-
-            p->first = chunk->next;
-            free(chunk->slots);
-            free(chunk);
-        }
+        free_chunks(p->first);
+        free_chunks(p->ahead.there ? p->ahead.first : NULL);
         chunk_free(&p->open);
         chunk_list_clear(&p->out);
         free(p);

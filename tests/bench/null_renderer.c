@@ -17,6 +17,13 @@ static void say(struct null_renderer *r, const Wire__Message *message)
     r->send(r->data, &part, 1);
 }
 
+// What was sent ahead is at hand now.
+static void end_task(struct null_renderer *r)
+{
+    r->task = r->ahead;
+    r->ahead = (struct null_task){0};
+}
+
 static void answer_probe(struct null_renderer *r)
 {
     Wire__Probed probed = WIRE__PROBED__INIT;
@@ -28,8 +35,8 @@ static void answer_probe(struct null_renderer *r)
     par->codec_id = AV_CODEC_ID_H264;
     par->format = AV_PIX_FMT_GRAY8;
     par->width = par->height = 16;
-    probed.segment = r->segment;
-    probed.attempt = r->attempt;
+    probed.segment = r->task.segment;
+    probed.attempt = r->task.attempt;
     packets_parameters_to_wire(&probed.output, par);
     avcodec_parameters_free(&par);
     probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * NULL_RENDERER_STEP});
@@ -41,34 +48,45 @@ static void answer_probe(struct null_renderer *r)
     wire__codec_parameters__free_unpacked(probed.output, NULL);
     wire__rational__free_unpacked(probed.output_time_base, NULL);
     wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+    end_task(r);
+}
+
+static void tell_done(struct null_renderer *r)
+{
+    Wire__Done done = WIRE__DONE__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    done.segment = r->task.segment;
+    done.attempt = r->task.attempt;
+    done.packets = done.frames_decoded = done.frames_encoded = r->task.packets;
+    message.body_case = WIRE__MESSAGE__BODY_DONE;
+    message.done = &done;
+    say(r, &message);
+    end_task(r);
 }
 
 static void send_back(struct null_renderer *r)
 {
     static zmq_msg_t parts[CHUNK_MAX_PACKETS + 1];
-    bool last = false;
+    struct null_task *task = &r->task;
 
-    while (r->credit > 0 && r->out.first) {
-        struct chunk *chunk = chunk_list_take(&r->out);
+    while (task->credit > 0 && task->out.first) {
+        struct chunk *chunk = chunk_list_take(&task->out);
+        bool last = chunk->last;
 
-        chunk->sequence = r->next++;
-        r->packets += chunk->packet_count;
-        r->credit--;
-        last = chunk->last;
-        r->send(r->data, parts, (size_t)protocol_chunk_to_parts(parts, chunk, r->segment, r->attempt));
+        chunk->sequence = task->next++;
+        task->packets += chunk->packet_count;
+        task->credit--;
+        r->send(r->data, parts, (size_t)protocol_chunk_to_parts(parts, chunk, task->segment, task->attempt));
         chunk_free(&chunk);
+        if (last)
+            tell_done(r);
     }
-    if (last) {
-        Wire__Done done = WIRE__DONE__INIT;
-        Wire__Message message = WIRE__MESSAGE__INIT;
+}
 
-        done.segment = r->segment;
-        done.attempt = r->attempt;
-        done.packets = done.frames_decoded = done.frames_encoded = r->packets;
-        message.body_case = WIRE__MESSAGE__BODY_DONE;
-        message.done = &done;
-        say(r, &message);
-    }
+static bool is(const struct null_task *task, uint32_t segment, uint32_t attempt)
+{
+    return task->here && task->segment == segment && task->attempt == attempt;
 }
 
 static bool take_chunk(struct null_renderer *r, const Wire__Chunk *wire, zmq_msg_t *parts, size_t count)
@@ -77,8 +95,10 @@ static bool take_chunk(struct null_renderer *r, const Wire__Chunk *wire, zmq_msg
 
     if (protocol_chunk_from_parts(&chunk, wire, parts + 1, count - 1) < 0)
         return false;
-    if (!r->probing)
-        chunk_list_put(&r->out, &chunk);
+    if (is(&r->ahead, wire->segment, wire->attempt))
+        chunk_list_put(&r->ahead.out, &chunk);
+    else if (!r->task.probing)
+        chunk_list_put(&r->task.out, &chunk);
     else if (chunk->last)
         answer_probe(r);
     chunk_free(&chunk);
@@ -102,19 +122,21 @@ enum null_renderer_end null_renderer_hear(struct null_renderer *r, zmq_msg_t *pa
         end = NULL_RENDERER_ENDS;
         break;
     case WIRE__MESSAGE__BODY_TASK:
-        r->segment = m->task->segment;
-        r->attempt = m->task->attempt;
-        r->probing = m->task->kind == WIRE__TASK_KIND__PROBE;
-        r->credit = PROTOCOL_FIRST_CREDIT;
-        r->next = 0;
-        r->packets = 0;
+        *(r->task.here ? &r->ahead : &r->task) = (struct null_task){
+            .here = true,
+            .probing = m->task->kind == WIRE__TASK_KIND__PROBE,
+            .segment = m->task->segment,
+            .attempt = m->task->attempt,
+            .credit = PROTOCOL_FIRST_CREDIT,
+        };
         break;
     case WIRE__MESSAGE__BODY_CHUNK:
         if (!take_chunk(r, m->chunk, parts, count))
             end = NULL_RENDERER_FAILED;
         break;
     case WIRE__MESSAGE__BODY_CREDIT:
-        r->credit += m->credit->chunks;
+        if (is(&r->task, m->credit->segment, m->credit->attempt))
+            r->task.credit += m->credit->chunks;
         send_back(r);
         break;
     case WIRE__MESSAGE__BODY_PING:

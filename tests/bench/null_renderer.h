@@ -14,10 +14,12 @@ enum { NULL_RENDERER_STEP = 512 }; // of a frame's time; a second has 24 frames
 struct null_renderer {
     void (*send)(void *data, zmq_msg_t *parts, size_t count); // takes the parts
     void *data;
-    uint32_t segment, attempt, next, credit;
-    uint64_t packets;
-    bool probing;
-    struct chunk_list out;
+    struct null_task {
+        bool here, probing;
+        uint32_t segment, attempt, next, credit;
+        uint64_t packets;
+        struct chunk_list out;
+    } task, ahead; // the one at hand and the one to follow
 };
 
 // place 0: on the coordinator's host.

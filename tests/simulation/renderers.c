@@ -55,6 +55,12 @@ struct renderer_process {
     uint32_t task_job, segment, attempt, taker, credit, out_sequence, in_sequence;
     int64_t keep_from, keep_to;
     struct chunk_list input;
+    struct ahead { // the one to follow
+        bool there, cancelled;
+        struct known_job said;
+        Wire__Task task; // but for what it points to
+        struct chunk_list input;
+    } ahead;
     struct frame *frames;
     size_t frame_count, frame_room, filtered, given;
     uint64_t packets;
@@ -205,11 +211,31 @@ struct end {
     int signal;
 };
 
+static void fail(struct renderer_process *r, int code, const char *reason);
+
 static void clear_task(struct renderer_process *r)
 {
     chunk_list_clear(&r->input);
     r->frame_count = r->filtered = r->given = 0;
     r->busy = false;
+}
+
+static void begin_task(struct renderer_process *r, const Wire__Task *task, const struct known_job *said);
+
+static void end_task(struct renderer_process *r)
+{
+    struct ahead ahead = r->ahead;
+
+    clear_task(r);
+    r->ahead = (struct ahead){0};
+    if (!ahead.there)
+        return;
+    r->input = ahead.input;
+    begin_task(r, &ahead.task, &ahead.said);
+    if (ahead.cancelled && r->busy && r->segment == ahead.task.segment && r->attempt == ahead.task.attempt)
+        fail(r, -ECANCELED, "cancelled");
+    else
+        work_on(r, 10000);
 }
 
 static void take_out(struct renderer_process *r)
@@ -229,6 +255,7 @@ static void on_end(void *data)
 
     r->alive = false; // events of it may still come; it is freed with the world
     clear_task(r);
+    chunk_list_clear(&r->ahead.input);
     free(end);
     if (!the_spawner)
         return;
@@ -263,7 +290,7 @@ static void fail(struct renderer_process *r, int code, const char *reason)
     message.body_case = WIRE__MESSAGE__BODY_FAILED;
     message.failed = &failed;
     say(r, &message);
-    clear_task(r);
+    end_task(r);
 }
 
 static void learn_job(struct known_job *known, const Wire__Job *job)
@@ -484,7 +511,7 @@ static void answer_probe(struct renderer_process *r)
     wire__codec_parameters__free_unpacked(probed.output, NULL);
     wire__rational__free_unpacked(probed.output_time_base, NULL);
     wire__rational__free_unpacked(probed.output_frame_rate, NULL);
-    clear_task(r);
+    end_task(r);
 }
 
 static void tell_done(struct renderer_process *r)
@@ -498,7 +525,7 @@ static void tell_done(struct renderer_process *r)
     message.body_case = WIRE__MESSAGE__BODY_DONE;
     message.done = &done;
     say(r, &message);
-    clear_task(r);
+    end_task(r);
 }
 
 static void give_credit(struct renderer_process *r)
@@ -506,6 +533,8 @@ static void give_credit(struct renderer_process *r)
     Wire__Credit credit = WIRE__CREDIT__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
 
+    credit.segment = r->segment;
+    credit.attempt = r->attempt;
     credit.chunks = 1;
     message.body_case = WIRE__MESSAGE__BODY_CREDIT;
     message.credit = &credit;
@@ -607,15 +636,10 @@ static void work_on(struct renderer_process *r, uint64_t delay_ns)
     world_after(delay_ns, on_work, NULL, r);
 }
 
-static void begin_task(struct renderer_process *r, const Wire__Task *task)
+static void begin_task(struct renderer_process *r, const Wire__Task *task, const struct known_job *said)
 {
-    // A task while one is running: the real one says so and leaves.
-    if (r->busy) {
-        end_process(r, 0);
-        return;
-    }
     r->busy = true;
-    r->job = r->said;
+    r->job = *said;
     r->probing = task->kind == WIRE__TASK_KIND__PROBE;
     r->task_job = task->job;
     r->segment = task->segment;
@@ -637,32 +661,57 @@ static void begin_task(struct renderer_process *r, const Wire__Task *task)
     r->chain = r->job.video->shape.chain;
 }
 
+static void take_task(struct renderer_process *r, const Wire__Task *task)
+{
+    if (!r->busy)
+        begin_task(r, task, &r->said);
+    else if (!r->ahead.there)
+        r->ahead = (struct ahead){.there = true, .said = r->said, .task = *task};
+    else
+        end_process(r, 0); // a third one: the real one says so and leaves
+}
+
+static bool is_at(const struct renderer_process *r, uint32_t segment, uint32_t attempt)
+{
+    return r->busy && r->segment == segment && r->attempt == attempt;
+}
+
+static bool waits(const struct renderer_process *r, uint32_t segment, uint32_t attempt)
+{
+    return r->ahead.there && r->ahead.task.segment == segment && r->ahead.task.attempt == attempt;
+}
+
 static void hear(struct renderer_process *r, const Wire__Message *m, zmq_msg_t *payloads, size_t payload_count)
 {
     struct chunk *chunk = NULL;
+    bool ahead;
 
     switch (m->body_case) {
     case WIRE__MESSAGE__BODY_JOB:
         learn_job(&r->said, m->job);
         break;
     case WIRE__MESSAGE__BODY_TASK:
-        begin_task(r, m->task);
+        take_task(r, m->task);
         break;
     case WIRE__MESSAGE__BODY_CHUNK:
-        if (!r->busy || m->chunk->segment != r->segment || m->chunk->attempt != r->attempt ||
-            protocol_chunk_from_parts(&chunk, m->chunk, payloads, payload_count) < 0)
+        ahead = waits(r, m->chunk->segment, m->chunk->attempt);
+        if ((!ahead && !is_at(r, m->chunk->segment, m->chunk->attempt)) || protocol_chunk_from_parts(&chunk, m->chunk, payloads, payload_count) < 0)
             break;
-        chunk_list_put(&r->input, &chunk);
+        chunk_list_put(ahead ? &r->ahead.input : &r->input, &chunk);
         work_on(r, 10000);
         break;
     case WIRE__MESSAGE__BODY_CREDIT:
+        if (!is_at(r, m->credit->segment, m->credit->attempt))
+            break;
         r->credit += m->credit->chunks;
         work_on(r, 10000);
         break;
     case WIRE__MESSAGE__BODY_CANCEL:
         world.counts.cancelled++;
-        if (r->busy && m->cancel->segment == r->segment && m->cancel->attempt == r->attempt)
+        if (is_at(r, m->cancel->segment, m->cancel->attempt))
             fail(r, -ECANCELED, "cancelled");
+        else if (waits(r, m->cancel->segment, m->cancel->attempt))
+            r->ahead.cancelled = true;
         break;
     case WIRE__MESSAGE__BODY_REFUSE:
     case WIRE__MESSAGE__BODY_BYE:
