@@ -130,6 +130,7 @@ bool crew_own_attempt(const struct crew *c, uint32_t *attempt)
 void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns)
 {
     Wire__Task marked_task = *task;
+    struct roster_task given = {.segment = task->segment, .attempt = task->attempt, .credit = PROTOCOL_FIRST_CREDIT};
 
     if (renderer->job != job->id) {
         Wire__Job marked_job = *job;
@@ -141,11 +142,14 @@ void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *
     marked_task.job = marked(c, task->job);
     marked_task.attempt = marked(c, task->attempt);
     hub_send_task(c->hub, renderer->peer, &marked_task);
+    if (renderer->state == RENDERER_BUSY) {
+        renderer->has_ahead = true;
+        renderer->ahead = given;
+        return;
+    }
     roster_set_state(renderer, RENDERER_BUSY);
     renderer->probing = task->kind == WIRE__TASK_KIND__PROBE;
-    renderer->task.segment = task->segment;
-    renderer->task.attempt = task->attempt;
-    renderer->task.credit = PROTOCOL_FIRST_CREDIT;
+    renderer->task = given;
     renderer->since_ns = now_ns;
 }
 
@@ -167,33 +171,34 @@ static struct chunk *with_pixels(const struct chunk *chunk, struct arena *pixels
     return whole;
 }
 
-static int send_chunk(struct crew *c, struct renderer *renderer, const struct chunk *chunk, struct arena *pixels)
+static int send_chunk(struct crew *c, const struct renderer *renderer, const struct roster_task *task, const struct chunk *chunk,
+                      struct arena *pixels)
 {
     struct chunk *whole = pixels ? with_pixels(chunk, pixels) : NULL;
-    uint32_t attempt = marked(c, renderer->task.attempt);
-    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, renderer->task.segment, attempt, whole ? whole : chunk);
+    uint32_t attempt = marked(c, task->attempt);
+    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, task->segment, attempt, whole ? whole : chunk);
 
     chunk_free(&whole);
     return err;
 }
 
-void crew_send_chunks(struct crew *c, struct renderer *renderer, const struct chunk_list *list, struct arena *pixels)
+void crew_send_chunks(struct crew *c, struct renderer *renderer, struct roster_task *task, const struct chunk_list *list, struct arena *pixels)
 {
-    while (renderer->task.credit > 0 && !renderer->task.all_sent) {
-        struct chunk *next = renderer->task.cursor ? renderer->task.cursor->next : list->first;
+    while (task->credit > 0 && !task->all_sent) {
+        struct chunk *next = task->cursor ? task->cursor->next : list->first;
 
         if (!next)
             return;
-        if (send_chunk(c, renderer, next, pixels) < 0) {
+        if (send_chunk(c, renderer, task, next, pixels) < 0) {
             // It is gone or as good as gone; its exit is what the rest follows from.
             renderer->cut_off = renderer->remote;
             if (!renderer->remote)
                 crew_condemn(c, renderer, "it cannot be reached");
             return;
         }
-        renderer->task.credit--;
-        renderer->task.cursor = next;
-        renderer->task.all_sent = next->last;
+        task->credit--;
+        task->cursor = next;
+        task->all_sent = next->last;
     }
 }
 
@@ -220,6 +225,13 @@ void crew_cancel(struct crew *c, struct renderer *renderer)
     renderer->cancelled = true;
     renderer->task.cursor = NULL;
     chunk_list_clear(&renderer->spare);
+}
+
+void crew_call_back(struct crew *c, struct renderer *renderer)
+{
+    hub_send_cancel(c->hub, renderer->peer, renderer->ahead.segment, marked(c, renderer->ahead.attempt));
+    renderer->called_back = true;
+    renderer->ahead.cursor = NULL;
 }
 
 void crew_pay(struct crew *c, struct renderer *renderer)

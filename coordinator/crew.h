@@ -41,13 +41,15 @@ int crew_start(struct crew *crew, struct renderer *renderer);
 bool crew_is(struct crew *crew, struct renderer *renderer, uint32_t pid);
 // All renderers that the job begins with have been started.
 void crew_settle(struct crew *crew);
-// Hands a READY renderer a task (with the job first, if it knows another one or none). It is BUSY then.
+// Hands a READY renderer a task (with the job first, if it knows another one or none). It is BUSY then. To one that is BUSY it is sent ahead.
 void crew_send_task(struct crew *crew, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns);
-// Sends as many chunks of its task as the renderer has credit for; what was sent before is remembered in its cursor. pixels: of frames, for a
-// renderer that does not share them; else NULL.
-void crew_send_chunks(struct crew *crew, struct renderer *renderer, const struct chunk_list *list, struct arena *pixels);
+// Sends as many chunks of a task of the renderer's, the one at hand or the one that was sent ahead, as it has credit for; what was sent before is
+// remembered in the task's cursor. pixels: of frames, for a renderer that does not share them; else NULL.
+void crew_send_chunks(struct crew *crew, struct renderer *renderer, struct roster_task *task, const struct chunk_list *list, struct arena *pixels);
 // What it does now is of no use. It stays BUSY until it has said that it stopped.
 void crew_cancel(struct crew *crew, struct renderer *renderer);
+// The task that was sent ahead goes to another.
+void crew_call_back(struct crew *crew, struct renderer *renderer);
 // Renderers that are lent work for several crews, whose jobs, segments and attempts have the same numbers: to them the borrower's is a part of the
 // job's id and of the attempt, so that what comes late of one crew's is never taken for another's. From an attempt as renderers know it to the
 // crew's own; false: it is not this crew's.

@@ -34,30 +34,62 @@ void farm_send_task(struct farm *f, struct renderer *renderer, const struct shel
     // What it is to map is on this host; there its frames carry their pixels.
     if (renderer->remote)
         job.arena = NULL;
-    renderer->heard_ns = clock_now_ns();
+    if (renderer->state != RENDERER_BUSY)
+        renderer->heard_ns = clock_now_ns();
     crew_send_task(&f->crew, renderer, &job, &task, renderer->heard_ns);
+}
+
+void farm_trace_dealt(struct farm *f, const struct renderer *renderer)
+{
+    const struct stage *stage = &f->stages[renderer->stage];
+
+    if (f->trace && stage->plan->decode)
+        trace_dealt(f->trace, renderer->task.segment, shelf_find(&stage->shelf, renderer->task.segment)->read_ns, renderer->since_ns);
+}
+
+void farm_deal_segment(struct farm *f, struct renderer *renderer, uint32_t number)
+{
+    struct stage *stage = &f->stages[renderer->stage];
+    const struct shelf_segment *segment = shelf_find(&stage->shelf, number);
+    bool ahead = renderer->state == RENDERER_BUSY;
+    struct roster_task *task = ahead ? &renderer->ahead : &renderer->task;
+    uint32_t attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
+
+    log_debug("stage %u: segment %u goes to renderer %u (attempt %u%s)", renderer->stage, number, renderer->slot, attempt, ahead ? ", ahead" : "");
+    farm_send_task(f, renderer, segment, attempt);
+    task->faults = scheduler_faults(stage->scheduler, number);
+    task->whole = segment->complete;
 }
 
 static void deal_task(struct farm *f, struct renderer *renderer)
 {
     struct stage *stage = &f->stages[renderer->stage];
-    uint32_t number = scheduler_next(stage->scheduler), attempt;
-    const struct shelf_segment *segment;
-    const struct poison_entry *poison = number == SCHEDULER_NONE ? NULL : poison_find(&f->pass->poison, renderer->stage, number);
+    uint32_t number = scheduler_next(stage->scheduler);
+    const struct poison_entry *poison;
 
+    if (number == SCHEDULER_NONE)
+        number = farm_call_back(f);
+    poison = number == SCHEDULER_NONE ? NULL : poison_find(&f->pass->poison, renderer->stage, number);
     if (poison && poison->way == POISON_SKIP)
         return; // until all of it is here, see farm_skip_poison
     if (number == SCHEDULER_NONE || !stage->job_known || !stage_has_room(stage, number))
         return;
-    attempt = scheduler_on_sent(stage->scheduler, number, renderer->slot);
-    log_debug("stage %u: segment %u goes to renderer %u (attempt %u)", renderer->stage, number, renderer->slot, attempt);
     report_first_task(&f->report);
-    renderer->task.faults = scheduler_faults(stage->scheduler, number);
-    segment = shelf_find(&stage->shelf, number);
-    farm_send_task(f, renderer, segment, attempt);
-    renderer->task.whole = segment->complete;
-    if (stage->plan->decode)
-        trace_dealt(f->trace, number, segment->read_ns, renderer->since_ns);
+    farm_deal_segment(f, renderer, number);
+    farm_trace_dealt(f, renderer);
+}
+
+void farm_send_input(struct farm *f, struct renderer *renderer, struct roster_task *task)
+{
+    struct stage *stage = &f->stages[renderer->stage];
+    struct shelf_segment *segment = shelf_find(&stage->shelf, task->segment);
+
+    if (!segment)
+        return;
+    crew_send_chunks(&f->crew, renderer, task, &segment->chunks, renderer->remote && stage->job.takes_frames ? f->arena : NULL);
+    // The cursor's own chunk stays: it is what the next one hangs on.
+    if (task->cursor)
+        shelf_sent(&stage->shelf, segment, task->cursor);
 }
 
 static bool takes_task(const struct farm *f, const struct renderer *renderer)
@@ -92,20 +124,12 @@ void farm_deal(struct farm *f)
         }
         if (renderer->state != RENDERER_BUSY || renderer->cancelled || renderer->task.all_sent)
             continue;
-        if (renderer->probing) {
-            crew_send_chunks(&f->crew, renderer, &f->intake.head, NULL);
-        } else {
-            struct shelf *shelf = &f->stages[renderer->stage].shelf;
-            struct shelf_segment *segment = shelf_find(shelf, renderer->task.segment);
-
-            if (!segment)
-                continue;
-            crew_send_chunks(&f->crew, renderer, &segment->chunks, renderer->remote && f->stages[renderer->stage].job.takes_frames ? f->arena : NULL);
-            // The cursor's own chunk stays: it is what the next one hangs on.
-            if (renderer->task.cursor)
-                shelf_sent(shelf, segment, renderer->task.cursor);
-        }
+        if (renderer->probing)
+            crew_send_chunks(&f->crew, renderer, &renderer->task, &f->intake.head, NULL);
+        else
+            farm_send_input(f, renderer, &renderer->task);
     }
+    farm_deal_ahead(f);
 }
 
 // Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots

@@ -237,7 +237,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
     bytes = renderer->received_bytes;
     if (stage)
         farm_freight_done(f, renderer, done);
-    roster_set_state(renderer, RENDERER_READY);
+    farm_end_task(f, renderer);
     if (!stage || !scheduler_on_done(stage->scheduler, done->segment, done->attempt, renderer->slot)) {
         farm_pump(f);
         return;
@@ -312,7 +312,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
         return;
     }
     probing = renderer->probing;
-    roster_set_state(renderer, RENDERER_READY);
+    farm_end_task(f, renderer);
     if (probing && f->state == FARM_PROBING) {
         farm_fail(f, farm_status_of(failed->code), "%s: %s", f->options->input, failed->reason);
     } else if (f->state == FARM_RUNNING &&

@@ -85,6 +85,7 @@ static void admit(struct farm *f, uint32_t peer, const Wire__Hello *hello, const
     roster_set_state(renderer, RENDERER_STARTING);
     roster_set_state(renderer, RENDERER_READY);
     renderer->peer = peer;
+    renderer->far = true;
     renderer->pid = hello->pid;
     renderer->stage = stage_for_remote(f);
     renderer->place = hello->place;

@@ -126,8 +126,9 @@ static void begin_too(struct farm *f, struct renderer *second, const struct rend
     uint32_t number = first->task.segment;
 
     log_info("segment %u is taking renderer %u long; renderer %u begins it too", number, first->slot, second->slot);
-    second->task.faults = scheduler_faults(stage->scheduler, number);
     farm_send_task(f, second, shelf_find(&stage->shelf, number), scheduler_on_second(stage->scheduler, number));
+    second->task.faults = scheduler_faults(stage->scheduler, number);
+    second->task.whole = true;
     second->second = true;
 }
 

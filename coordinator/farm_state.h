@@ -1,8 +1,8 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
-// farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit; farm_events.c
-// is what renderers say, farm_lost.c their ends, farm_second.c help for slow ones, farm_remote.c those on other hosts,
-// farm_freight.c whether frames are worth their way there, farm_lent.c those that farms
-// share, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
+// farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit, farm_ahead.c
+// those far away the next one before its time; farm_events.c is what renderers say, farm_lost.c their ends, farm_second.c help for slow ones,
+// farm_remote.c those on other hosts, farm_freight.c whether frames are worth their way there, farm_lent.c those that farms share, farm_cache.c what
+// the disk keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
@@ -72,6 +72,7 @@ struct farm {
     struct plan plan;
     struct stage *stages; // one for each of the plan's; none before the plan is made
     size_t stage_count;
+    size_t sent_ahead;                 // tasks that renderers were sent beside the one at hand, and that were not called back
     struct arena *arena;               // frames between stages; NULL with one stage
     uint64_t arena_offset, arena_size; // its part of the memory that renderers share; 0, 0: all of it
     uint64_t own_slots;                // in front of the last stage, that this host's renderers need
@@ -136,8 +137,17 @@ void farm_write_next(struct farm *f);
 // farm_deal.c
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt); // segment NULL: a probe
 void farm_deal(struct farm *f);
+void farm_deal_segment(struct farm *f, struct renderer *renderer, uint32_t number);        // as its next task, or ahead
+void farm_send_input(struct farm *f, struct renderer *renderer, struct roster_task *task); // of its two, as far as there is credit
+void farm_trace_dealt(struct farm *f, const struct renderer *renderer);                    // it begins its task
 void farm_skip_poison(struct farm *f); // segments to be left out, once all that belongs to them is here
 void farm_pay_credit(struct farm *f);
+
+// farm_ahead.c
+void farm_deal_ahead(struct farm *f);
+uint32_t farm_call_back(struct farm *f);                          // for one that is idle: a segment, which waits then, or SCHEDULER_NONE
+void farm_end_task(struct farm *f, struct renderer *renderer);    // it has said its last word on the one at hand
+void farm_lose_ahead(struct farm *f, const struct renderer *was); // one that is gone
 
 // farm_events.c
 extern const struct hub_events farm_hub_events;

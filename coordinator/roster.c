@@ -58,8 +58,22 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
         renderer->owed = 0;
         renderer->received = renderer->received_bytes = 0;
         renderer->second = renderer->cancelled = false;
+        renderer->has_ahead = renderer->called_back = false;
         chunk_list_clear(&renderer->spare);
     }
+}
+
+void roster_end_task(struct renderer *renderer, uint64_t now_ns)
+{
+    struct renderer was = *renderer;
+
+    roster_set_state(renderer, RENDERER_READY);
+    if (!was.has_ahead)
+        return;
+    roster_set_state(renderer, RENDERER_BUSY);
+    renderer->task = was.ahead;
+    renderer->cancelled = was.called_back;
+    renderer->since_ns = renderer->heard_ns = now_ns;
 }
 
 struct renderer *roster_by_peer(struct roster *roster, uint32_t peer)

@@ -27,6 +27,7 @@ struct roster_task {
 struct renderer {
     uint32_t slot; // 0, 1, 2...; a replacement takes over the slot
     bool remote;   // on another host: it comes and goes by itself, and another one may get the slot
+    bool far;      // what is said to it, or by it, takes its time
     uint32_t peer; // the hub's number; 0 while starting
     uint32_t pid;
     uint32_t stage;            // of the plan, that it works for
@@ -55,6 +56,10 @@ struct renderer {
     bool second;       // it renders the segment beside another, see farm_second.c; what it sent is
     struct chunk_list spare;
     bool cancelled; // it was told to stop, and has not said yet that it did
+    // The task that follows was sent already, too.
+    bool has_ahead;
+    struct roster_task ahead;
+    bool called_back; // that one: it goes to another, and the renderer will say when its turn comes that it has left it
     uint32_t failed_starts;
 };
 
@@ -67,6 +72,7 @@ void roster_init(struct roster *roster, size_t count);
 void roster_grow(struct roster *roster, size_t count); // to that many slots; pointers to renderers change
 void roster_clear(struct roster *roster);
 void roster_set_state(struct renderer *renderer, enum renderer_state state);
+void roster_end_task(struct renderer *renderer, uint64_t now_ns);        // it is READY, or BUSY with the task that was sent ahead
 struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);   // NULL: unknown
 struct renderer *roster_by_place(struct roster *roster, uint64_t place); // a remote one that is there; NULL: none
 struct renderer *roster_guest(struct roster *roster);                    // a slot for a remote one, GONE; pointers to renderers change

@@ -118,13 +118,14 @@ void scheduler_on_input_end(struct scheduler *s)
     s->input_ended = true;
 }
 
-uint32_t scheduler_next(const struct scheduler *s)
+// Of those from a number on.
+static uint32_t pick(const struct scheduler *s, uint32_t from)
 {
     uint32_t best = SCHEDULER_NONE;
     uint64_t best_frames = 0;
     size_t left = s->available;
 
-    for (size_t i = s->no_before > s->first ? s->no_before - s->first : 0; i < s->count && left > 0; i++) {
+    for (size_t i = from > s->first ? from - s->first : 0; i < s->count && left > 0; i++) {
         const struct entry *entry = &s->entries[i];
 
         if (!is_available(entry))
@@ -138,6 +139,21 @@ uint32_t scheduler_next(const struct scheduler *s)
         }
     }
     return best;
+}
+
+uint32_t scheduler_next(const struct scheduler *s)
+{
+    return pick(s, s->no_before);
+}
+
+uint32_t scheduler_next_behind(const struct scheduler *s, uint32_t number)
+{
+    uint32_t next = scheduler_next(s);
+
+    if (next == SCHEDULER_NONE || next > number)
+        return next;
+    // The longest of all may wait for a renderer that is free; what is due may not.
+    return s->input_ended && next != s->first ? pick(s, number + 1) : SCHEDULER_NONE;
 }
 
 uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t renderer)
@@ -215,6 +231,12 @@ bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, u
     s->retries++;
     set_state(s, entry, SEGMENT_WAITING);
     return true;
+}
+
+void scheduler_on_called_back(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer)
+{
+    if (scheduler_is_running(s, number, attempt, renderer))
+        set_state(s, find(s, number), SEGMENT_WAITING);
 }
 
 void scheduler_on_failed(struct scheduler *s, uint32_t number)

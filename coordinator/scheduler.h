@@ -34,6 +34,9 @@ void scheduler_on_input_end(struct scheduler *s);
 
 // The segment to hand out next, or SCHEDULER_NONE. Changes nothing.
 uint32_t scheduler_next(const struct scheduler *s);
+// The one to be sent ahead to a renderer that is at `number`: of those behind it the next one, or SCHEDULER_NONE; that too while one before it should
+// go out first. Changes nothing.
+uint32_t scheduler_next_behind(const struct scheduler *s, uint32_t number);
 // It went to a renderer. Returns the attempt's number, 1, 2...
 uint32_t scheduler_on_sent(struct scheduler *s, uint32_t number, uint32_t renderer);
 // A second renderer begins what another is at; the attempt's number. It does not run in the sense of what follows until it has taken over, which an
@@ -47,6 +50,8 @@ bool scheduler_on_done(struct scheduler *s, uint32_t number, uint32_t attempt, u
 // had come of it; an attempt that got further than all before it shows that there is a way, and wipes the record. Returns true if the segment waits
 // again, false if it has failed too often.
 bool scheduler_on_lost(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer, bool fault, uint64_t reached);
+// The same, but the renderer had not begun it: it waits again as if it had never been sent.
+void scheduler_on_called_back(struct scheduler *s, uint32_t number, uint32_t attempt, uint32_t renderer);
 // It will never work out. One that waits has failed.
 void scheduler_on_failed(struct scheduler *s, uint32_t number);
 // One that has failed waits again with a clean record: it is to be done in another way.

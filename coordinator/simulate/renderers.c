@@ -179,6 +179,8 @@ static void on_letter(void *data)
     the_hub->traffic.received_messages++;
     switch (letter->kind) {
     case LETTER_HELLO:
+        // Here they come from the spawner, wherever they are.
+        virtual.farm->crew.roster.renderers[letter->slot].far = letter->slot % virtual.machine->hosts != 0;
         hello.pid = letter->peer;
         hello.slot = letter->slot;
         hello.threads = 1;

@@ -246,6 +246,25 @@ static void a_long_way_changes_nothing(void **state)
     assert_told(job->err, " 2 renderers joined, 0 left, 0 were lost, 0 refused; ");
 }
 
+// The coordinator stands still, and its renderer goes on: it has the next segment already.
+static void a_renderer_has_its_next_segment_before_it_is_done(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare("nlmeans=r=7");
+    job = start_job("nlmeans=r=7", "--workers=0", &port);
+    start_host(0, port, "node.key", "-vv");
+    assert_non_null(command_wait_for_error(&hosts[0], 0, "segment 1 is here ahead of its turn", 60));
+    assert_int_equal(kill(job->pid, SIGSTOP), 0);
+    if (!command_wait_for_error(&hosts[0], 0, "segment 1 is begun", 30))
+        fail_msg("%s", hosts[0].err);
+    assert_int_equal(kill(job->pid, SIGCONT), 0);
+    expect_same(job);
+    expect_left(0, 0);
+}
+
 static void stages_stay_on_their_host(void **state)
 {
     const struct command *command;
@@ -421,6 +440,7 @@ int main(void)
         NETWORK(a_coordinator_that_starts_again_finds_its_renderers),
         NETWORK(a_renderer_leaves_when_its_coordinator_is_gone),
         NETWORK(a_long_way_changes_nothing),
+        NETWORK(a_renderer_has_its_next_segment_before_it_is_done),
         NETWORK(stages_stay_on_their_host),
         NETWORK(stages_need_a_local_renderer),
         NETWORK(frames_go_over_the_network_where_they_have_to),

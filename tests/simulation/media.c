@@ -122,6 +122,13 @@ void media_simplify(struct shape *s, uint64_t seed)
     expect(s);
 }
 
+void media_cut_short(struct shape *s)
+{
+    s->gop_count = 0;
+    for (unsigned left = s->frames; left > 0; left -= s->gop[s->gop_count++])
+        s->gop[s->gop_count] = PLAIN_FRAMES < left ? PLAIN_FRAMES : left;
+}
+
 void media_plain_shape(struct shape *s, unsigned segments)
 {
     *s = (struct shape){.frames = segments * PLAIN_FRAMES, .gop_count = segments, .packet_bytes = 200, .cuttable = true};

@@ -18,6 +18,30 @@ enum { MOST_STEPS = 3000000 }; // of a pass
 
 // ---- What the farm promises at every moment ----
 
+// What a renderer was sent ahead is its alone, and behind what it is at.
+static void check_ahead(const struct farm *f)
+{
+    size_t sent_ahead = 0;
+
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        const struct renderer *r = &f->crew.roster.renderers[i];
+
+        if (!r->has_ahead || r->called_back)
+            continue;
+        sent_ahead++;
+        if (r->state != RENDERER_BUSY || r->ahead.segment <= r->task.segment)
+            world_violated("renderer %u is %s at segment %u and was sent %u ahead", r->slot, renderer_state_name(r->state), r->task.segment,
+                           r->ahead.segment);
+        if (!scheduler_is_running(f->stages[r->stage].scheduler, r->ahead.segment, r->ahead.attempt, r->slot))
+            world_violated("renderer %u was sent segment %u ahead, which is not its own", r->slot, r->ahead.segment);
+        for (size_t j = 0; j < f->crew.roster.count; j++)
+            if (f->crew.roster.renderers[j].state == RENDERER_READY && farm_may_work(f, &f->crew.roster.renderers[j]) && f->state == FARM_RUNNING)
+                world_violated("renderer %zu has nothing to do, and segment %u waits behind another's", j, r->ahead.segment);
+    }
+    if (sent_ahead != f->sent_ahead)
+        world_violated("%zu tasks were sent ahead, and %zu are known", sent_ahead, f->sent_ahead);
+}
+
 void pass_check(const struct video *video)
 {
     const struct farm *f = video->farm;
@@ -26,6 +50,7 @@ void pass_check(const struct video *video)
 
     for (size_t i = 0; i < crew; i++)
         spare_bytes += f->crew.roster.renderers[i].spare.size_bytes;
+    check_ahead(f);
     if (spare_bytes > (16 << 20) + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes)
         world_violated("second renderers have sent %zu bytes that nobody may take yet", (size_t)spare_bytes);
 
@@ -37,7 +62,7 @@ void pass_check(const struct video *video)
             stage->shelf.size_bytes - stage->shelf.kept_bytes >
                 (8 << 20) + most_chunk_bytes + crew * SHELF_KEEP_BYTES) // what lost renderers had waits again
             world_violated("%zu bytes wait in stage %zu", stage->shelf.size_bytes - stage->shelf.kept_bytes, i);
-        if (stage->shelf.kept_bytes > stage->shelf.size_bytes || stage->shelf.kept_bytes > crew * (SHELF_KEEP_BYTES + 2 * most_chunk_bytes))
+        if (stage->shelf.kept_bytes > stage->shelf.size_bytes || stage->shelf.kept_bytes > 2 * crew * (SHELF_KEEP_BYTES + 2 * most_chunk_bytes))
             world_violated("%zu bytes are kept in stage %zu", stage->shelf.kept_bytes, i);
         if (assembler_held_bytes(stage->assembler) > (16 << 20) + (4 << 20) + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes)
             world_violated("%zu finished bytes wait in stage %zu", assembler_held_bytes(stage->assembler), i);
@@ -45,6 +70,13 @@ void pass_check(const struct video *video)
             world_violated("stage %zu: segment %u is due, and %u is written next", i, scheduler_first(stage->scheduler),
                            assembler_head(stage->assembler));
     }
+}
+
+// As if some of them were on other hosts.
+static void place(struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        f->crew.roster.renderers[i].far = world.far >> (i % 64) & 1;
 }
 
 static void check_end(const struct video *video)
@@ -206,6 +238,7 @@ int farm_run(const struct options *options, struct pass *pass)
     int status;
 
     pass_begin(video, options, pass);
+    place(video->farm);
     world_after(TICK_NS, on_tick, NULL, video);
     farm_pump(video->farm);
     while (!video->closed) {

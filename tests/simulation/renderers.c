@@ -230,6 +230,7 @@ static void end_task(struct renderer_process *r)
     r->ahead = (struct ahead){0};
     if (!ahead.there)
         return;
+    world.counts.ahead++;
     r->input = ahead.input;
     begin_task(r, &ahead.task, &ahead.said);
     if (ahead.cancelled && r->busy && r->segment == ahead.task.segment && r->attempt == ahead.task.attempt)
@@ -862,7 +863,7 @@ int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arg
     snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", slot, r->pid);
     r->alive = true;
     r->start_tick = world.ticks;
-    r->slowness = world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4);
+    r->slowness = (world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4)) + (world.far >> slot % 64 & 1 ? 10 : 0); // so that others wait
     r->next = processes;
     processes = r;
     world_say("renderer %u starts (process %u)", slot, r->pid);

@@ -123,6 +123,20 @@ static bool is_batch(uint64_t seed)
     return media_mix(seed, 5) % 8 == 0;
 }
 
+// Many short segments for a few renderers far away, so that there is always one to be sent ahead.
+static void choose_far(struct video *video, uint64_t seed)
+{
+    world.far = media_mix(seed, 12) % 3 == 0 ? 0 : media_mix(seed, 13);
+    if (world.video_count > 1 || media_mix(seed, 14) % 4 > 0)
+        return;
+    world.far |= media_mix(seed, 15);
+    media_simplify(&video->shape, seed);
+    media_cut_short(&video->shape);
+    video->options.workers = 1 + (int)(media_mix(seed, 16) % 3);
+    video->options.segment_s = PLAIN_FRAMES / 24.0;
+    video->options.one_segment = video->options.encode_stream = false;
+}
+
 static void choose_videos(uint64_t seed)
 {
     bool batch = is_batch(seed), alike = media_mix(seed, 6) % 2, simple = media_mix(seed, 11) % 3 == 0;
@@ -143,6 +157,7 @@ static void choose_videos(uint64_t seed)
         video->may_leave = false;
     }
     choose_faults(&world.faults);
+    choose_far(&world.videos[0], seed);
 }
 
 // A calm life is over: what is not done yet is so because of a plugin, which is mended now.
@@ -207,6 +222,7 @@ static void simulate_plain(unsigned segments)
     struct video *video = &world.videos[0];
 
     prepare(1);
+    world.far = 0;
     world.video_count = 1;
     media_plain_shape(&video->shape, segments);
     choose_options(video);
@@ -239,13 +255,14 @@ static void tell(const struct counts *c)
 {
     printf("%llu jobs in %llu passes, %llu with stages, %llu lives of batches with %llu passes that shared renderers: %llu events, %llu messages\n"
            "went wrong: %llu crashes, %llu hangs, %llu messages lost, %llu twice, %llu late, %llu damaged, %llu times the coordinator killed, "
-           "%llu lives failed; %llu times a renderer was told to stop because another one was faster\n"
+           "%llu lives failed; %llu times a renderer was told to stop because another one was faster; %llu tasks were sent ahead\n"
            "cache: %llu segments stored, %llu found, %llu rotten; %llu GOPs left out\n",
            (unsigned long long)c->jobs, (unsigned long long)c->lives, (unsigned long long)c->staged, (unsigned long long)c->batches,
            (unsigned long long)c->shared, (unsigned long long)c->steps, (unsigned long long)c->messages, (unsigned long long)c->crashes,
            (unsigned long long)c->hangs, (unsigned long long)c->lost, (unsigned long long)c->twice, (unsigned long long)c->late,
            (unsigned long long)c->garbage, (unsigned long long)c->kills, (unsigned long long)c->failed, (unsigned long long)c->cancelled,
-           (unsigned long long)c->stored, (unsigned long long)c->found, (unsigned long long)c->rotten, (unsigned long long)c->left_out);
+           (unsigned long long)c->ahead, (unsigned long long)c->stored, (unsigned long long)c->found, (unsigned long long)c->rotten,
+           (unsigned long long)c->left_out);
 }
 
 // The cache looks at the file itself, so that each has another content.

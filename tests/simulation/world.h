@@ -73,12 +73,13 @@ struct world {
     struct faults faults;
     struct video videos[MOST_VIDEOS];
     unsigned video_count;
-    bool dead; // the coordinator was killed: nothing that it still does has an effect
+    uint64_t far; // a bit for each slot whose renderers get their tasks ahead
+    bool dead;    // the coordinator was killed: nothing that it still does has an effect
     uint64_t memory_kills;
 
     struct counts {
         uint64_t jobs, lives, steps, crashes, hangs, messages, lost, twice, late, garbage, kills, found, stored, rotten, failed, staged, cancelled,
-            batches, shared, left_out;
+            ahead, batches, shared, left_out;
     } counts;
 };
 
@@ -101,6 +102,7 @@ struct video *world_video_named(const char *path); // its input or its output
 void media_shape(struct shape *shape, unsigned number, uint64_t seed);
 void media_like(struct shape *shape, const struct shape *like); // with the same filters
 void media_simplify(struct shape *shape, uint64_t seed);        // one stage can do it
+void media_cut_short(struct shape *shape);                      // PLAIN_FRAMES from keyframe to keyframe
 void media_plain_shape(struct shape *shape, unsigned segments); // of PLAIN_FRAMES frames each, no filters
 uint64_t media_mix(uint64_t a, uint64_t b);
 uint64_t media_decoded(const struct shape *shape, unsigned frame);

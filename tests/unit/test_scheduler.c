@@ -47,6 +47,61 @@ static void after_the_input_ended_the_longest_goes_first_but_for_the_one_that_al
     scheduler_free(&s);
 }
 
+static void what_goes_ahead_is_behind_the_segment_at_hand(void **state)
+{
+    const uint64_t frames[] = {10, 20, 99, 50};
+    struct scheduler *s = with_segments(frames, 4);
+
+    (void)state;
+    assert_int_equal(scheduler_on_sent(s, 0, 0), 1);
+    assert_int_equal(scheduler_next_behind(s, 0), 1);
+    scheduler_on_sent(s, 1, 1);
+    scheduler_on_sent(s, 2, 0); // ahead
+    assert_int_equal(scheduler_next_behind(s, 1), 3);
+    assert_true(scheduler_on_lost(s, 1, 1, 1, false, 0));
+    assert_int_equal(scheduler_next_behind(s, 0), 1);
+    assert_int_equal(scheduler_next_behind(s, 2), SCHEDULER_NONE); // 1 is to go first, and to one that is free
+    scheduler_free(&s);
+}
+
+static void the_longest_goes_ahead_after_the_input_ended(void **state)
+{
+    const uint64_t frames[] = {10, 99, 20, 30, 50};
+    struct scheduler *s = with_segments(frames, 5);
+
+    (void)state;
+    scheduler_on_input_end(s);
+    scheduler_on_sent(s, 2, 0);
+    assert_int_equal(scheduler_next_behind(s, 2), SCHEDULER_NONE); // all wait for 0
+    scheduler_on_sent(s, 0, 1);
+    assert_int_equal(scheduler_next_behind(s, 0), 1);
+    assert_int_equal(scheduler_next_behind(s, 2), 4); // 1 is longer, and before it
+    scheduler_on_sent(s, 4, 0);
+    scheduler_on_sent(s, 3, 1);
+    assert_int_equal(scheduler_next_behind(s, 2), SCHEDULER_NONE);
+    scheduler_free(&s);
+}
+
+static void what_is_called_back_waits_with_a_clean_record(void **state)
+{
+    const uint64_t frames[] = {10, 20};
+    struct scheduler *s = with_segments(frames, 2);
+
+    (void)state;
+    scheduler_on_sent(s, 0, 0);
+    for (uint32_t i = 1; i <= 2 * SCHEDULER_MAX_LOSSES; i++) {
+        assert_int_equal(scheduler_on_sent(s, 1, 0), i);
+        scheduler_on_called_back(s, 1, i + 1, 0); // not this one
+        assert_false(scheduler_is_waiting(s, 1));
+        scheduler_on_called_back(s, 1, i, 0);
+        assert_true(scheduler_is_waiting(s, 1));
+        assert_int_equal(scheduler_next(s), 1);
+    }
+    assert_int_equal(scheduler_faults(s, 1), 0);
+    assert_int_equal(scheduler_retries(s), 0);
+    scheduler_free(&s);
+}
+
 static void a_segment_that_is_still_being_read_waits(void **state)
 {
     struct scheduler *s = scheduler_new();
@@ -227,6 +282,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_go_out_in_order_while_input_is_still_coming),
         cmocka_unit_test(after_the_input_ended_the_longest_goes_first_but_for_the_one_that_all_wait_for),
+        cmocka_unit_test(what_goes_ahead_is_behind_the_segment_at_hand),
+        cmocka_unit_test(the_longest_goes_ahead_after_the_input_ended),
+        cmocka_unit_test(what_is_called_back_waits_with_a_clean_record),
         cmocka_unit_test(a_segment_that_is_still_being_read_waits),
         cmocka_unit_test(lost_renderer_gives_its_segment_back),
         cmocka_unit_test(a_segment_that_fails_three_times_has_failed),
