@@ -62,7 +62,7 @@ uint32_t farm_call_back(struct farm *f)
 {
     struct renderer *first = NULL;
 
-    for (size_t i = 0; i < f->crew.roster.count && f->sent_ahead > 0; i++) {
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
         if (renderer->has_ahead && !renderer->called_back && (!first || renderer->ahead.segment < first->ahead.segment))

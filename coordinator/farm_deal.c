@@ -67,7 +67,7 @@ static void deal_task(struct farm *f, struct renderer *renderer)
     uint32_t number = scheduler_next(stage->scheduler);
     const struct poison_entry *poison;
 
-    if (number == SCHEDULER_NONE)
+    if (number == SCHEDULER_NONE && f->sent_ahead > 0)
         number = farm_call_back(f);
     poison = number == SCHEDULER_NONE ? NULL : poison_find(&f->pass->poison, renderer->stage, number);
     if (poison && poison->way == POISON_SKIP)
@@ -114,10 +114,12 @@ void farm_skip_poison(struct farm *f)
 void farm_deal(struct farm *f)
 {
     uint64_t room = farm_freight_room(f);
+    bool some_far = false;
 
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
+        some_far |= renderer->far;
         if (takes_task(f, renderer) && (!renderer->remote || (room > 0 && farm_link_takes(f, renderer)))) {
             deal_task(f, renderer);
             room -= renderer->remote && renderer->state == RENDERER_BUSY;
@@ -129,7 +131,8 @@ void farm_deal(struct farm *f)
         else
             farm_send_input(f, renderer, &renderer->task);
     }
-    farm_deal_ahead(f);
+    if (some_far)
+        farm_deal_ahead(f);
 }
 
 // Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots

@@ -65,14 +65,15 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
 
 void roster_end_task(struct renderer *renderer, uint64_t now_ns)
 {
-    struct renderer was = *renderer;
+    struct roster_task ahead = renderer->ahead;
+    bool has_ahead = renderer->has_ahead, called_back = renderer->called_back;
 
     roster_set_state(renderer, RENDERER_READY);
-    if (!was.has_ahead)
+    if (!has_ahead)
         return;
     roster_set_state(renderer, RENDERER_BUSY);
-    renderer->task = was.ahead;
-    renderer->cancelled = was.called_back;
+    renderer->task = ahead;
+    renderer->cancelled = called_back;
     renderer->since_ns = renderer->heard_ns = now_ns;
 }
 
