@@ -111,6 +111,13 @@ void farm_skip_poison(struct farm *f)
     }
 }
 
+// room: for runs on other hosts. The link is not looked at where there is nothing to give.
+static bool is_in_reach(const struct farm *f, const struct renderer *renderer, uint64_t room)
+{
+    return !renderer->remote ||
+           (room > 0 && (scheduler_next(f->stages[renderer->stage].scheduler) == SCHEDULER_NONE || farm_link_takes(f, renderer)));
+}
+
 void farm_deal(struct farm *f)
 {
     uint64_t room = farm_freight_room(f);
@@ -120,7 +127,7 @@ void farm_deal(struct farm *f)
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
         some_far |= renderer->far;
-        if (takes_task(f, renderer) && (!renderer->remote || (room > 0 && farm_link_takes(f, renderer)))) {
+        if (takes_task(f, renderer) && is_in_reach(f, renderer, room)) {
             deal_task(f, renderer);
             room -= renderer->remote && renderer->state == RENDERER_BUSY;
         }

@@ -67,8 +67,7 @@ bool farm_link_takes(const struct farm *f, const struct renderer *renderer)
     const struct freight *freight;
     size_t busy, all;
 
-    // It is not looked at where there is nothing to give.
-    if (f->stage_count <= 1 || scheduler_next(f->stages[renderer->stage].scheduler) == SCHEDULER_NONE)
+    if (f->stage_count <= 1)
         return true;
     freight = freight_to(f, renderer, &busy, &all);
     return busy < freight_enough(freight);

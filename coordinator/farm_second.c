@@ -21,7 +21,7 @@ bool farm_has_work(const struct renderer *renderer)
 static bool may_help(const struct farm *f, const struct renderer *renderer)
 {
     return renderer->state == RENDERER_READY && renderer->stage + 1 == f->stage_count && !renderer->dismissed && !renderer->condemned &&
-           farm_may_work(f, renderer);
+           farm_may_work(f, renderer) && (!renderer->remote || (farm_freight_room(f) > 0 && farm_link_takes(f, renderer)));
 }
 
 static struct renderer *first_of(struct farm *f, uint32_t segment)
