@@ -12,6 +12,23 @@
 #define JUMP_US (10 * (int64_t)AV_TIME_BASE)
 #define ERROR_US (30 * 3600 * (int64_t)AV_TIME_BASE)
 
+// How many frames the stream's decoder begins by holding back: what was found when the file was opened, or more where the headers say so.
+static unsigned decoder_delay(const AVFormatContext *input, const AVStream *st)
+{
+    bool matters = !AVX_FFTOOLS_6_1 && retime_needs_all(input);
+    const AVCodec *decoder = matters ? avcodec_find_decoder(st->codecpar->codec_id) : NULL;
+    AVCodecContext *context = decoder ? avcodec_alloc_context3(decoder) : NULL;
+    int delay = st->codecpar->video_delay;
+
+    if (context) {
+        context->thread_count = 1;
+        if (avcodec_parameters_to_context(context, st->codecpar) >= 0 && avcodec_open2(context, decoder, NULL) >= 0)
+            delay = context->has_b_frames;
+        avcodec_free_context(&context);
+    }
+    return (unsigned)av_clip(delay, 0, RETIME_MAX_DELAY);
+}
+
 void retime_init(struct retime *r, const AVFormatContext *input, int64_t start_us)
 {
     memset(r, 0, sizeof(*r));
@@ -22,8 +39,11 @@ void retime_init(struct retime *r, const AVFormatContext *input, int64_t start_u
     r->last_ts_us = AV_NOPTS_VALUE;
     r->stream_count = input->nb_streams;
     r->streams = mem_zalloc(r->stream_count * sizeof(*r->streams));
-    for (unsigned i = 0; i < r->stream_count; i++)
+    for (unsigned i = 0; i < r->stream_count; i++) {
         r->streams[i] = (struct retime_stream){.dts_us = AV_NOPTS_VALUE, .next_dts_us = AV_NOPTS_VALUE, .rescale_last = AV_NOPTS_VALUE};
+        if (input->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
+            r->streams[i].delay = decoder_delay(input, input->streams[i]);
+    }
 }
 
 void retime_clear(struct retime *r)
@@ -124,20 +144,20 @@ static int64_t length_us(const AVStream *st, const AVPacket *packet)
 // keyframe, then frames in the order shown, as soon as one more is there than the stream's delay. Returns whether a frame came out.
 static bool imagine_decoder(struct retime_stream *s, const AVStream *st, const AVPacket *packet)
 {
-    unsigned delay = (unsigned)av_clip(st->codecpar->video_delay, 0, RETIME_MAX_DELAY), i;
     int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    unsigned i;
 
     s->decodes = s->decodes || packet->flags & AV_PKT_FLAG_KEY;
     if (!s->decodes || pts == AV_NOPTS_VALUE)
         return false;
     pts = to_us(pts, st->time_base);
-    for (i = s->held++; i > 0 && s->held_us[i - 1] > pts; i--)
-        s->held_us[i] = s->held_us[i - 1];
-    s->held_us[i] = pts;
-    if (s->held <= delay)
+    for (i = s->held++; i > 0 && s->frames[i - 1].pts_us > pts; i--)
+        s->frames[i] = s->frames[i - 1];
+    s->frames[i] = (struct retime_frame){.pts_us = pts, .length_us = length_us(st, packet)};
+    if (s->held <= s->delay)
         return false;
-    s->shown_us = s->held_us[0];
-    memmove(s->held_us, s->held_us + 1, --s->held * sizeof(s->held_us[0]));
+    s->shown_us = s->frames[0].pts_us + s->frames[0].length_us;
+    memmove(s->frames, s->frames + 1, --s->held * sizeof(s->frames[0]));
     return true;
 }
 
@@ -161,7 +181,7 @@ bool retime_packet(struct retime *r, AVPacket *packet)
     if (!s->seen) {
         s->dts_us = 0;
         if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && st->avg_frame_rate.num > 0 && st->avg_frame_rate.den > 0)
-            s->dts_us = -av_rescale(AV_TIME_BASE, (int64_t)st->codecpar->video_delay * st->avg_frame_rate.den, st->avg_frame_rate.num);
+            s->dts_us = -av_rescale(AV_TIME_BASE, (int64_t)s->delay * st->avg_frame_rate.den, st->avg_frame_rate.num);
         if (packet->pts != AV_NOPTS_VALUE && (AVX_FFTOOLS_6_1 || st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO))
             s->dts_us += av_rescale_q(packet->pts, st->time_base, AV_TIME_BASE_Q);
         s->next_dts_us = s->dts_us;

@@ -16,9 +16,14 @@ struct retime_stream {
     int64_t rescale_last;        // state of av_rescale_delta
     bool seen, wrap_checked;
     int64_t passed_us; // what lies well before this goes back in time
-    // The decoder that is imagined: the time of the frame that it has given last, 0 before the first, and of those that it holds back, sorted.
+    // The decoder that is imagined: how many frames it holds back, where the frame ends that it has given last, 0 before the first, and those that it
+    // holds, by their times.
     bool decodes;
-    int64_t shown_us, held_us[RETIME_MAX_DELAY + 1];
+    unsigned delay;
+    int64_t shown_us;
+    struct retime_frame {
+        int64_t pts_us, length_us;
+    } frames[RETIME_MAX_DELAY + 1];
     unsigned held;
 };
 
