@@ -513,6 +513,23 @@ void avx_frame_set_duration(AVFrame *frame, int64_t duration)
 
 #endif
 
+int avx_parsed_ticks(const AVStream *stream)
+{
+    const AVCodecParserContext *parser = av_stream_get_parser(stream);
+
+    return parser ? parser->repeat_pict + 1 : 0;
+}
+
+int avx_ticks_per_frame(const AVCodecContext *decoder)
+{
+#if AVX_FFTOOLS_6_1
+    (void)decoder;
+    return 1;
+#else
+    return decoder->ticks_per_frame > 0 ? decoder->ticks_per_frame : 1;
+#endif
+}
+
 bool avx_field_order_always(const AVCodecContext *encoder)
 {
     return AVX_FFTOOLS_6_1 && encoder->flags & (AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME);

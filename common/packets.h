@@ -8,6 +8,9 @@
 
 #include "common/protocol.pb-c.h"
 
+// A packet of the video whose duration nobody knows may have in its place, negative, how many ticks of the codec's own clock it lasts by its parser.
+enum { PACKETS_MAX_TICKS = 64 };
+
 void packets_parameters_to_wire(Wire__CodecParameters **out, const AVCodecParameters *par);
 int packets_parameters_from_wire(AVCodecParameters *par, const Wire__CodecParameters *in);
 

@@ -565,6 +565,13 @@ static int add_side_data(const struct source *s, AVPacket *packet)
     return 0;
 }
 
+// Before 6.1 the ffmpeg program asks the parser for the length of a packet that has none.
+static void add_ticks(const struct source *s, AVPacket *packet)
+{
+    if (!AVX_FFTOOLS_6_1 && !packet->duration)
+        packet->duration = -avx_parsed_ticks(s->video);
+}
+
 static void note_packet(struct source *s, const AVPacket *packet)
 {
     int64_t ts = packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
@@ -635,6 +642,7 @@ static int read_packet(struct source *s, AVPacket **result)
         err = add_side_data(s, packet);
     if (err >= 0) {
         s->read_any = true;
+        add_ticks(s, packet);
         if (packet->pts != AV_NOPTS_VALUE && packet->pts > s->last_pts)
             s->last_pts = packet->pts;
         *result = packet;

@@ -18,6 +18,7 @@ struct old_clock {
     bool started;
     int64_t dts_us, next_dts_us, next_pts_us;
     int64_t packet_duration; // of the packet in work, 0 for none
+    int packet_ticks;        // what lasts as long as it by its parser, 0 for no parser
     bool counted;            // the packet's length is in next_dts_us
     int64_t *left;           // decode times for frames that come out at the end without any other time
     size_t left_first, left_count, left_room;
@@ -140,8 +141,27 @@ fail:
     return err;
 }
 
+// A packet whose length nobody knows brings what its parser says.
+static int take_ticks(AVPacket *packet)
+{
+    int ticks = packet->duration < 0 ? (int)FFMIN(-(packet->duration + 1), PACKETS_MAX_TICKS - 1) + 1 : 0;
+
+    if (ticks)
+        packet->duration = 0;
+    return ticks;
+}
+
+// Asks the decoder once more, with the next packet or at the end without one.
+static void old_clock_turn(struct old_clock *c)
+{
+    if (c->next_dts_us == AV_NOPTS_VALUE)
+        c->next_dts_us = c->dts_us;
+    c->dts_us = c->next_dts_us;
+    c->counted = false;
+}
+
 // Before 6.1, packets without a decode time got an estimated one, and those with one a time rounded to microseconds.
-static void old_clock_packet(struct decode *d, AVPacket *packet)
+static void old_clock_packet(struct decode *d, AVPacket *packet, int ticks)
 {
     struct old_clock *c = &d->old_clock;
 
@@ -152,9 +172,9 @@ static void old_clock_packet(struct decode *d, AVPacket *packet)
     }
     if (packet && packet->dts != AV_NOPTS_VALUE)
         c->next_dts_us = av_rescale_q(packet->dts, d->time_base, microseconds);
-    c->dts_us = c->next_dts_us;
+    old_clock_turn(c);
     c->packet_duration = packet ? packet->duration : 0;
-    c->counted = false;
+    c->packet_ticks = ticks;
     if (packet)
         packet->dts = c->dts_us == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : av_rescale_q(c->dts_us, microseconds, d->time_base);
 }
@@ -162,11 +182,12 @@ static void old_clock_packet(struct decode *d, AVPacket *packet)
 static int64_t old_clock_step(const struct decode *d)
 {
     const AVRational rate = d->context->framerate;
+    int per_frame = avx_ticks_per_frame(d->context);
 
     if (d->old_clock.packet_duration)
         return av_rescale_q(d->old_clock.packet_duration, d->time_base, microseconds);
     if (rate.num && rate.den)
-        return (int64_t)AV_TIME_BASE * rate.den / rate.num;
+        return (int64_t)AV_TIME_BASE * rate.den * (d->old_clock.packet_ticks ? d->old_clock.packet_ticks : per_frame) / rate.num / per_frame;
     return 0;
 }
 
@@ -176,12 +197,14 @@ static void old_clock_asked(struct decode *d, bool got_frame)
     struct old_clock *c = &d->old_clock;
     int64_t step = old_clock_step(d);
 
-    if (c->counted && !got_frame && !d->flushing)
+    if (c->counted && !got_frame)
         return;
     c->counted = true;
-    if (c->next_dts_us != AV_NOPTS_VALUE)
-        c->next_dts_us = step ? c->next_dts_us + step : AV_NOPTS_VALUE;
-    c->dts_us = c->next_dts_us;
+    c->next_dts_us = c->dts_us != AV_NOPTS_VALUE && step ? c->next_dts_us + step : AV_NOPTS_VALUE;
+    if (d->flushing)
+        old_clock_turn(c);
+    else if (got_frame)
+        c->dts_us = c->next_dts_us;
 }
 
 static void old_clock_frame(struct decode *d, AVFrame *frame)
@@ -321,11 +344,8 @@ static int receive_frame(struct decode *d, AVFrame *frame)
 
 int decode_send(struct decode *d, AVPacket *packet)
 {
-    int err;
+    int ticks = packet ? take_ticks(packet) : 0, err;
 
-    // A packet without payload would mean the end of the stream.
-    if (packet && !packet->size)
-        return 0;
     d->flushing = !packet;
     if (packet) {
         if (!d->seen_packet)
@@ -334,7 +354,13 @@ int decode_send(struct decode *d, AVPacket *packet)
         d->packet_pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     }
     if (!AVX_FFTOOLS_6_1)
-        old_clock_packet(d, packet);
+        old_clock_packet(d, packet, ticks);
+    // A packet without payload would mean the end of the stream.
+    if (packet && !packet->size) {
+        if (!AVX_FFTOOLS_6_1)
+            old_clock_asked(d, false);
+        return 0;
+    }
     avx_log_forget();
     err = send_packet(d, packet);
     if (err == AVERROR(ENOMEM))
