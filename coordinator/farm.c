@@ -274,6 +274,7 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
 {
     f->options = options;
     f->pass = pass;
+    f->one_graph = pass->again == AGAIN_ONE_GRAPH;
     f->one_segment = options->one_segment || pass->again == AGAIN_ONE_SEGMENT;
     pass->again = AGAIN_NO;
     f->local_workers = options->workers > 0 ? options->workers : pass->remote ? 0 : 1;

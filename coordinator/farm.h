@@ -17,6 +17,7 @@
 enum again {
     AGAIN_NO,
     AGAIN_SAME,
+    AGAIN_ONE_GRAPH, // with all filters in one graph behind the decoder
     AGAIN_ONE_SEGMENT,
 };
 

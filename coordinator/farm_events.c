@@ -318,8 +318,10 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     } else if (f->state == FARM_RUNNING &&
                scheduler_is_running(f->stages[renderer->stage].scheduler, failed->segment, failed->attempt, renderer->slot)) {
         if (failed->code == -ESTALE || failed->code == -EMSGSIZE) {
-            log_info("%s; starting over, as one segment", failed->reason);
-            farm_start_over(f, AGAIN_ONE_SEGMENT);
+            bool one_graph = failed->code == -ESTALE && !f->one_graph && !f->options->encode_stream;
+
+            log_info("%s; starting over, %s", failed->reason, one_graph ? "with all filters in one stage" : "as one segment");
+            farm_start_over(f, one_graph ? AGAIN_ONE_GRAPH : AGAIN_ONE_SEGMENT);
             farm_pump(f);
             return;
         }

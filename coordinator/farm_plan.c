@@ -129,6 +129,7 @@ int farm_make_plan(struct farm *f)
         .frame_rate = rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : 0,
         .frame_bytes = farm_frame_bytes(f),
         .segment_s = f->options->segment_s,
+        .one_graph = f->one_graph,
         .one_segment = f->one_segment,
         .encode_stream = f->options->encode_stream,
         .chain = f->job.filters,

@@ -41,8 +41,7 @@ static void prepare(struct passes *p)
         verify_free(&pass->verify);
         pass->verify = verify_new();
     }
-    if (p->one_segment)
-        pass->again = AGAIN_ONE_SEGMENT;
+    pass->again = p->way;
     pass->retries = (uint64_t)p->attempt - 1;
 }
 
@@ -69,7 +68,8 @@ static void begin_second(struct passes *p)
     p->second_options.workers = 1;
     p->second_options.encode_stream = false;
     p->second = (struct pass){.verify = p->first.verify, .depot = p->first.depot, .second = true};
-    p->verifying = p->one_segment = true;
+    p->verifying = true;
+    p->way = AGAIN_ONE_SEGMENT;
     p->attempt = 1;
     prepare(p);
 }
@@ -79,7 +79,8 @@ bool passes_go_on(struct passes *p, int *status)
     struct pass *pass = passes_pass(p);
 
     if (pass->again != AGAIN_NO) {
-        p->one_segment |= pass->again == AGAIN_ONE_SEGMENT;
+        if (pass->again > AGAIN_SAME && pass->again > p->way)
+            p->way = pass->again;
         // Each segment that turns out to be poison may cost one; beyond that renderers are being killed for no fault of theirs.
         if ((size_t)p->attempt > SCHEDULER_MAX_LOSSES + pass->poison.count) {
             log_error("%s: renderers were killed again and again, in %d attempts; giving up", p->options->input, p->attempt);

@@ -12,9 +12,9 @@ struct passes {
     const struct options *options; // the job's
     struct options second_options; // those of the pass for --verify; borrows
     struct pass first, second;
-    bool verifying;   // the second pass is on
-    bool one_segment; // it did not work out in any other way
-    int attempt;      // of this pass, from 1
+    bool verifying;  // the second pass is on
+    enum again way;  // the one that is left when others did not work out
+    int attempt;     // of this pass, from 1
 };
 
 // The first pass is due.

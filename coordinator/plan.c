@@ -359,6 +359,8 @@ void plan_make(struct plan *plan, const struct plan_input *input)
         make_one(plan, false, false, "it was asked for");
     } else if (why_alone(places, input->filter_count)) {
         make_one(plan, false, false, why_alone(places, input->filter_count));
+    } else if (input->one_graph && input->encoder_format && !input->encode_stream) {
+        make_two(plan, input, "the picture's format changes");
     } else if (why && texts && count == input->filter_count && formats_known(input)) {
         plan->reason = mem_dup(why);
         make_stages(plan, input, places, texts, why);

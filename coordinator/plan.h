@@ -19,6 +19,7 @@ struct plan_input {
     double frame_rate;            // that leaves the filters, frames per second; 0: unknown
     size_t frame_bytes;           // of a raw frame
     double segment_s;             // the user's wish; 0: none
+    bool one_graph;               // the filters may not be taken apart, for the graph starts anew on the way
     bool one_segment;             // the user's wish, or all that was left
     bool encode_stream;           // the user's wish: one encoder over the whole video
     const char *chain;            // as the user wrote it

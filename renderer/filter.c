@@ -264,6 +264,15 @@ void filter_fix_format(struct filter *f, const char *formats)
     f->formats = mem_dup(formats);
 }
 
+void filter_keep_format(struct filter *f)
+{
+    const char *colours = strchr(f->formats, ':');
+    char *formats = mem_format("pix_fmts=%s%s", av_get_pix_fmt_name(av_buffersink_get_format(f->sink)), colours ? colours : "");
+
+    free(f->formats);
+    f->formats = formats;
+}
+
 // What is put around the user's filters is called, and made in the order, as by the ffmpeg program: graphmonitor draws all of it.
 
 // Appends a filter of ours behind *last.

@@ -41,6 +41,8 @@ bool filter_is_even(const struct filter *filter);
 
 // From now on the output has this pixel format, whatever the input becomes (the encoder is open).
 void filter_fix_format(struct filter *filter, const char *formats);
+// The one that it has, where the encoder is somewhere else.
+void filter_keep_format(struct filter *filter);
 
 // Hands in a decoded frame, which is emptied. Every frame that can come out must have been taken out before. AVERROR_EOF: the chain wants no more.
 int filter_send(struct filter *filter, AVFrame *frame, char **why);

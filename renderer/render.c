@@ -329,6 +329,8 @@ static int give_frame(struct run *run)
     err = take_slot(run, &slot);
     if (err < 0)
         return err_why(run->why, err, "cancelled");
+    if (run->packets == 0)
+        filter_keep_format(run->filter);
     filter_output(run->filter, &output);
     link = (struct frames_link){
         .time_base = output.time_base,
@@ -401,12 +403,13 @@ static int drain_filters(struct run *run)
     return 0;
 }
 
-// Stages hand on frames of one format: the graph of the whole chain would have started anew here, in all its filters at once.
+// Stages hand on frames of one format: the graph of the whole chain would have started anew here, in all its filters at once. A stage that has all of
+// them starts anew, and goes on in the format that the encoder was opened with.
 static bool breaks_stages(const struct run *run)
 {
     const Wire__Job *job = run->render->job;
 
-    return (job->takes_frames || job->gives_frames) && run->frames_kept > 0 && filter_must_rebuild(run->filter, run->decoded);
+    return (job->takes_frames || (job->gives_frames && job->sink_format)) && run->frames_kept > 0 && filter_must_rebuild(run->filter, run->decoded);
 }
 
 static int on_decoded_frame(struct run *run)

@@ -355,6 +355,14 @@ static void one_segment_is_made_when_asked_for(void **state)
     plan_clear(&plan);
 }
 
+static void filters_that_may_not_be_taken_apart_work_in_one_stage(void **state)
+{
+    (void)state;
+    expect_stages_for((struct plan_input){.cuttable = true, .one_graph = true}, "scale,hqdn3d,unsharp",
+                      "[decode scale,hqdn3d,unsharp] in order > [encode] parallel");
+    expect_stages_for((struct plan_input){.duration_s = 60, .one_graph = true}, "", "[decode] in order > [encode] parallel");
+}
+
 static double length_for(double duration_s, double wish_s)
 {
     struct plan_input input = {.cuttable = true, .duration_s = duration_s, .segment_s = wish_s};
@@ -405,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_graph_that_is_not_cut_is_encoded_in_parallel_all_the_same),
         cmocka_unit_test(a_stream_that_cannot_be_cut_gives_its_own_reason),
         cmocka_unit_test(one_segment_is_made_when_asked_for),
+        cmocka_unit_test(filters_that_may_not_be_taken_apart_work_in_one_stage),
         cmocka_unit_test(segments_are_two_dozen_but_neither_tiny_nor_huge),
         cmocka_unit_test(an_unknown_length_gets_the_longest_segments),
         cmocka_unit_test(the_users_wish_comes_first),
