@@ -513,6 +513,23 @@ void avx_frame_set_duration(AVFrame *frame, int64_t duration)
 
 #endif
 
+int avx_main_video(const AVFormatContext *input)
+{
+    int cover = -1;
+
+    for (unsigned i = 0; i < input->nb_streams; i++) {
+        const AVStream *st = input->streams[i];
+
+        if (st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
+            continue;
+        if (!(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
+            return (int)i;
+        if (cover < 0)
+            cover = (int)i;
+    }
+    return cover;
+}
+
 int avx_parsed_ticks(const AVStream *stream)
 {
     const AVCodecParserContext *parser = av_stream_get_parser(stream);

@@ -42,10 +42,13 @@ void avx_inject_side_data(AVFormatContext *input);
 // Since 6.1 decoders find the stream's side data in their parameters instead. Does nothing before. Copies.
 int avx_parameters_side_add(AVCodecParameters *par, enum AVPacketSideDataType type, const void *data, size_t size);
 
-// How many fields, or other ticks, of the codec's own clock the packet lasts that was read last, by its parser; 0 for no parser. Asked before 6.1 only, as
-// is how many of them make a frame.
+// How many fields, or other ticks, of the codec's own clock the packet lasts that was read last, by its parser; 0 for no parser. Asked before 6.1
+// only, as is how many of them make a frame.
 int avx_parsed_ticks(const AVStream *stream);
 int avx_ticks_per_frame(const AVCodecContext *decoder);
+
+// The stream that is rendered: the first video that is no cover picture, else the first cover picture. -1: there is none.
+int avx_main_video(const AVFormatContext *input);
 
 // Cropping that the container asks for: four numbers top, bottom, left, right. False before 7.1, which ignored it.
 bool avx_container_crop(enum AVPacketSideDataType type, const uint8_t *data, size_t size, uint32_t crop[4]);

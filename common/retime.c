@@ -11,11 +11,13 @@
 // Limits of the ffmpeg program: beyond them a time is a jump (formats that may jump) or an error (others).
 #define JUMP_US (10 * (int64_t)AV_TIME_BASE)
 #define ERROR_US (30 * 3600 * (int64_t)AV_TIME_BASE)
+// Streams of one recording do not begin and end at quite the same time.
+#define TOGETHER_US ((int64_t)AV_TIME_BASE)
 
 // How many frames the stream's decoder begins by holding back: what was found when the file was opened, or more where the headers say so.
 static unsigned decoder_delay(const AVFormatContext *input, const AVStream *st)
 {
-    bool matters = !AVX_FFTOOLS_6_1 && retime_needs_all(input);
+    bool matters = !AVX_FFTOOLS_6_1 && retime_may_jump(input);
     const AVCodec *decoder = matters ? avcodec_find_decoder(st->codecpar->codec_id) : NULL;
     AVCodecContext *context = decoder ? avcodec_alloc_context3(decoder) : NULL;
     int delay = st->codecpar->video_delay;
@@ -33,6 +35,7 @@ void retime_init(struct retime *r, const AVFormatContext *input, int64_t start_u
 {
     memset(r, 0, sizeof(*r));
     r->input = input;
+    r->lead = avx_main_video(input);
     if (start_us == AV_NOPTS_VALUE)
         start_us = input->start_time == AV_NOPTS_VALUE ? 0 : input->start_time;
     r->offset_us = -start_us;
@@ -52,9 +55,14 @@ void retime_clear(struct retime *r)
     memset(r, 0, sizeof(*r));
 }
 
-bool retime_needs_all(const AVFormatContext *input)
+bool retime_may_jump(const AVFormatContext *input)
 {
     return input->iformat->flags & AVFMT_TS_DISCONT;
+}
+
+bool retime_needs(const struct retime *r, unsigned stream)
+{
+    return retime_may_jump(r->input) && (int)stream == r->lead;
 }
 
 static int64_t to_us(int64_t ts, AVRational time_base)
@@ -92,29 +100,56 @@ static void unwrap(struct retime *r, struct retime_stream *s, const AVStream *st
     }
 }
 
-static void jump(struct retime *r, AVPacket *packet, AVRational time_base, int64_t delta_us)
+// Only sound and pictures have times dense enough to tell a jump by.
+static bool is_dense(const AVStream *st)
 {
-    r->offset_us -= delta_us;
+    return st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO || st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+}
+
+static bool leads(const struct retime *r, const struct retime_stream *s)
+{
+    return s - r->streams == r->lead;
+}
+
+// How far a stream is apart from the video until both have come to the jump. Then the sound belongs to its pictures, whatever overlaps or is missing.
+static int64_t apart(int64_t distance_us)
+{
+    return distance_us > -TOGETHER_US && distance_us < TOGETHER_US ? 0 : distance_us;
+}
+
+static void jump(struct retime *r, struct retime_stream *s, AVPacket *packet, AVRational time_base, int64_t delta_us)
+{
+    int64_t before_us = s->apart_us;
+
+    if (!leads(r, s)) {
+        s->apart_us = apart(s->apart_us - delta_us);
+        shift(packet, s->apart_us - before_us, time_base);
+        return;
+    }
     shift(packet, -delta_us, time_base);
+    r->offset_us -= delta_us;
+    for (unsigned i = 0; i < r->stream_count; i++)
+        if (&r->streams[i] != s && r->streams[i].seen && is_dense(r->input->streams[i]))
+            r->streams[i].apart_us = apart(r->streams[i].apart_us + delta_us);
 }
 
 static void mend(struct retime *r, struct retime_stream *s, const AVStream *st, AVPacket *packet)
 {
     int64_t dts_us = to_us(packet->dts, st->time_base), delta;
-    bool may_jump = retime_needs_all(r->input);
+    bool may_jump = retime_may_jump(r->input);
 
     if (packet->dts == AV_NOPTS_VALUE)
         return;
     if (s->next_dts_us == AV_NOPTS_VALUE) {
         delta = r->last_ts_us == AV_NOPTS_VALUE ? 0 : dts_us - r->last_ts_us;
         if (may_jump && (delta < -JUMP_US || delta > JUMP_US))
-            jump(r, packet, st->time_base, delta);
+            jump(r, s, packet, st->time_base, delta);
         return;
     }
     delta = dts_us - s->next_dts_us;
     if (may_jump) {
         if (delta < -JUMP_US || delta > JUMP_US || dts_us + AV_TIME_BASE / 10 < s->passed_us)
-            jump(r, packet, st->time_base, delta);
+            jump(r, s, packet, st->time_base, delta);
         return;
     }
     if (delta < -ERROR_US || delta > ERROR_US)
@@ -171,11 +206,10 @@ bool retime_packet(struct retime *r, AVPacket *packet)
     st = r->input->streams[packet->stream_index];
     s = &r->streams[packet->stream_index];
     unwrap(r, s, st, packet);
-    shift(packet, r->offset_us, st->time_base);
-    // Only sound and pictures have times dense enough to tell a jump by.
-    if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO || st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
+    shift(packet, r->offset_us + s->apart_us, st->time_base);
+    if (is_dense(st))
         mend(r, s, st, packet);
-    if (packet->dts != AV_NOPTS_VALUE)
+    if (packet->dts != AV_NOPTS_VALUE && leads(r, s))
         r->last_ts_us = av_rescale_q(packet->dts, st->time_base, AV_TIME_BASE_Q);
 
     if (!s->seen) {

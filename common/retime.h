@@ -1,7 +1,8 @@
 // The timestamps of an input's packets as the ffmpeg program mends them without -copyts: the start time of the file is taken off, wrapped and jumping
-// times of formats that may jump (MPEG-TS and the like) are joined, and a stream copy without decode times gets estimated ones. Everybody who reads
-// the input sees the same times if all read the same packets: for formats with jumps that is every packet of every stream, see retime_needs_all. One
-// thread at a time. The input must outlive it.
+// times of formats that may jump (MPEG-TS and the like) are joined, and a stream copy without decode times gets estimated ones. Where there is a
+// jump, and how far, the video alone decides, as if nothing else were read; the other streams follow, and bridge the time until they come to the jump
+// themselves or the video does. So whoever reads any of them has to read the video too, see retime_needs. One thread at a time. The input must
+// outlive it.
 #ifndef RENDERFARM_RETIME_H
 #define RENDERFARM_RETIME_H
 
@@ -14,6 +15,7 @@ enum { RETIME_MAX_DELAY = 16 };
 struct retime_stream {
     int64_t dts_us, next_dts_us; // of the last packet and of the next; AV_NOPTS_VALUE before the first
     int64_t rescale_last;        // state of av_rescale_delta
+    int64_t apart_us;            // of another stream than the video: added to its times as well, between its jump and that of the video
     bool seen, wrap_checked;
     int64_t passed_us; // what lies well before this goes back in time
     // The decoder that is imagined: how many frames it holds back, where the frame ends that it has given last, 0 before the first, and those that it
@@ -29,8 +31,9 @@ struct retime_stream {
 
 struct retime {
     const AVFormatContext *input;
+    int lead;           // the video
     int64_t offset_us;  // added to all times
-    int64_t last_ts_us; // of any stream
+    int64_t last_ts_us; // of the video
     struct retime_stream *streams;
     unsigned stream_count;
 };
@@ -39,8 +42,10 @@ struct retime {
 void retime_init(struct retime *retime, const AVFormatContext *input, int64_t start_us);
 void retime_clear(struct retime *retime);
 
-// Whether the times of one stream depend on the packets of the others.
-bool retime_needs_all(const AVFormatContext *input);
+// Whether the format is one of those whose times may jump.
+bool retime_may_jump(const AVFormatContext *input);
+// Whether the times of the others depend on the packets of this stream.
+bool retime_needs(const struct retime *retime, unsigned stream);
 
 // Changes the packet's times, which stay in the stream's time base. False: the packet is of a stream that came up later, and is to be ignored.
 bool retime_packet(struct retime *retime, AVPacket *packet);

@@ -54,8 +54,7 @@ void others_want(struct others *o, const bool *wanted)
     for (unsigned i = 0; i < count; i++) {
         if (wanted[i])
             o->ended = false;
-        // Where times may jump, the jump shows in the packets of any stream.
-        o->input->streams[i]->discard = wanted[i] || retime_needs_all(o->input) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+        o->input->streams[i]->discard = wanted[i] || retime_needs(&o->retime, i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
 }
 

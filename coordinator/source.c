@@ -252,29 +252,12 @@ static bool is_text(const AVFormatContext *input, const AVStream *video)
     }
 }
 
-static AVStream *choose_video(const AVFormatContext *input)
-{
-    AVStream *cover = NULL;
-
-    for (unsigned i = 0; i < input->nb_streams; i++) {
-        AVStream *st = input->streams[i];
-
-        if (st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
-            continue;
-        if (!(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
-            return st;
-        if (!cover)
-            cover = st;
-    }
-    return cover;
-}
-
 // Formats whose times may jump start where the stream that is wanted starts, as the ffmpeg program has it; others where their first stream does.
 static int64_t start_us(const AVFormatContext *input, const AVStream *video)
 {
     int64_t start = input->start_time == AV_NOPTS_VALUE ? 0 : input->start_time, video_start;
 
-    if (input->start_time == AV_NOPTS_VALUE || !retime_needs_all(input) || video->start_time == AV_NOPTS_VALUE || video->pts_wrap_bits >= 64)
+    if (input->start_time == AV_NOPTS_VALUE || !retime_may_jump(input) || video->start_time == AV_NOPTS_VALUE || video->pts_wrap_bits >= 64)
         return start;
     video_start = av_rescale_q(video->start_time, video->time_base, AV_TIME_BASE_Q);
     return video_start > start ? video_start : start;
@@ -387,7 +370,9 @@ static int open_input(struct source *s, char **why)
 
 static int choose_streams(struct source *s, char **why)
 {
-    s->video = choose_video(s->input);
+    int main = avx_main_video(s->input);
+
+    s->video = main >= 0 ? s->input->streams[main] : NULL;
     if (s->video && is_text(s->input, s->video))
         return err_why(why, AVERROR_INVALIDDATA, "%s is text, not video", s->path);
     if (!s->video)
@@ -395,7 +380,7 @@ static int choose_streams(struct source *s, char **why)
     if (s->video->codecpar->codec_id == AV_CODEC_ID_NONE)
         return err_why(why, AVERROR_DECODER_NOT_FOUND, "%s: the codec of its video, stream %d, is not known", s->path, s->video->index);
     for (unsigned i = 0; i < s->input->nb_streams; i++)
-        s->input->streams[i]->discard = s->input->streams[i] == s->video || retime_needs_all(s->input) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+        s->input->streams[i]->discard = s->input->streams[i] == s->video ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     return 0;
 }
 

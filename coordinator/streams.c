@@ -12,19 +12,7 @@
 
 int streams_find_main(const AVFormatContext *input)
 {
-    int cover = -1;
-
-    for (unsigned i = 0; i < input->nb_streams; i++) {
-        const AVStream *st = input->streams[i];
-
-        if (st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
-            continue;
-        if (!(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
-            return (int)i;
-        if (cover < 0)
-            cover = (int)i;
-    }
-    return cover;
+    return avx_main_video(input);
 }
 
 char *streams_describe(const AVFormatContext *input, unsigned stream)

@@ -530,7 +530,7 @@ static int open_input(struct conversion *c, const char *path, const char *list, 
     if (err < 0)
         return err;
     for (unsigned i = 0; i < c->input->nb_streams; i++)
-        c->input->streams[i]->discard = track_of(c, (int)i) || retime_needs_all(c->input) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+        c->input->streams[i]->discard = track_of(c, (int)i) || retime_needs(&c->retime, i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     return 0;
 }
 

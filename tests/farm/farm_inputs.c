@@ -36,6 +36,14 @@ static const struct {
     {"a_recording_that_was_cut_anywhere", PICTURE "-c:v mpeg2video -bf 2 -g 9 a.mpg && tail -c +15001 a.mpg >b.mpg", "b.mpg"},
     {"a_rate_that_varies",
      PICTURE "-vf \"select='mod(n,7)*mod(n,5)',setpts='PTS+mod(N,3)*0.01/TB'\" -fps_mode vfr -enc_time_base 1/1000 " X264 "a.mkv", "a.mkv"},
+    {"a_rate_in_its_headers_that_it_does_not_have",
+     PICTURE "-vf \"select='mod(n,7)*mod(n,5)',setpts='PTS+mod(N,3)*0.01/TB'\" -fps_mode vfr -enc_time_base 1/1000 " X264 "a.mp4 && " COPY
+             "a.mp4 -c copy -bsf:v h264_metadata=tick_rate=24000/1001 b.ts",
+     "b.ts"},
+    {"sound_that_jumps_further_than_the_pictures",
+     PICTURE X264 "a.mp4 && ffmpeg -v error -nostdin -f lavfi -i sine=duration=3.6 a.wav && " COPY "a.mp4 -i a.wav -c:v copy -c:a mp2 a.ts && "
+                  "cat a.ts a.ts a.ts >b.ts",
+     "b.ts"},
     {"frames_that_are_left_out", PICTURE "-vf \"select='not(mod(n,3))'\" -fps_mode vfr -c:v mpeg4 a.avi", "a.avi"},
 };
 

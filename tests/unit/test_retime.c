@@ -123,6 +123,50 @@ static void formats_that_do_not_jump_are_believed(void **state)
     EXPECT(list);
 }
 
+static int64_t mended_dts(struct retime *retime, int stream, int64_t dts)
+{
+    AVPacket *packet = av_packet_alloc();
+
+    assert_non_null(packet);
+    packet->stream_index = stream;
+    packet->pts = packet->dts = dts;
+    packet->duration = 3600;
+    packet->flags = AV_PKT_FLAG_KEY;
+    assert_true(retime_packet(retime, packet));
+    dts = packet->dts;
+    av_packet_free(&packet);
+    return dts;
+}
+
+static void sound_is_with_the_video_when_both_have_jumped(void **state)
+{
+    enum { VIDEO, SOUND };
+    struct retime retime;
+    AVStream *sound;
+
+    (void)state;
+    open_input("mpegts", 0, 0, (AVRational){25, 1});
+    sound = avformat_new_stream(input, NULL);
+    assert_non_null(sound);
+    sound->time_base = (AVRational){1, 90000};
+    sound->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+    retime_init(&retime, input, AV_NOPTS_VALUE);
+    assert_int_equal(mended_dts(&retime, VIDEO, 0), 0);
+    assert_int_equal(mended_dts(&retime, SOUND, 0), 0);
+    assert_int_equal(mended_dts(&retime, VIDEO, 3600), 3600);
+    // The video comes to the jump first,
+    assert_int_equal(mended_dts(&retime, VIDEO, 9000000), 7200);
+    assert_int_equal(mended_dts(&retime, SOUND, 3600), 3600);
+    assert_int_equal(mended_dts(&retime, SOUND, 9001800), 9000);
+    assert_int_equal(mended_dts(&retime, VIDEO, 9003600), 10800);
+    // and to the next one second; what the sound does changes nothing for it.
+    assert_int_equal(mended_dts(&retime, SOUND, 18000000), 12600);
+    assert_int_equal(mended_dts(&retime, VIDEO, 9007200), 14400);
+    assert_int_equal(mended_dts(&retime, VIDEO, 18003600), 18000);
+    assert_int_equal(mended_dts(&retime, SOUND, 18007200), 21600);
+    retime_clear(&retime);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +174,7 @@ int main(void)
         cmocka_unit_test_teardown(a_clock_that_starts_anew_goes_on, close_input),
         cmocka_unit_test_teardown(small_steps_back_and_gaps_are_left_as_they_are, close_input),
         cmocka_unit_test_teardown(formats_that_do_not_jump_are_believed, close_input),
+        cmocka_unit_test_teardown(sound_is_with_the_video_when_both_have_jumped, close_input),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
