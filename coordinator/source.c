@@ -394,6 +394,20 @@ static struct source *new_source(const char *path)
     return s;
 }
 
+static int read_packet(struct source *s, AVPacket **result);
+
+// Before 6.1 the ffmpeg program guesses the frame rate when the first frame is there, which may be otherwise than when the file was opened: the
+// library has looked at more packets then, and goes back to the first.
+static int read_first(struct source *s)
+{
+    AVPacket *packet;
+    int err = AVX_FFTOOLS_6_1 || s->pictures ? AVERROR_EOF : read_packet(s, &packet);
+
+    if (err >= 0)
+        queue_put(&s->ahead, &packet);
+    return err == AVERROR_EOF ? 0 : err;
+}
+
 // The input is open.
 static int look_at_streams(struct source *s, struct source_facts *facts, char **why)
 {
@@ -407,6 +421,9 @@ static int look_at_streams(struct source *s, struct source_facts *facts, char **
     retime_init(&s->retime, s->input, start);
     par = s->video->codecpar;
     s->bitstream = bitstream_new(bitstream_of(par), par->extradata, par->extradata_size > 0 ? (size_t)par->extradata_size : 0, par->height);
+    err = read_first(s);
+    if (err < 0)
+        return err_why(why, err, "%s: %s", s->path, err_text(err));
     fill_facts(s, start, facts);
     return 0;
 }
