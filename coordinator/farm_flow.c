@@ -179,7 +179,10 @@ void farm_on_outlet(void *data)
 
     if (f->trace)
         trace_outlet(f);
-    if (f->outlet.err < 0)
+    if (f->outlet.err == -ESTALE && !f->one_segment && f->state != FARM_ENDING) {
+        log_info("%s; starting over, as one segment", f->outlet.why);
+        farm_start_over(f, AGAIN_ONE_SEGMENT);
+    } else if (f->outlet.err < 0)
         farm_fail(f, f->outlet.state == OUTLET_CLOSED ? farm_status_of(f->outlet.err) : 1, "%s",
                   f->outlet.why ? f->outlet.why : err_text(f->outlet.err));
     else if (f->outlet.state == OUTLET_OPEN && f->state == FARM_OPENING)
