@@ -17,10 +17,14 @@ enum {
 
 static bool intake_failed(struct farm *f)
 {
-    if (f->intake.err == -ESTALE)
+    if (f->intake.err == -ESTALE) {
         farm_decode_all(f);
-    else if (f->intake.err < 0)
+    } else if (f->intake.err == -ERANGE && !f->one_segment && f->state == FARM_RUNNING) {
+        log_info("%s; starting over, as one segment", f->intake.why);
+        farm_start_over(f, AGAIN_ONE_SEGMENT);
+    } else if (f->intake.err < 0) {
         farm_fail(f, 1, "%s", f->intake.why ? f->intake.why : err_text(f->intake.err));
+    }
     return f->intake.err < 0;
 }
 

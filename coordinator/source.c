@@ -823,7 +823,7 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
         if (s->cutter.late && s->gaps)
             return err_why(why, -ESTALE, "timestamps go back");
         if (s->cutter.late)
-            return err_why(why, AVERROR_INVALIDDATA, "%s: timestamps go back from %.2f s to %.2f s; render it with --segment=0", s->path,
+            return err_why(why, -ERANGE, "%s: timestamps go back from %.2f s to %.2f s; render it with --segment=0", s->path,
                            seconds(s, s->cutter.max_pts), seconds(s, p.pts));
         follow(s, step);
     }

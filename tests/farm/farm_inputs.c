@@ -40,6 +40,7 @@ static const struct {
      PICTURE "-vf \"select='mod(n,7)*mod(n,5)',setpts='PTS+mod(N,3)*0.01/TB'\" -fps_mode vfr -enc_time_base 1/1000 " X264 "a.mp4 && " COPY
              "a.mp4 -c copy -bsf:v h264_metadata=tick_rate=24000/1001 b.ts",
      "b.ts"},
+    {"times_that_begin_anew", PICTURE "-c:v libvpx -g 20 -deadline realtime a.ivf && (cat a.ivf; tail -c +33 a.ivf) >b.ivf", "b.ivf"},
     {"a_rate_in_its_headers_that_changes", PICTURE X264 "a.ts && " COPY "a.ts -c copy -bsf:v h264_metadata=tick_rate=10 b.ts && cat a.ts b.ts >c.ts",
      "c.ts"},
     {"sound_that_jumps_further_than_the_pictures",
