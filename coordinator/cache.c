@@ -134,6 +134,22 @@ static void end_call(struct call *call)
 
 // ---- The beginning ----
 
+static void identify_in_lane(void *data)
+{
+    struct call *call = data;
+
+    call->cache->file_known = cache_file_identify(&call->cache->file, call->cache->input) >= 0;
+}
+
+static void on_identified(void *data)
+{
+    struct call *call = data;
+    struct cache *c = call->cache;
+
+    end_call(call);
+    c->events->on_change(c->data);
+}
+
 struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes, bool own, const char *input, const struct cache_events *events,
                         void *data)
 {
@@ -141,6 +157,8 @@ struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes,
 
     *c = (struct cache){.events = events, .data = data, .path = mem_dup(path), .input = input, .limit_bytes = limit_bytes, .own = own};
     lane_init(&c->lane, loop);
+    // While renderers start, and there is nothing else to do.
+    run(c, NULL, identify_in_lane, on_identified, NULL);
     return c;
 }
 
@@ -181,7 +199,6 @@ static void start_in_lane(void *data)
     if (call->err < 0)
         return;
     call->err = cache_job_key_make(&c->job, c->libraries, c->jobs, c->job_count, c->plan, c->filters, c->filter_count);
-    c->file_known = cache_file_identify(&c->file, c->input) >= 0;
     if (call->err >= 0 && c->file_known && plan_may_leave_out(c->plan))
         survey(c);
 }

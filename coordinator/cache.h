@@ -27,7 +27,7 @@ struct cache_events {
     void (*on_trouble)(void *data, const char *why);
 };
 
-// input: the file, for segments that are not known by their content. own: see cache_folder_open. Nothing is touched yet.
+// input: the file, for segments that are not known by their content, is read at once. own: see cache_folder_open. Nothing is written yet.
 struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes, bool own, const char *input, const struct cache_events *events,
                         void *data);
 // Opens the folder and makes the job's key. What is pointed at lives on, and does not change before cache_ready.
