@@ -163,6 +163,21 @@ void farm_on_remote_bye(struct farm *f, struct renderer *renderer)
     farm_pump(f);
 }
 
+// Of a command that never got as far as a renderer. Without an address of the user's nobody else knows where to call.
+static void tell_failed_launch(struct farm *f)
+{
+    struct remote *r = f->pass->remote;
+    const char *how;
+
+    if (!r->launcher || r->failure_told || r->joined > 0 || !launcher_failed(r->launcher, &how))
+        return;
+    r->failure_told = true;
+    if (f->local_workers == 0 && !f->options->listen)
+        farm_fail(f, 1, "the command of --launch %s, and started no renderer", how);
+    else
+        log_warn("the command of --launch %s, and started no renderer", how);
+}
+
 // Nobody here works, and nobody there.
 static void wait_for_renderers(struct farm *f, uint64_t now_ns)
 {
@@ -199,6 +214,8 @@ void farm_tick_remote(struct farm *f)
         else if (renderer->condemned)
             farm_lose_remote(f, renderer, "was sent away", true);
     }
+    if (f->state != FARM_ENDING)
+        tell_failed_launch(f);
     if (f->state != FARM_ENDING)
         wait_for_renderers(f, now_ns);
     farm_pump(f);

@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 struct launcher {
-    pid_t pid; // and its group's; 0: it was reaped
+    pid_t pid; // 0: it was reaped
+    pid_t group;
     int status;
 };
 
@@ -140,6 +141,7 @@ static int spawn(struct launcher *l, const char *command, int input, char *const
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &usual);
     err = -posix_spawn(&l->pid, "/bin/sh", &files, &attributes, (char *const *)(uintptr_t)argv, environment);
+    l->group = l->pid;
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     return err;
@@ -190,6 +192,11 @@ bool launcher_ended(struct launcher *l, const char **how)
         snprintf(text, sizeof(text), "exited with status %d", WEXITSTATUS(l->status));
     *how = text;
     return true;
+}
+
+bool launcher_failed(struct launcher *l, const char **how)
+{
+    return launcher_ended(l, how) && l->status != 0 && kill(-l->group, 0) < 0 && errno == ESRCH;
 }
 
 void launcher_end(struct launcher **launcher)

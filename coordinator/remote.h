@@ -15,7 +15,7 @@ struct remote {
     struct launcher *launcher;   // NULL: none
     uint64_t joined, left, lost, refused;
     uint64_t alone_since_ns; // since when nobody is here who could work; 0: somebody is
-    bool waiting_told;
+    bool waiting_told, failure_told;
 };
 
 // Reads or makes keys. Returns 0, or the exit status after a line on stderr.

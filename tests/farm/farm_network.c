@@ -366,6 +366,16 @@ static void launched_renderers_do_the_work(void **state)
     assert_told(command->err, "2 renderers joined");
 }
 
+static void a_launch_command_that_fails_ends_the_job(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    command = trial_run(trial_sample("silent.mp4"), trial_path("out.mp4"), "--launch=exit 7 # {port}", NULL);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "the command of --launch exited with status 7, and started no renderer");
+}
+
 static void launched_renderers_do_the_last_stage(void **state)
 {
     const char *out = trial_path("out.mp4"), *said;
@@ -447,6 +457,7 @@ int main(void)
         NETWORK(frames_go_over_the_network_where_that_helps),
         NETWORK(launched_renderers_do_the_work),
         NETWORK(launched_renderers_do_the_last_stage),
+        NETWORK(a_launch_command_that_fails_ends_the_job),
         NETWORK(a_wrong_use_is_told),
         NETWORK(a_key_is_not_written_over),
     };

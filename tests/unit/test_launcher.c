@@ -1,11 +1,14 @@
 #include "coordinator/door.h"
 #include "coordinator/launcher.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -57,21 +60,58 @@ static void endpoints_are_checked(void **state)
             fail_msg("'%s' passes for an endpoint", wrong[i]);
 }
 
-static void its_end_is_told(void **state)
+static struct launcher *start(const char *template)
 {
     struct curve_key key;
     struct launcher *launcher;
-    struct launcher_setup setup = {.template = "exec 0<&-; exit 7 # {port}", .renderer = "r", .endpoint = "tcp://1.2.3.4:5", .workers = 1, .key = &key};
+    struct launcher_setup setup = {.template = template, .renderer = "r", .endpoint = "tcp://1.2.3.4:5", .workers = 1, .key = &key};
+
+    curve_make(&key);
+    assert_int_equal(launcher_start(&launcher, &setup), 0);
+    return launcher;
+}
+
+static void its_end_is_told(void **state)
+{
+    struct launcher *launcher = start("exec 0<&-; exit 7 # {port}");
     const char *how;
 
     (void)state;
-    curve_make(&key);
-    assert_int_equal(launcher_start(&launcher, &setup), 0);
     while (!launcher_ended(launcher, &how))
         ;
     assert_string_equal(how, "exited with status 7");
+    assert_true(launcher_failed(launcher, &how));
+    assert_string_equal(how, "exited with status 7");
     launcher_end(&launcher);
     assert_null(launcher);
+}
+
+static void assert_not_failed(const char *template)
+{
+    struct launcher *launcher = start(template);
+    const char *how;
+
+    assert_false(launcher_failed(launcher, &how));
+    while (!launcher_ended(launcher, &how))
+        ;
+    assert_false(launcher_failed(launcher, &how));
+    launcher_end(&launcher);
+}
+
+static void it_has_not_failed_while_something_may_come_of_it(void **state)
+{
+    int ends[2];
+    char template[64];
+
+    (void)state;
+    assert_not_failed("exit 0 # {port}");
+    // What it leaves here stays until this end of the pipe is closed.
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFD, FD_CLOEXEC), 0);
+    snprintf(template, sizeof(template), "cat <&%d & exit 7 # {port}", ends[0]);
+    assert_not_failed(template);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 int main(void)
@@ -82,6 +122,7 @@ int main(void)
         cmocka_unit_test(a_command_that_hands_over_no_address_is_refused),
         cmocka_unit_test(endpoints_are_checked),
         cmocka_unit_test(its_end_is_told),
+        cmocka_unit_test(it_has_not_failed_while_something_may_come_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
