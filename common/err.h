@@ -2,6 +2,13 @@
 #ifndef RENDERFARM_ERR_H
 #define RENDERFARM_ERR_H
 
+// Ours: the work has to be begun anew, in another way. No system call and no library says so (ESTALE is what network file systems say).
+enum {
+    ERR_AGAIN_DECODING_ALL = -0x52460001,
+    ERR_AGAIN_ONE_GRAPH,
+    ERR_AGAIN_ONE_SEGMENT,
+};
+
 // A text for any code; never NULL. The text is valid until the calling thread's next call.
 const char *err_text(int err);
 

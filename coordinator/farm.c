@@ -56,6 +56,9 @@ void farm_fail(struct farm *f, int status, const char *format, ...)
 
 void farm_start_over(struct farm *f, enum again again)
 {
+    // A job that has failed, or was interrupted, is not begun anew for what a call says that was still on its way.
+    if (f->state == FARM_ENDING)
+        return;
     f->pass->again = again;
     f->pass->lost_frames += f->report.frames_done - f->report.frames_found;
     f->pass->lost_ns += report_busy_ns(&f->report);

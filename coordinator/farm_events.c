@@ -317,8 +317,8 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
         farm_fail(f, farm_status_of(failed->code), "%s: %s", f->options->input, failed->reason);
     } else if (f->state == FARM_RUNNING &&
                scheduler_is_running(f->stages[renderer->stage].scheduler, failed->segment, failed->attempt, renderer->slot)) {
-        if (failed->code == -ESTALE || failed->code == -EMSGSIZE) {
-            bool one_graph = failed->code == -ESTALE && !f->one_graph && !f->options->encode_stream;
+        if (failed->code == ERR_AGAIN_ONE_GRAPH || failed->code == -EMSGSIZE) {
+            bool one_graph = failed->code == ERR_AGAIN_ONE_GRAPH && !f->one_graph && !f->options->encode_stream;
 
             log_info("%s; starting over, %s", failed->reason, one_graph ? "with all filters in one stage" : "as one segment");
             farm_start_over(f, one_graph ? AGAIN_ONE_GRAPH : AGAIN_ONE_SEGMENT);

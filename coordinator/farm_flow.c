@@ -6,7 +6,6 @@
 
 #include <libavcodec/packet.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -17,9 +16,9 @@ enum {
 
 static bool intake_failed(struct farm *f)
 {
-    if (f->intake.err == -ESTALE) {
+    if (f->intake.err == ERR_AGAIN_DECODING_ALL) {
         farm_decode_all(f);
-    } else if (f->intake.err == -ERANGE && !f->one_segment && f->state == FARM_RUNNING) {
+    } else if (f->intake.err == ERR_AGAIN_ONE_SEGMENT && !f->one_segment && f->state == FARM_RUNNING) {
         log_info("%s; starting over, as one segment", f->intake.why);
         farm_start_over(f, AGAIN_ONE_SEGMENT);
     } else if (f->intake.err < 0) {
@@ -183,7 +182,7 @@ void farm_on_outlet(void *data)
 
     if (f->trace)
         trace_outlet(f);
-    if (f->outlet.err == -ESTALE && !f->one_segment && f->state != FARM_ENDING) {
+    if (f->outlet.err == ERR_AGAIN_ONE_SEGMENT && !f->one_segment && f->state != FARM_ENDING) {
         log_info("%s; starting over, as one segment", f->outlet.why);
         farm_start_over(f, AGAIN_ONE_SEGMENT);
     } else if (f->outlet.err < 0)
@@ -207,7 +206,7 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
         if (err >= 0)
             err = stage_feed(to, &chunk);
     }
-    if (err == -ESTALE) {
+    if (err == ERR_AGAIN_DECODING_ALL) {
         chunk_free(&chunk);
         farm_decode_all(f);
         return;

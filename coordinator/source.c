@@ -821,9 +821,9 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
     if (s->cut || s->gaps) {
         step = cutter_put(&s->cutter, &p);
         if (s->cutter.late && s->gaps)
-            return err_why(why, -ESTALE, "timestamps go back");
+            return err_why(why, ERR_AGAIN_DECODING_ALL, "timestamps go back");
         if (s->cutter.late)
-            return err_why(why, -ERANGE, "%s: timestamps go back from %.2f s to %.2f s; render it with --segment=0", s->path,
+            return err_why(why, ERR_AGAIN_ONE_SEGMENT, "%s: timestamps go back from %.2f s to %.2f s; render it with --segment=0", s->path,
                            seconds(s, s->cutter.max_pts), seconds(s, p.pts));
         follow(s, step);
     }

@@ -69,7 +69,7 @@ struct source_run {
 };
 
 // Reads until a chunk is full or a segment ends. A read error in mid-file ends the video like an end of file (see source_damage). Returns 0 or an
-// error (*why); -ESTALE: what was left out should not have been; -ERANGE: times go back behind a cut.
+// error (*why); ERR_AGAIN_DECODING_ALL: what was left out should not have been; ERR_AGAIN_ONE_SEGMENT: times go back behind a cut.
 int source_next(struct source *source, struct source_run *run, char **why);
 
 // The file that the picture at that time (of the facts' time base) is; NULL for other inputs; free(). May be asked as pictures_path may.

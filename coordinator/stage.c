@@ -1,5 +1,6 @@
 #include "stage.h"
 
+#include "common/err.h"
 #include "common/frames.h"
 #include "common/mem.h"
 #include "common/packets.h"
@@ -367,11 +368,11 @@ static int pass_over(struct stage *s, uint64_t until)
         next_frame(s);
         if (s->run > s->closed && s->in_run < s->plan->after) {
             if (!can_lack_frames(s, s->run - 1))
-                return -ESTALE;
+                return ERR_AGAIN_DECODING_ALL;
             close_run(s, s->run - 1);
         }
         if (!can_lack_frames(s, s->run))
-            return -ESTALE;
+            return ERR_AGAIN_DECODING_ALL;
         step = s->run_length - s->in_run < left ? s->run_length - s->in_run : left;
         s->frames += step;
         s->left_out += step;
@@ -388,7 +389,7 @@ int stage_reach(struct stage *s, uint32_t segment)
 
     for (; reached < s->gap_count && s->gaps[reached].segment <= segment; reached++)
         if (s->frames != s->gaps[reached].from || pass_over(s, s->gaps[reached].until) < 0)
-            return -ESTALE;
+            return ERR_AGAIN_DECODING_ALL;
     s->gap_count -= reached;
     if (reached > 0)
         memmove(s->gaps, s->gaps + reached, s->gap_count * sizeof(*s->gaps));

@@ -67,7 +67,7 @@ int stage_feed(struct stage *stage, struct chunk **chunk);
 // Frames [from, until) will not come. A gap is told before the frames behind it are fed.
 void stage_on_gap(struct stage *stage, uint32_t segment, uint64_t from, uint64_t until);
 // What comes next is of that segment of the stage before; UINT32_MAX: nothing does. Runs that lack frames wait all the same, to be settled. Returns
-// 0, or -ESTALE when not as many frames have come as should have before a gap, or one of these runs is to be rendered.
+// 0, or ERR_AGAIN_DECODING_ALL when not as many frames have come as should have before a gap, or one of these runs is to be rendered.
 int stage_reach(struct stage *stage, uint32_t segment);
 void stage_feed_end(struct stage *stage);
 // A chunk of frames that one of its renderers gave: they are the coordinator's from now on.

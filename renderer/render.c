@@ -419,7 +419,7 @@ static int on_decoded_frame(struct run *run)
     if (run->io->cancelled(run->io->data))
         return err_why(run->why, -ECANCELED, "cancelled");
     if (breaks_stages(run))
-        return err_why(run->why, -ESTALE, "the picture's format changes");
+        return err_why(run->why, ERR_AGAIN_ONE_GRAPH, "the picture's format changes");
     if (!run->probing && (run->decoded->pts < run->keep_from || run->decoded->pts >= run->keep_to))
         return 0;
     run->frames_kept++;
