@@ -1,5 +1,7 @@
 #include "footing.h"
 
+#include "mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +19,7 @@ int footing_take(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
             break; // nothing else may take the number then, either
+    mem_explain_aborts();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); // a limit of a file's size (ulimit -f)
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)

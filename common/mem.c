@@ -1,19 +1,44 @@
 #include "mem.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-static _Noreturn void out_of_memory(void)
+static void say_out_of_memory(void)
 {
-    static const char line[] = "renderfarm: out of memory\n";
+    static const char line[] = "renderfarm: out of memory (see ulimit -v)\n";
 
     if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
         _exit(1);
+}
+
+static _Noreturn void out_of_memory(void)
+{
+    say_out_of_memory();
     _exit(1);
+}
+
+// Whether a thread could still have its stack shows that; nothing but a system call may be asked here.
+static void on_abort(int number)
+{
+    static const size_t stack_bytes = 8 << 20;
+    void *stack = mmap(NULL, stack_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)number;
+    if (stack == MAP_FAILED)
+        say_out_of_memory();
+    else
+        munmap(stack, stack_bytes);
+}
+
+void mem_explain_aborts(void)
+{
+    signal(SIGABRT, on_abort);
 }
 
 void *mem_zalloc(size_t size)
