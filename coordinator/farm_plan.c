@@ -214,7 +214,8 @@ void farm_say_plan(struct farm *f)
     char *way = f->stage_count > 1 ? mem_format("rendering in stages, because %s: %s", f->plan.reason, text)
                 : f->plan.limited  ? mem_format("rendering as one segment on one core: %s", f->plan.reason)
                                    : NULL;
-    bool warn = f->plan.limited && (f->stage_count > 1 ? f->pass->retries == 0 : !f->options->one_segment);
+    bool warn = f->plan.limited && !f->sheet_filters && // of filters that the user did not write
+                (f->stage_count > 1 ? f->pass->retries == 0 : !f->options->one_segment);
 
     if (way && warn && (!f->pass->depot || depot_is_news(f->pass->depot, way)))
         log_warn("%s%s", way, f->pass->depot ? " (said once for all files)" : "");
