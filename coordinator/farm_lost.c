@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { MAX_FAILED_STARTS = 3, MOST_DOUBLINGS = 5 };
 
@@ -206,10 +207,17 @@ void farm_start_due(struct farm *f)
     }
 }
 
-// By somebody else: the user, or the kernel for want of memory.
+static bool has_limited_time(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+// By somebody else: the user, or the kernel for want of memory. Where the time of a process is limited it is most likely its work that takes longer.
 static bool was_killed(const struct renderer *was, const struct spawner_exit *fact)
 {
-    return fact->signal == SIGKILL && !was->condemned;
+    return fact->signal == SIGKILL && !was->condemned && !has_limited_time();
 }
 
 // Of a renderer whose end was not by our wish.
@@ -221,10 +229,11 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
                        : was->probing || stage_can_repeat(&f->stages[was->stage], was->task.segment)
                            ? "; its work goes to another"
                            : "; it went through the video in order, so that starts over";
-    char how[80];
+    char how[128];
 
     if (fact->signal)
-        snprintf(how, sizeof(how), "was ended by signal %d (%s)", fact->signal, strsignal(fact->signal));
+        snprintf(how, sizeof(how), "was ended by signal %d (%s)%s", fact->signal, strsignal(fact->signal),
+                 (fact->signal == SIGKILL || fact->signal == SIGXCPU) && has_limited_time() ? "; its CPU time is limited (ulimit -t)" : "");
     else
         snprintf(how, sizeof(how), "exited with status %" PRId64, fact->status);
     if (was->state == RENDERER_STARTING && fault && was->failed_starts + 1 >= MAX_FAILED_STARTS) {
