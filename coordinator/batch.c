@@ -115,6 +115,8 @@ static int read_list(struct batch *b)
 
     if (err < 0)
         log_error("%s", why);
+    else if (b->list.count == 0)
+        log_warn("%s: there is nothing to render in it", o->batch_list ? o->batch_list : o->input);
     free(why);
     return err == -EINVAL ? 2 : err < 0 ? 1 : 0;
 }

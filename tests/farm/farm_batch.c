@@ -371,6 +371,7 @@ static void odd_folders(void **state)
     folder("empty");
     command = trial_run(trial_path("empty"), trial_path("nothing"), NULL);
     assert_status(command, 0);
+    assert_told(command->err, "/empty: there is nothing to render in it\n");
     assert_told(command->err, "0 ok, 0 skipped, 0 failed\n");
     // A file where the folder should be.
     trial_write(trial_path("file"), "", 0);
