@@ -66,6 +66,9 @@ Wire__Job stage_copy_job(struct stage *s, const Wire__CodecParameters *encoded)
     free(s->copy_filters);
     s->copy_filters = mem_format("scale=%d:%d,setsar=%d/%d", encoded->width, encoded->height, aspect->num, aspect->den > 0 ? aspect->den : 1);
     job.id++;
+    // A renderer that begins with this one gets others with the filters.
+    if (!job.whole_filters)
+        job.whole_filters = job.filters;
     job.filters = s->copy_filters;
     job.sink_format = (char *)(uintptr_t)av_get_pix_fmt_name((enum AVPixelFormat)encoded->format); // packing only reads
     return job;
