@@ -68,6 +68,14 @@ void farm_start_over(struct farm *f, enum again again)
     farm_start_ending(f, 1);
 }
 
+void farm_change_way(struct farm *f, enum again way, const char *why)
+{
+    log_info("%s; starting over, %s", why, way == AGAIN_ONE_GRAPH ? "with all filters in one stage" : "as one segment");
+    free(f->pass->why_way);
+    f->pass->why_way = mem_dup(why);
+    farm_start_over(f, way);
+}
+
 struct stage *farm_first_stage(const struct farm *f)
 {
     return &f->stages[0];

@@ -33,6 +33,7 @@ struct pass {
     struct remote *remote; // NULL without renderers on other hosts
     struct depot *depot;   // that lends the renderers; NULL: the pass has its own
     char *why;             // of a pass that failed: the line that was told
+    char *why_way;         // why it goes about it in another way than it would, a clause; NULL: it does not, or the user's wish
     bool second;           // nothing is written: the frames are compared with those of the first pass
     bool decodes_all;      // what seems to be in the cache cannot be relied on
 };

@@ -320,8 +320,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
         if (failed->code == ERR_AGAIN_ONE_GRAPH || failed->code == -EMSGSIZE) {
             bool one_graph = failed->code == ERR_AGAIN_ONE_GRAPH && !f->one_graph && !f->options->encode_stream;
 
-            log_info("%s; starting over, %s", failed->reason, one_graph ? "with all filters in one stage" : "as one segment");
-            farm_start_over(f, one_graph ? AGAIN_ONE_GRAPH : AGAIN_ONE_SEGMENT);
+            farm_change_way(f, one_graph ? AGAIN_ONE_GRAPH : AGAIN_ONE_SEGMENT, failed->reason);
             farm_pump(f);
             return;
         }

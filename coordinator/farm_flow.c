@@ -19,8 +19,7 @@ static bool intake_failed(struct farm *f)
     if (f->intake.err == ERR_AGAIN_DECODING_ALL) {
         farm_decode_all(f);
     } else if (f->intake.err == ERR_AGAIN_ONE_SEGMENT && !f->one_segment && f->state == FARM_RUNNING) {
-        log_info("%s; starting over, as one segment", f->intake.why);
-        farm_start_over(f, AGAIN_ONE_SEGMENT);
+        farm_change_way(f, AGAIN_ONE_SEGMENT, f->intake.why);
     } else if (f->intake.err < 0) {
         farm_fail(f, 1, "%s", f->intake.why ? f->intake.why : err_text(f->intake.err));
     }
@@ -183,8 +182,7 @@ void farm_on_outlet(void *data)
     if (f->trace)
         trace_outlet(f);
     if (f->outlet.err == ERR_AGAIN_ONE_SEGMENT && !f->one_segment && f->state != FARM_ENDING) {
-        log_info("%s; starting over, as one segment", f->outlet.why);
-        farm_start_over(f, AGAIN_ONE_SEGMENT);
+        farm_change_way(f, AGAIN_ONE_SEGMENT, f->outlet.why);
     } else if (f->outlet.err < 0)
         farm_fail(f, f->outlet.state == OUTLET_CLOSED ? farm_status_of(f->outlet.err) : 1, "%s",
                   f->outlet.why ? f->outlet.why : err_text(f->outlet.err));
@@ -212,8 +210,7 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
         return;
     }
     if (err < 0) {
-        log_debug("frames between stages: %s", err_text(err));
-        farm_start_over(f, AGAIN_ONE_SEGMENT);
+        farm_change_way(f, AGAIN_ONE_SEGMENT, err == -ERANGE ? "timestamps go back between its stages" : err_text(err));
         return;
     }
     while (assembler_finished(from->assembler, &number))

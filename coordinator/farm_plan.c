@@ -131,6 +131,7 @@ int farm_make_plan(struct farm *f)
         .segment_s = f->options->segment_s,
         .one_graph = f->one_graph,
         .one_segment = f->one_segment,
+        .why_one_segment = f->options->one_segment ? NULL : f->pass->why_way,
         .encode_stream = f->options->encode_stream,
         .chain = f->job.filters,
         .encoder_format = av_get_pix_fmt_name(probed->output->format),

@@ -109,6 +109,8 @@ void farm_start_ending(struct farm *f, int status);
 void farm_fail(struct farm *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 // What is done so far is of no use: all of it once more.
 void farm_start_over(struct farm *f, enum again again);
+// ... in another way, with a line on stderr. why: a clause.
+void farm_change_way(struct farm *f, enum again way, const char *why);
 // The exit status for an error: is it a mistake in the command line rather than in a file?
 int farm_status_of(int err);
 

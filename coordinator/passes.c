@@ -113,7 +113,9 @@ void passes_clear(struct passes *p)
     poison_clear(&p->first.poison);
     poison_clear(&p->second.poison);
     free(p->first.why);
+    free(p->first.why_way);
     free(p->second.why);
+    free(p->second.why_way);
     verify_free(&p->first.verify);
 }
 

@@ -356,7 +356,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
         why = "its keyframes are far apart";
     texts = chain_split(input->chain ? input->chain : "", &count);
     if (input->one_segment) {
-        make_one(plan, false, false, "it was asked for");
+        make_one(plan, false, false, input->why_one_segment ? input->why_one_segment : "it was asked for");
     } else if (why_alone(places, input->filter_count)) {
         make_one(plan, false, false, why_alone(places, input->filter_count));
     } else if (input->one_graph && input->encoder_format && !input->encode_stream) {

@@ -823,8 +823,8 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
         if (s->cutter.late && s->gaps)
             return err_why(why, ERR_AGAIN_DECODING_ALL, "timestamps go back");
         if (s->cutter.late)
-            return err_why(why, ERR_AGAIN_ONE_SEGMENT, "%s: timestamps go back from %.2f s to %.2f s; render it with --segment=0", s->path,
-                           seconds(s, s->cutter.max_pts), seconds(s, p.pts));
+            return err_why(why, ERR_AGAIN_ONE_SEGMENT, "%s: timestamps go back from %.2f s to %.2f s", s->path, seconds(s, s->cutter.max_pts),
+                           seconds(s, p.pts));
         follow(s, step);
     }
     (*packet)->opaque = (void *)(uintptr_t)(p.discard ? 0 : look.frames);

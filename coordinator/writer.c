@@ -79,8 +79,7 @@ int writer_write(struct writer *w, uint32_t segment, struct chunk **chunk, char 
             goto done;
         }
         if (w->past_pts != INT64_MIN && pts < w->past_pts) {
-            err = err_why(why, ERR_AGAIN_ONE_SEGMENT, "segment %u does not begin where the one before it ended (its frames overlap); try --segment=0",
-                          segment);
+            err = err_why(why, ERR_AGAIN_ONE_SEGMENT, "segment %u does not begin where the one before it ended (its frames overlap)", segment);
             goto done;
         }
         if (pts > w->greatest_pts)

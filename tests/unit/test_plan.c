@@ -351,7 +351,19 @@ static void one_segment_is_made_when_asked_for(void **state)
     (void)state;
     plan_make(&plan, &input);
     assert_false(plan.stages[0].parallel);
-    assert_non_null(plan.reason);
+    assert_string_equal(plan.reason, "it was asked for");
+    plan_clear(&plan);
+}
+
+static void one_segment_that_nobody_asked_for_has_its_own_reason(void **state)
+{
+    struct plan_input input = {.cuttable = true, .duration_s = 600, .one_segment = true, .why_one_segment = "timestamps go back"};
+    struct plan plan;
+
+    (void)state;
+    plan_make(&plan, &input);
+    assert_string_equal(plan.reason, "timestamps go back");
+    assert_true(plan.limited);
     plan_clear(&plan);
 }
 
@@ -413,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_graph_that_is_not_cut_is_encoded_in_parallel_all_the_same),
         cmocka_unit_test(a_stream_that_cannot_be_cut_gives_its_own_reason),
         cmocka_unit_test(one_segment_is_made_when_asked_for),
+        cmocka_unit_test(one_segment_that_nobody_asked_for_has_its_own_reason),
         cmocka_unit_test(filters_that_may_not_be_taken_apart_work_in_one_stage),
         cmocka_unit_test(segments_are_two_dozen_but_neither_tiny_nor_huge),
         cmocka_unit_test(an_unknown_length_gets_the_longest_segments),
