@@ -3,9 +3,12 @@
 //                 more properties may follow, joined with '+'
 //   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph env:X src
 //   COND          clauses joined with &&: opt=v|v  opt!=v|v  opt>n  opt<n  opt~flag  set:opt  side:TYPE  identifiers|identifiers@opt,opt
+//                 blocks:STEP,REACH (formulas: blocks begin every STEP pixels, and REACH pixels further the last one is beyond the picture's edge)
 #include "classes.h"
 
+#include <libavutil/common.h>
 #include <libavutil/eval.h>
+#include <libavutil/pixdesc.h>
 
 #include <ctype.h>
 #include <math.h>
@@ -290,12 +293,57 @@ static bool has_flag(const Wire__FilterFacts *filter, struct piece options, stru
     return false;
 }
 
+enum { MAX_NEIGHBOURS = 256 };
+
+// A formula of the filter's options. What cannot be computed, or is too much, is as good as everything: false.
+static bool evaluate(const Wire__FilterFacts *filter, struct piece formula, unsigned *result)
+{
+    const char **names = calloc(filter->n_options + 1, sizeof(*names));
+    double *values = calloc(filter->n_options + 1, sizeof(*values)), value = NAN;
+    char text[64];
+    size_t count = 0;
+
+    if (names && values && formula.length < sizeof(text)) {
+        memcpy(text, formula.at, formula.length);
+        text[formula.length] = '\0';
+        for (size_t i = 0; i < filter->n_options; i++) {
+            if (to_number(filter->options[i]->value, &values[count]))
+                names[count++] = filter->options[i]->key;
+        }
+        names[count] = NULL;
+        if (av_expr_parse_and_eval(&value, text, names, values, NULL, NULL, NULL, NULL, NULL, 0, NULL) < 0)
+            value = NAN;
+    }
+    free(names);
+    free(values);
+    if (!(value >= 0 && value <= MAX_NEIGHBOURS))
+        return false;
+    *result = (unsigned)ceil(value);
+    return true;
+}
+
+// Whether blocks at the right edge of a plane reach beyond it. What cannot be computed might.
+static bool blocks_reach_out(const Wire__FilterFacts *filter, struct piece formulas)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(filter->input_format ? av_get_pix_fmt(filter->input_format) : AV_PIX_FMT_NONE);
+    struct piece step_formula, reach_formula;
+    unsigned step, reach, chroma_width;
+
+    if (!split(formulas, ",", &step_formula, &reach_formula) || !evaluate(filter, step_formula, &step) || !evaluate(filter, reach_formula, &reach) ||
+        step == 0 || filter->input_width == 0 || !format)
+        return true;
+    chroma_width = (unsigned)AV_CEIL_RSHIFT((int)filter->input_width, format->log2_chroma_w);
+    return (filter->input_width - 1) % step + 1 <= reach || (chroma_width - 1) % step + 1 <= reach;
+}
+
 static bool clause_holds(const Wire__FilterFacts *filter, struct piece clause)
 {
     struct piece left, right;
 
     if (piece_starts(clause, "set:"))
         return is_set(filter, (struct piece){clause.at + 4, clause.length - 4});
+    if (piece_starts(clause, "blocks:"))
+        return blocks_reach_out(filter, (struct piece){clause.at + 7, clause.length - 7});
     if (piece_starts(clause, "side:"))
         return false; // such side data is only made by options that we do not give to decoders
     if (split(clause, "@", &left, &right))
@@ -335,35 +383,6 @@ static int kind_of(struct piece p)
     if (piece_is(p, "stateful"))
         return CLASS_STATEFUL;
     return -1;
-}
-
-enum { MAX_NEIGHBOURS = 256 };
-
-// A formula of the filter's options. What cannot be computed, or is too much, is as good as everything: false.
-static bool evaluate(const Wire__FilterFacts *filter, struct piece formula, unsigned *result)
-{
-    const char **names = calloc(filter->n_options + 1, sizeof(*names));
-    double *values = calloc(filter->n_options + 1, sizeof(*values)), value = NAN;
-    char text[64];
-    size_t count = 0;
-
-    if (names && values && formula.length < sizeof(text)) {
-        memcpy(text, formula.at, formula.length);
-        text[formula.length] = '\0';
-        for (size_t i = 0; i < filter->n_options; i++) {
-            if (to_number(filter->options[i]->value, &values[count]))
-                names[count++] = filter->options[i]->key;
-        }
-        names[count] = NULL;
-        if (av_expr_parse_and_eval(&value, text, names, values, NULL, NULL, NULL, NULL, NULL, 0, NULL) < 0)
-            value = NAN;
-    }
-    free(names);
-    free(values);
-    if (!(value >= 0 && value <= MAX_NEIGHBOURS))
-        return false;
-    *result = (unsigned)ceil(value);
-    return true;
 }
 
 // "(B,A)" behind the class.

@@ -39,7 +39,9 @@
     {"erosion", CLASS_FRAME, "0", "0", ""}, {"estdif", CLASS_WINDOW, "0", "1", "[mode=1|field]rate:2"}, {"exposure", CLASS_FRAME, "0", "0", ""},
     {"extractplanes", CLASS_FRAME, "0", "0", "[planes:several]multi"},
     {"fade", CLASS_COUNTED, "0", "0", "[duration>0&&start_frame=0]frame [duration>0]stateful [start_time>0]stateful ctr:link"},
-    {"fftdnoiz", CLASS_FRAME, "0", "0", "[prev>0&&next>0]window(1,1) [prev>0]window(1,0) [next>0]window(0,1) thr"},
+    {"fftdnoiz", CLASS_FRAME, "0", "0",
+     "[prev>0&&next>0]window(1,1) [prev>0]window(1,0) [next>0]window(0,1) thr "
+     "[blocks:block-round(block*overlap),floor(round(block*overlap)/2)-eq(window,1)]edges"},
     {"fftfilt", CLASS_FRAME, "0", "0", "[eval=1|frame&&N@weight_Y,weight_U,weight_V]counted+ctr:link"}, {"field", CLASS_FRAME, "0", "0", ""},
     {"fieldhint", CLASS_COUNTED, "1", "1", "[mode=2|pattern]counted(1,1)+period:lines ctr:priv env:file"},
     {"fieldmatch", CLASS_WINDOW, "1", "1", "[ppsrc=1]multi"}, {"fieldorder", CLASS_FRAME, "0", "0", ""}, {"fifo", CLASS_FRAME, "0", "0", ""},

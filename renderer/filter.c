@@ -214,6 +214,8 @@ void filter_links(const struct filter *f, Wire__FilterFacts **facts, size_t coun
         out_bytes = frames_bytes(out->format, out->w, out->h);
         facts[i]->input_format = mem_dup(av_get_pix_fmt_name(in->format));
         facts[i]->output_format = mem_dup(av_get_pix_fmt_name(out->format));
+        facts[i]->has_input_width = 1;
+        facts[i]->input_width = (uint32_t)in->w;
         facts[i]->has_frame_bytes = 1;
         facts[i]->frame_bytes = in_bytes > out_bytes ? in_bytes : out_bytes;
     }

@@ -310,6 +310,33 @@ static void timestamps_may_be_rewritten_frame_by_frame(void **state)
     expect("settb|*expr=1/1000|*tb=1/1000", CLASS_FRAME);
 }
 
+static bool looks_beyond_the_edges(const char *text, unsigned width, const char *format)
+{
+    Wire__FilterFacts *facts = facts_of(text);
+    struct class_result result;
+
+    facts->input_width = width;
+    facts->input_format = mem_dup(format);
+    result = classes_of(facts);
+    wire__filter_facts__free_unpacked(facts, NULL);
+    return result.looks_at != NULL;
+}
+
+static void blocks_that_reach_beyond_the_edge_look_at_more_than_the_picture(void **state)
+{
+    static const char fftdnoiz[] = "fftdnoiz|block=32|overlap=0.5|prev=0|next=0|window=1";
+
+    (void)state;
+    assert_false(looks_beyond_the_edges(fftdnoiz, 1920, "yuv420p"));
+    assert_false(looks_beyond_the_edges(fftdnoiz, 720, "yuv420p")); // the window is zero where its block begins
+    assert_true(looks_beyond_the_edges("fftdnoiz|block=32|overlap=0.5|prev=0|next=0|window=0", 720, "yuv420p"));
+    assert_false(looks_beyond_the_edges("fftdnoiz|block=32|overlap=0.5|prev=0|next=0|window=0", 720, "yuv444p"));
+    assert_true(looks_beyond_the_edges(fftdnoiz, 854, "yuv420p"));
+    assert_false(looks_beyond_the_edges(fftdnoiz, 858, "yuv444p"));
+    assert_true(looks_beyond_the_edges(fftdnoiz, 0, "yuv444p"));
+    assert_true(looks_beyond_the_edges("fftdnoiz|prev=0|next=0", 1920, "yuv420p"));
+}
+
 static void of_several_rules_the_first_that_holds_decides(void **state)
 {
     (void)state;
@@ -373,6 +400,7 @@ int main(void)
         cmocka_unit_test(cuts_by_time_are_frame_by_frame_and_others_are_not),
         cmocka_unit_test(timestamps_may_be_rewritten_frame_by_frame),
         cmocka_unit_test(of_several_rules_the_first_that_holds_decides),
+        cmocka_unit_test(blocks_that_reach_beyond_the_edge_look_at_more_than_the_picture),
         cmocka_unit_test(a_filter_that_is_vouched_for_is_frame_by_frame),
         cmocka_unit_test(who_attaches_and_who_reads_metadata_is_known),
     };
