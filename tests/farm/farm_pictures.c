@@ -194,8 +194,7 @@ static void ctrl_c_keeps_whole_frames(void **state)
     assert_string_equal(bytes_of("out"), calm);
 }
 
-// Of the files that are there, and what they are by: the same file again has the same one.
-// Of these files, whose names are words.
+// What these files are by, whose names are words: the same file again has the same one.
 static const char *inodes(const char *name, const char *files)
 {
     return trial_output(ARGUMENTS("sh", "-c", "cd \"$1\" && ls -i -- $2", "sh", trial_path(name), files));

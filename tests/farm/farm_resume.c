@@ -331,8 +331,8 @@ static void damage_entry(const char *path, enum damage how, const char *other)
     trial_write(path, data, how == CUT ? size - 1 : how == EMPTIED ? 0 : size);
 }
 
-// The same job makes them anew.
-static void damaged_entries_of(const char *input, const char *filter)
+// The same job makes them anew. begins_anew: it had left out frames for one that is damaged, and finds what it has made until then.
+static void damaged_entries_of(const char *input, const char *filter, bool begins_anew)
 {
     const char *calm = undisturbed(input, filter);
     int entries, damaged = 0;
@@ -353,8 +353,7 @@ static void damaged_entries_of(const char *input, const char *filter)
         free(names[--entries]);
     free(names);
     entries = count_entries(cache_folder());
-    // What was made until one was missed that frames were left out for is there already when it starts over.
-    assert_in_range(render_with_cache(input, filter), entries - damaged, entries - 1);
+    assert_in_range(render_with_cache(input, filter), entries - damaged, begins_anew ? entries - 1 : entries - damaged);
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
     // They were made anew.
     assert_int_equal(render_with_cache(input, filter), entries);
@@ -363,13 +362,13 @@ static void damaged_entries_of(const char *input, const char *filter)
 static void damaged_entries_are_rendered_again(void **state)
 {
     (void)state;
-    damaged_entries_of(long_clip(), "unsharp");
+    damaged_entries_of(long_clip(), "unsharp", false);
 }
 
 static void damaged_entries_of_stages_are_rendered_again(void **state)
 {
     (void)state;
-    damaged_entries_of(long_clip(), STAGES);
+    damaged_entries_of(long_clip(), STAGES, false);
 }
 
 // In the order in which they were made.
@@ -416,7 +415,7 @@ static void missing_here_and_there(const char *input, const char *filter)
     finish(command);
     assert_true(left_out(command) > 250);
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
-    damaged_entries_of(input, filter);
+    damaged_entries_of(input, filter, true);
 }
 
 static void stages_decode_around_what_is_there(void **state)
