@@ -21,6 +21,8 @@ enum {
     MOST_FRAMES = 24,  // long ones take memory
     MIDDLE_BYTES = 96 << 20,
     RUN_BYTES = 256 << 20,
+    SHORTEST_PART = 8,  // of a run, towards the end of the video,
+    SHORTEST_RUN = 12,  // ... but so many frames: each begins with a keyframe
     RUN_NEIGHBOURS = 6, // ... but at least this many times its neighbours, which are filtered in vain
 };
 
@@ -268,11 +270,12 @@ unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
 {
     uint64_t left = from < stage->frames ? stage->frames - from : 0;
     unsigned neighbours = stage->before > stage->after ? stage->before : stage->after, length = stage->run_frames;
+    unsigned shortest = length / SHORTEST_PART > SHORTEST_RUN ? length / SHORTEST_PART : SHORTEST_RUN;
 
-    if (stage->frames && left <= stage->run_frames / 2)
-        length = stage->run_frames / 4;
-    else if (stage->frames && left <= 2 * (uint64_t)stage->run_frames)
-        length = stage->run_frames / 2;
+    // Never more than a third of what is left: whoever takes such a run is done before the others have taken all the rest, also where the number of
+    // frames is not quite what was guessed.
+    if (stage->frames && left / 3 < length)
+        length = left / 3 > shortest ? (unsigned)(left / 3) : shortest < length ? shortest : length;
     return length > neighbours ? length : neighbours > 0 ? neighbours : 1;
 }
 

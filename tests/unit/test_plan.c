@@ -216,14 +216,39 @@ static void runs_do_not_depend_on_workers_and_end_short(void **state)
 
     (void)state;
     assert_int_equal(plan_run_length(&stage, 0), 48);
-    assert_int_equal(plan_run_length(&stage, 383), 48);
-    assert_int_equal(plan_run_length(&stage, 384), 24);
+    assert_int_equal(plan_run_length(&stage, 336), 48);
+    assert_int_equal(plan_run_length(&stage, 384), 32);
+    assert_int_equal(plan_run_length(&stage, 416), 21);
     assert_int_equal(plan_run_length(&stage, 456), 12);
     assert_int_equal(plan_run_length(&stage, 5000), 12); // the length was a guess
     stage.after = 20;
     assert_int_equal(plan_run_length(&stage, 456), 20);
     stage.frames = 0;
     assert_int_equal(plan_run_length(&stage, 456), 48);
+}
+
+static void the_last_runs_are_short_where_runs_are_long_or_short(void **state)
+{
+    struct plan_stage longer = {.run_frames = 240, .frames = 2400}, shorter = {.run_frames = 5, .frames = 50};
+
+    (void)state;
+    assert_int_equal(plan_run_length(&longer, 2390), 30);
+    assert_int_equal(plan_run_length(&shorter, 0), 5);
+    assert_int_equal(plan_run_length(&shorter, 48), 5);
+}
+
+static void a_frame_more_than_was_guessed_leaves_no_long_run_for_the_end(void **state)
+{
+    struct plan_stage stage = {.run_frames = 120, .frames = 2881};
+    uint64_t from = 0;
+    unsigned last = 0;
+
+    (void)state;
+    while (from < 2880) {
+        last = plan_run_length(&stage, from);
+        from += last;
+    }
+    assert_true(last <= 15);
 }
 
 static void without_filters_or_with_frame_by_frame_ones_it_is_parallel(void **state)
@@ -440,6 +465,8 @@ int main(void)
         cmocka_unit_test(long_gops_are_split),
         cmocka_unit_test(each_part_keeps_the_formats_of_the_whole_graph),
         cmocka_unit_test(runs_do_not_depend_on_workers_and_end_short),
+        cmocka_unit_test(the_last_runs_are_short_where_runs_are_long_or_short),
+        cmocka_unit_test(a_frame_more_than_was_guessed_leaves_no_long_run_for_the_end),
     };
 
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
