@@ -4,6 +4,7 @@
 #include "sequence.h"
 #include "sheet.h"
 
+#include "common/arena.h"
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -151,14 +152,37 @@ static void start_probe(struct farm *f)
     farm_send_task(f, renderer, NULL, f->probe_attempt);
 }
 
-// Once all renderers have left and both lanes are empty, nothing holds the loop any more.
+static void forget_frames(void *data)
+{
+    struct farm *f = data;
+
+    arena_forget(f->crew.frames_fd, f->arena_offset, f->arena_size);
+}
+
+static void on_forgotten(void *data)
+{
+    farm_pump(data);
+}
+
+// Everything is rendered. What does not have to wait for the output is done while its end is written: renderers leave, and the memory of their
+// frames, which takes the kernel a while, goes back.
+static void let_renderers_go(struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count && !f->crew.borrowed; i++)
+        if (!f->crew.roster.renderers[i].remote)
+            crew_dismiss(&f->crew, &f->crew.roster.renderers[i]);
+    if (f->arena && !f->crew.borrowed)
+        lane_run(&f->sweeper, forget_frames, on_forgotten, f);
+}
+
+// Once all renderers have left and all lanes are empty, nothing holds the loop any more.
 static void end_when_quiet(struct farm *f)
 {
     if (crew_running(&f->crew) > 0) {
         farm_hurry(f);
         return;
     }
-    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || (f->cache && cache_busy(f->cache)) || trace_busy(f->trace))
+    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || lane_busy(&f->sweeper) || (f->cache && cache_busy(f->cache)) || trace_busy(f->trace))
         return;
     farm_close(f);
 }
@@ -185,6 +209,7 @@ void farm_pump(struct farm *f)
         farm_play_cache(f);
         if (f->state == FARM_RUNNING && stage_finished(farm_last_stage(f)) && !outlet_busy(&f->outlet)) {
             f->state = FARM_FINISHING;
+            let_renderers_go(f);
             if (f->pass->second)
                 farm_start_ending(f, 0);
             else
@@ -293,6 +318,7 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
     f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
+    lane_init(&f->sweeper, f->loop);
     intake_init(&f->intake, f->loop, options->input, farm_on_intake, f);
     f->intake.pictures = (struct pictures_setup){.framerate = options->framerate, .start_number = options->start_number, .missing = options->missing};
     init_job(f);

@@ -94,10 +94,9 @@ static int make_arena(struct farm *f, size_t frame_bytes)
         errno = ENOMEM;
         return -ENOMEM;
     }
-    if (depot) {
+    if (depot)
         f->arena_offset = depot_take_memory(depot, size);
-        f->arena_size = size;
-    }
+    f->arena_size = size;
     f->arena = hops_map(f->crew.frames_fd, f->arena_offset, f->stages, f->stage_count, frame_bytes, count);
     return f->arena ? 0 : -errno;
 }
