@@ -1,6 +1,8 @@
 // --report: a page that needs nothing but itself, and that a browser can show (skipped where there is none).
 #include "tests/support/trial.h"
 
+#include "tests/support/range.h"
+
 #include <json-c/json.h>
 
 #include <setjmp.h>
@@ -60,7 +62,7 @@ static void the_page_holds_the_same_events_as_the_trace(void **state)
     assert_int_equal(with_name(in_page, "i", "end"), 1);
     // Each of them, and on a busy machine perhaps twice: an idle renderer begins the last one as well.
     for (int i = 0; i < 4; i++)
-        assert_in_range(with_name(in_page, "X", trial_format("segment %d", i)), 1, 2);
+        assert_int_in_range(with_name(in_page, "X", trial_format("segment %d", i)), 1, 2);
     assert_int_equal(with_name(in_page, "X", "segment 4"), 0);
     assert_int_equal(with_name(in_page, "X", "reads"), 4);
     assert_true(with_name(in_page, "X", "writes") >= 4);

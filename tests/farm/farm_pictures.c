@@ -2,6 +2,7 @@
 #include "tests/support/trial.h"
 
 #include "tests/support/command.h"
+#include "tests/support/range.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -220,7 +221,7 @@ static void killed_coordinator_leaves_whole_frames_that_stay(void **state)
     left = trial_output(ARGUMENTS("ls", trial_path("out")));
     for (const char *at = left; (at = strstr(at, ".png")); at++)
         frames++;
-    assert_in_range(frames, 1, 20);
+    assert_int_in_range(frames, 1, 20);
     trial_output(ARGUMENTS("sh", "-c", "cd \"$1\" && pngcheck -q ./*", "sh", trial_path("out")));
     before = inodes("out", left);
     assert_told(trial_render(input, out, "--segment=0.2", "--filter=nlmeans=r=9", "--no-cache", NULL),
@@ -271,7 +272,7 @@ static void a_full_disk_is_told(void **state)
     full = strstr(command->err, "/small/");
     assert_non_null(full);
     last = atoi(full + strlen("/small/"));
-    assert_in_range(last, 2, 25);
+    assert_int_in_range(last, 2, 25);
     for (int i = 1; i < last; i++)
         assert_told(command->out, trial_format("%06d.png\n", i));
 }

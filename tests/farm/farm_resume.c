@@ -2,6 +2,7 @@
 #include "tests/support/trial.h"
 
 #include "tests/support/command.h"
+#include "tests/support/range.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -223,16 +224,16 @@ static long resume(const char *input, const char *filter)
 static void stages_decode_only_what_is_missing(void **state)
 {
     (void)state;
-    assert_in_range(resume(gop_clip("in.mp4", "libx264", "30", "-bf", "2"), "nlmeans=r=5"), 120 - 30, 287);
-    assert_in_range(resume(gop_clip("vp9.mp4", "libvpx-vp9", "30", "-cpu-used", "8"), "nlmeans=r=5"), 120 - 30, 287);
-    assert_in_range(resume(gop_clip("hevc.mp4", "libx265", "30", "-x265-params", "open-gop=0:log-level=none"), "nlmeans=r=5"), 120 - 30, 287);
+    assert_int_in_range(resume(gop_clip("in.mp4", "libx264", "30", "-bf", "2"), "nlmeans=r=5"), 120 - 30, 287);
+    assert_int_in_range(resume(gop_clip("vp9.mp4", "libvpx-vp9", "30", "-cpu-used", "8"), "nlmeans=r=5"), 120 - 30, 287);
+    assert_int_in_range(resume(gop_clip("hevc.mp4", "libx265", "30", "-x265-params", "open-gop=0:log-level=none"), "nlmeans=r=5"), 120 - 30, 287);
 }
 
 static void stages_with_neighbours_decode_only_what_is_missing(void **state)
 {
     (void)state;
-    assert_in_range(resume(gop_clip("in.mp4", "libx264", "12", "-bf", "2"), "tmix=frames=5,nlmeans=r=5"), 120 - 20, 287);
-    assert_in_range(resume(gop_clip("in.mkv", "libx264", "12", "-bf", "2"), "tmedian=radius=2,nlmeans=r=5"), 120 - 20, 287);
+    assert_int_in_range(resume(gop_clip("in.mp4", "libx264", "12", "-bf", "2"), "tmix=frames=5,nlmeans=r=5"), 120 - 20, 287);
+    assert_int_in_range(resume(gop_clip("in.mkv", "libx264", "12", "-bf", "2"), "tmedian=radius=2,nlmeans=r=5"), 120 - 20, 287);
 }
 
 static void open_gops_are_decoded_again(void **state)
@@ -353,7 +354,7 @@ static void damaged_entries_of(const char *input, const char *filter, bool begin
         free(names[--entries]);
     free(names);
     entries = count_entries(cache_folder());
-    assert_in_range(render_with_cache(input, filter), entries - damaged, begins_anew ? entries - 1 : entries - damaged);
+    assert_int_in_range(render_with_cache(input, filter), entries - damaged, begins_anew ? entries - 1 : entries - damaged);
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
     // They were made anew.
     assert_int_equal(render_with_cache(input, filter), entries);
@@ -407,7 +408,7 @@ static void missing_here_and_there(const char *input, const char *filter)
         remove_entries(missing[i][0], missing[i][1]);
         command = start(input, filter, cache);
         finish(command);
-        assert_in_range(left_out(command), 24, 287);
+        assert_int_in_range(left_out(command), 24, 287);
         assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
     }
     // Nothing is.

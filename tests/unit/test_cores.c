@@ -1,5 +1,7 @@
 #include "common/cores.h"
 
+#include "tests/support/range.h"
+
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,7 +50,7 @@ static void the_affinity_mask_is_respected(void **state)
     if (sched_getaffinity(0, sizeof(all), &all) != 0)
         skip(); // more processors than the fixed mask has room for
     cores = cores_usable();
-    assert_in_range(cores, 1, CPU_COUNT(&all));
+    assert_int_in_range(cores, 1, CPU_COUNT(&all));
     while (!CPU_ISSET(first, &all))
         first++;
     CPU_ZERO(&one);

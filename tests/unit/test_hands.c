@@ -3,6 +3,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "tests/support/range.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -148,7 +149,7 @@ static void bytes_in_the_hands_are_bounded_but_for_one_file(void **state)
     assert_int_equal(hands.busy, 2);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(pool.written, 6);
-    assert_in_range(pool.most_bytes, 1, HANDS_BYTES);
+    assert_int_in_range(pool.most_bytes, 1, HANDS_BYTES);
     hands_write(&hands, make_parts(7, 3, 3 * HANDS_BYTES));
     assert_int_equal(hands.busy, 1);
     uv_run(&loop, UV_RUN_DEFAULT);

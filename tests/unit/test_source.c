@@ -5,6 +5,7 @@
 
 #include "common/avx.h"
 #include "renderer/decode.h"
+#include "tests/support/range.h"
 
 #include <libavformat/avformat.h>
 
@@ -686,16 +687,16 @@ static uint64_t leave_out_all_ways(const char *name, const char *arguments)
 static void what_is_known_need_not_be_decoded(void **state)
 {
     (void)state;
-    assert_in_range(leave_out_all_ways("gaps.mp4", PICTURE "-c:v libx264 -g 12 -bf 3 -x264-params scenecut=0"), 100, 3000);
-    assert_in_range(leave_out_all_ways("gaps.mkv", PICTURE "-c:v libx264 -g 17 -bf 3"), 100, 3000);
-    assert_in_range(leave_out_all_ways("gaps.ts", PICTURE "-c:v libx264 -g 24 -bf 2 -x264-params scenecut=0"), 100, 3000);
-    assert_in_range(leave_out_all_ways("gaps.avi", PICTURE "-c:v mjpeg -pix_fmt yuvj420p"), 500, 3000);
+    assert_int_in_range(leave_out_all_ways("gaps.mp4", PICTURE "-c:v libx264 -g 12 -bf 3 -x264-params scenecut=0"), 100, 3000);
+    assert_int_in_range(leave_out_all_ways("gaps.mkv", PICTURE "-c:v libx264 -g 17 -bf 3"), 100, 3000);
+    assert_int_in_range(leave_out_all_ways("gaps.ts", PICTURE "-c:v libx264 -g 24 -bf 2 -x264-params scenecut=0"), 100, 3000);
+    assert_int_in_range(leave_out_all_ways("gaps.avi", PICTURE "-c:v mjpeg -pix_fmt yuvj420p"), 500, 3000);
 }
 
 static void what_is_known_of_hevc_need_not_be_decoded(void **state)
 {
     (void)state;
-    assert_in_range(
+    assert_int_in_range(
         leave_out_all_ways("gaps-hevc.mp4", PICTURE "-c:v libx265 -x265-params keyint=12:min-keyint=12:scenecut=0:open-gop=0:log-level=none"), 100,
         3000);
 }
@@ -703,7 +704,7 @@ static void what_is_known_of_hevc_need_not_be_decoded(void **state)
 static void what_is_known_of_vp9_need_not_be_decoded(void **state)
 {
     (void)state;
-    assert_in_range(leave_out_all_ways("gaps.webm", PICTURE "-c:v libvpx-vp9 -g 12 -b:v 200k -deadline realtime -cpu-used 8"), 100, 3000);
+    assert_int_in_range(leave_out_all_ways("gaps.webm", PICTURE "-c:v libvpx-vp9 -g 12 -b:v 200k -deadline realtime -cpu-used 8"), 100, 3000);
 }
 
 // All of it is one GOP: it is left out as a whole, or not at all where more than that is in doubt.

@@ -1,6 +1,8 @@
 // Events of a trace: text that is JSON, whatever the names are.
 #include "coordinator/trace.h"
 
+#include "tests/support/range.h"
+
 #include <json-c/json.h>
 
 #include <setjmp.h>
@@ -20,7 +22,7 @@ static void any_name_gives_json(void **state)
         char text[1000];
         int length = trace_slice_text(text, sizeof(text), names[i], 7, 1.5, 2.25, "\"segment\":3");
 
-        assert_in_range(length, 1, sizeof(text) - 1);
+        assert_int_in_range(length, 1, sizeof(text) - 1);
         assert_int_equal(text[0], ','); // between events
         event = json_tokener_parse(text + 1);
         assert_non_null(event);
