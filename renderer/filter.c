@@ -62,17 +62,25 @@ static void run_slice(void *data, int i, int count)
         slices->results[i] = result;
 }
 
-// Whether the filter's own slices write to the same memory, so that at the same time they would give another picture each time. Found by rendering
-// the same frames again and again with all filters.
+static bool option_is(const AVFilterContext *context, const char *name, int64_t expected)
+{
+    int64_t value;
+
+    return av_opt_get_int(context->priv, name, 0, &value) >= 0 && value == expected;
+}
+
+// Whether the filter's own slices write to memory that others of them write to or read, so that at the same time they would give another picture each
+// time. Found by rendering the same frames again and again with all filters.
 static bool slices_race(const AVFilterContext *context)
 {
     enum { FLOYD_STEINBERG = 1 };
-    int64_t dither;
+    const char *name = context->filter->name;
 
-    if (strcmp(context->filter->name, "greyedge") == 0)
+    if (strcmp(name, "greyedge") == 0)
         return true; // sums of all slices in one array
-    return strcmp(context->filter->name, "colorspace") == 0 && av_opt_get_int(context->priv, "dither", 0, &dither) >= 0 &&
-           dither == FLOYD_STEINBERG; // rounding errors of all slices in one line
+    if (strcmp(name, "fftdnoiz") == 0)
+        return option_is(context, "prev", 0) && option_is(context, "next", 0); // in place where it may, and blocks reach into the next slice
+    return strcmp(name, "colorspace") == 0 && option_is(context, "dither", FLOYD_STEINBERG); // rounding errors of all slices in one line
 }
 
 static int execute(AVFilterContext *context, avfilter_action_func *action, void *argument, int *results, int count)

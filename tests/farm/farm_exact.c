@@ -61,7 +61,7 @@ static const char *const chains[] = {
     "pseudocolor=preset=viridis",                                           // the pictures depend on the number of slices
     "drawbox=x=40:y=30:w=100:h=60:color=red@0.5:t=fill,edgedetect=mode=colormix,negate",
     "hue=h=40*t:s=1.5,rgbashift=rh=3",
-    "crop=310:180:0:0,select='not(mod(n,2))',fftdnoiz",                                          // reads what was cropped
+    "crop=310:180:0:0,select='not(mod(n,2))',fftdnoiz=prev=1", // reads what was cropped; without prev, ffmpeg may race with itself
     "split[a][b];[b]scale=80:45,negate[c];[a][c]overlay=x=20*t:y=10:format=auto,format=yuv420p", // in segments
     "split[a][b];[b]trim=1:2[c];[a][c]overlay=x=n",                                              // not
 };
