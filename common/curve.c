@@ -230,7 +230,7 @@ double curve_cost_ns(void)
         best_ns = ns < best_ns ? ns : best_ns;
     }
     free(bytes);
-    return (double)best_ns / TRIED_BYTES;
+    return (double)best_ns / (double)TRIED_BYTES;
 }
 
 int curve_serve(struct zsock *zsock, const struct curve_key *key)

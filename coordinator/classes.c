@@ -316,7 +316,7 @@ static bool evaluate(const Wire__FilterFacts *filter, struct piece formula, unsi
     }
     free(names);
     free(values);
-    if (!(value >= 0 && value <= MAX_NEIGHBOURS))
+    if (!(value >= 0 && value <= (double)MAX_NEIGHBOURS))
         return false;
     *result = (unsigned)ceil(value);
     return true;

@@ -307,7 +307,7 @@ int main(int argc, char **argv)
     if (w.length_s > 0)
         w.repeat = recording.duration_s > 0 ? (unsigned)fmin(100000, ceil(w.length_s / recording.duration_s - 1e-9)) : 1;
     w.repeat = w.repeat > 0 ? w.repeat : 1;
-    if ((double)recording.reading.frames * w.repeat > MOST_FRAMES) {
+    if ((double)recording.reading.frames * w.repeat > (double)MOST_FRAMES) {
         fprintf(stderr, "renderfarm-simulate: %s: %u times its %" PRIu64 " frames are too many, %d can be simulated (--repeat, --length)\n", w.path,
                 w.repeat, recording.reading.frames, MOST_FRAMES);
         goto clear;

@@ -265,7 +265,7 @@ static AVPacket *encoded_packet(uint64_t number, double bytes)
 
     if (!packet)
         abort();
-    packet->size = (int)(bytes < MOST_PACKET_BYTES ? bytes : MOST_PACKET_BYTES);
+    packet->size = bytes < (double)MOST_PACKET_BYTES ? (int)bytes : MOST_PACKET_BYTES;
     packet->pts = packet->dts = (int64_t)number * PTS_STEP;
     return packet;
 }

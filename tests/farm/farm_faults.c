@@ -28,7 +28,8 @@ static void assert_lost(const char *stats)
     struct json_object *top = json_object_from_file(stats), *lost, *retries;
 
     assert_non_null(top);
-    assert_true(json_object_object_get_ex(top, "lost_s", &lost) && json_object_object_get_ex(top, "retries", &retries));
+    assert_true(json_object_object_get_ex(top, "lost_s", &lost));
+    assert_true(json_object_object_get_ex(top, "retries", &retries));
     assert_true(json_object_get_double(lost) > 0);
     assert_true(json_object_get_int(retries) > 0);
     json_object_put(top);

@@ -25,7 +25,8 @@ static int64_t coordinator_peak(struct json_object *top)
 {
     struct json_object *memory, *value;
 
-    assert_true(json_object_object_get_ex(top, "peak_memory_bytes", &memory) && json_object_object_get_ex(memory, "coordinator", &value));
+    assert_true(json_object_object_get_ex(top, "peak_memory_bytes", &memory));
+    assert_true(json_object_object_get_ex(memory, "coordinator", &value));
     return json_object_get_int64(value);
 }
 

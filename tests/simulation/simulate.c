@@ -133,7 +133,7 @@ static void choose_far(struct video *video, uint64_t seed)
     media_simplify(&video->shape, seed);
     media_cut_short(&video->shape);
     video->options.workers = 1 + (int)(media_mix(seed, 16) % 3);
-    video->options.segment_s = PLAIN_FRAMES / 24.0;
+    video->options.segment_s = (double)PLAIN_FRAMES / 24;
     video->options.one_segment = video->options.encode_stream = false;
 }
 
@@ -227,7 +227,7 @@ static void simulate_plain(unsigned segments)
     media_plain_shape(&video->shape, segments);
     choose_options(video);
     video->options.workers = 4;
-    video->options.segment_s = PLAIN_FRAMES / 24.0;
+    video->options.segment_s = (double)PLAIN_FRAMES / 24;
     video->options.one_segment = video->options.encode_stream = false;
     video->options.no_cache = true;
     video->status = passes_run(&video->options);
