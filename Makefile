@@ -1,6 +1,6 @@
 # renderfarm: every core renders one video.
 #
-#   make                 build/renderfarm and its programs: -renderer, -keygen, -simulate
+#   make                 build/renderfarm and its programs: -coordinator, -renderer, -keygen, -simulate
 #   make check           install what the tests need, build, run every test
 #   make demo            install what is missing, build, make a clip, render it with all cores
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
@@ -59,11 +59,14 @@ RENDERER := $(filter-out $(B)/renderer/main.o,$(call objects,$(call sources,rend
 SUPPORT := $(call objects,$(call sources,tests/support))
 TEST_PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/farm/farm_*.c))
 
-PROGRAMS := $(B)/renderfarm $(B)/renderfarm-renderer $(B)/renderfarm-keygen $(B)/renderfarm-simulate
+PROGRAMS := $(B)/renderfarm $(B)/renderfarm-coordinator $(B)/renderfarm-renderer $(B)/renderfarm-keygen $(B)/renderfarm-simulate
 
 all: $(PROGRAMS)
 
-$(B)/renderfarm: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
+# It becomes the coordinator at once: of the libraries it needs none.
+$(B)/renderfarm: $(B)/coordinator/start/main.o $(B)/coordinator.a $(B)/common.a
+$(B)/renderfarm: PKG_LIBS :=
+$(B)/renderfarm-coordinator: $(B)/coordinator/main.o $(B)/coordinator.a $(B)/common.a
 $(B)/renderfarm-renderer: $(B)/renderer/main.o $(B)/renderer.a $(B)/common.a
 $(B)/renderfarm-keygen: $(B)/coordinator/keygen/main.o $(B)/common.a
 # The coordinator in virtual time: what it puts in place of the coordinator's own comes first, so the archive's is not taken.

@@ -7,11 +7,15 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define ARENA_NAME "renderfarm-frames"
 
 enum { PAGE = 4096, WAIT_MS = 100 }; // how late a cancellation may be seen
 
@@ -40,9 +44,18 @@ static size_t pages(size_t size)
 
 int arena_create(void)
 {
-    int fd = memfd_create("renderfarm-frames", MFD_CLOEXEC);
+    int fd = memfd_create(ARENA_NAME, MFD_CLOEXEC);
 
     return fd < 0 ? -errno : fd;
+}
+
+bool arena_is(int fd)
+{
+    static const char name[] = "/memfd:" ARENA_NAME " (deleted)";
+    char path[64], target[sizeof(name)];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return readlink(path, target, sizeof(target)) == sizeof(name) - 1 && memcmp(target, name, sizeof(name) - 1) == 0;
 }
 
 static size_t head_bytes(uint32_t slot_count)

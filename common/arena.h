@@ -19,6 +19,8 @@ struct arena;
 
 // A memfd of no size yet, to be inherited; a negative code on failure.
 int arena_create(void);
+// Whether this is one of those, whoever made it.
+bool arena_is(int fd);
 // What an arena takes of the memfd, whole pages; 0: there is no such arena.
 size_t arena_bytes(size_t slot_bytes, uint32_t slot_count);
 // Maps what begins at offset; the first to do so also makes the memfd large enough (resize), where all slots are free. NULL on failure, errno tells

@@ -1,5 +1,7 @@
 #include "crew.h"
 
+#include "early.h"
+
 #include "common/arena.h"
 #include "common/avx.h"
 #include "common/clock.h"
@@ -28,6 +30,24 @@ static int make_folder(struct crew *c)
     return 0;
 }
 
+// A nursery that is there already has the shared memory, too.
+static int make_spawner(struct crew *c, uv_loop_t *loop, int workers, spawner_on_exit on_exit, void *data)
+{
+    struct early early;
+    bool born = workers > 0 && early_claim(&early);
+
+    early_end(); // nobody else will need it
+    c->frames_fd = born ? early.frames_fd : arena_create();
+    if (c->frames_fd < 0) {
+        log_error("cannot make shared memory for frames: %s", err_text(c->frames_fd));
+        return c->frames_fd;
+    }
+    c->spawner = spawner_new(loop, c->program, c->frames_fd, workers > 1, on_exit, data);
+    if (born)
+        spawner_adopt(c->spawner, &early.nursery);
+    return 0;
+}
+
 int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int verbosity, const struct hub_events *events, spawner_on_exit on_exit,
               void *data)
 {
@@ -36,11 +56,6 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
     c->folder.lock_fd = -1;
     c->threads = threads;
     c->verbosity = verbosity;
-    c->frames_fd = arena_create();
-    if (c->frames_fd < 0) {
-        log_error("cannot make shared memory for frames: %s", err_text(c->frames_fd));
-        return c->frames_fd;
-    }
     roster_init(&c->roster, (size_t)workers);
     c->program = spawner_find_renderer();
     if (!c->program)
@@ -53,8 +68,7 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
         log_error("%s: cannot open the socket for renderers: %s", c->endpoint, err_text(err));
         return err;
     }
-    c->spawner = spawner_new(loop, c->program, c->frames_fd, workers > 1, on_exit, data);
-    return 0;
+    return make_spawner(c, loop, workers, on_exit, data);
 }
 
 void crew_borrow(struct crew *c, const struct crew *owner)
@@ -79,17 +93,13 @@ void crew_grow(struct crew *c, size_t count)
 
 int crew_start(struct crew *c, struct renderer *renderer)
 {
-    char connect[128], slot[32], threads[32], verbosity[32];
-    const char *arguments[] = {connect, slot, threads, verbosity, NULL};
+    struct birth_wish wish = {.slot = renderer->slot, .threads = c->threads, .verbosity = c->verbosity};
     int err;
 
-    snprintf(connect, sizeof(connect), "--connect=%s", c->endpoint);
-    snprintf(slot, sizeof(slot), "--slot=%06u", renderer->slot); // a renderer that is born of another's process puts its own in place of it
-    snprintf(threads, sizeof(threads), "--threads=%d", c->threads);
-    snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", c->verbosity);
+    snprintf(wish.endpoint, sizeof(wish.endpoint), "%s", c->endpoint);
     roster_set_state(renderer, RENDERER_STARTING);
     renderer->heard_ns = clock_now_ns();
-    err = spawner_start(c->spawner, renderer->slot, arguments, &renderer->pid);
+    err = spawner_start(c->spawner, &wish, &renderer->pid);
     renderer->spawn_ns = clock_now_ns() - renderer->heard_ns;
     if (err < 0) {
         roster_set_state(renderer, RENDERER_GONE);

@@ -1,5 +1,6 @@
-// renderfarm: the coordinator. argv in, exit status out; passes.c does the rest.
+// renderfarm-coordinator: what renderfarm (start/main.c) becomes. argv in, exit status out; passes.c does the rest.
 #include "batch.h"
+#include "early.h"
 #include "hands.h"
 #include "options.h"
 #include "output_file.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 // For two renderers; each more takes a few.
 enum { LEAST_FILES = 64 };
@@ -38,7 +40,7 @@ static int check_stats(const struct options *o)
     return err < 0 ? 1 : 0;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct options options;
     int files = footing_take(), status;
@@ -68,5 +70,16 @@ int main(int argc, char **argv)
     if (options.explain || options.dry_run)
         status = told(status);
     options_clear(&options);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    prctl(PR_SET_NAME, "renderfarm"); // which is what was called, and what is looked for
+    early_receive();
+    status = run(argc, argv);
+    early_end();
     return status;
 }

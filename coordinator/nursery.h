@@ -3,17 +3,19 @@
 #ifndef RENDERFARM_COORDINATOR_NURSERY_H
 #define RENDERFARM_COORDINATOR_NURSERY_H
 
+#include "nursery_process.h"
+
 #include "common/birth.h"
 
 #include <uv.h>
 
 struct nursery;
 
-// on_birth: a renderer lives. A renderer that never says so has not come to life; its standard error is closed then.
-// argv: as for execv, of a renderer with the option --nursery. NULL: it cannot be started.
-struct nursery *nursery_start(uv_loop_t *loop, char *const *argv, int frames_fd, void (*on_birth)(void *data, const struct birth *birth), void *data);
+// Takes the process; NULL: it cannot be used, and stays the caller's. on_birth: a renderer lives. A renderer that never says so has not come to life;
+// its standard error is closed then.
+struct nursery *nursery_new(uv_loop_t *loop, struct nursery_process *process, void (*on_birth)(void *data, const struct birth *birth), void *data);
 // Asks for a renderer; input and speech stay the caller's. Returns 0 or a negative code: then it has to be started in another way.
-int nursery_ask(struct nursery *nursery, uint32_t slot, int input, int speech);
+int nursery_ask(struct nursery *nursery, const struct birth_wish *wish, int input, int speech);
 // Hears what has been said up to now.
 void nursery_hear(struct nursery *nursery);
 // No more will be asked for: it ends when all that were are born.

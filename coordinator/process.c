@@ -1,11 +1,14 @@
 #include "process.h"
 
 #include "common/arena.h"
+#include "common/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <unistd.h>
 
 int process_raise_fd(int fd)
@@ -14,6 +17,21 @@ int process_raise_fd(int fd)
 
     close(fd);
     return raised < 0 ? err : raised;
+}
+
+char *process_beside(const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (length < 0)
+        return NULL;
+    self[length] = '\0';
+    slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    return mem_format("%s/%s", self, name);
 }
 
 int process_start(char *const *argv, int input, int speech, int frames_fd, pid_t *pid)

@@ -1,4 +1,4 @@
-// Starting a program of ours. Any thread.
+// Starting a program of ours. Of the C library alone. Any thread.
 #ifndef RENDERFARM_PROCESS_H
 #define RENDERFARM_PROCESS_H
 
@@ -9,5 +9,8 @@
 int process_start(char *const *argv, int input, int speech, int frames_fd, pid_t *pid);
 // Above the numbers that a child's own files get; takes fd. The new number or a negative code.
 int process_raise_fd(int fd);
+// The path of a program in the folder of this one; whether it is there has to be seen. free() it; NULL: this one's own cannot be found, and errno
+// says why.
+char *process_beside(const char *name);
 
 #endif

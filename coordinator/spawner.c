@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -213,42 +213,39 @@ static int make_pipe(int ends[2])
     return err;
 }
 
-// As execv wants it, with an option in front where that is not NULL. free() it; what it points to is the caller's.
-static char **arguments_of(const struct spawner *s, const char *first, const char *const *arguments)
+static int run(const struct spawner *s, const struct birth_wish *wish, int life, int speech, pid_t *pid)
 {
-    size_t count = 0, at = 0;
-    char **argv;
+    char connect[BIRTH_ENDPOINT + 32], slot[32], threads[32], verbosity[32];
+    char *argv[] = {s->program, connect, slot, threads, verbosity, NULL};
 
-    while (arguments[count])
-        count++;
-    argv = mem_zalloc((count + 3) * sizeof(*argv));
-    argv[at++] = s->program;
-    if (first)
-        argv[at++] = (char *)(uintptr_t)first; // it is not const for posix_spawn, which changes nothing
-    for (size_t i = 0; i < count; i++)
-        argv[at++] = (char *)(uintptr_t)arguments[i];
-    return argv;
+    snprintf(connect, sizeof(connect), "--connect=%s", wish->endpoint);
+    snprintf(slot, sizeof(slot), "--slot=%06u", wish->slot);
+    snprintf(threads, sizeof(threads), "--threads=%d", wish->threads);
+    snprintf(verbosity, sizeof(verbosity), "--verbosity=%d", wish->verbosity);
+    return process_start(argv, life, speech, s->frames_fd, pid);
 }
 
-static int run(const struct spawner *s, const char *const *arguments, int life, int speech, pid_t *pid)
+static void use_nursery(struct spawner *s, struct nursery_process *process)
 {
-    char **argv = arguments_of(s, NULL, arguments);
-    int err = process_start(argv, life, speech, s->frames_fd, pid);
+    s->nursery = nursery_new(s->loop, process, on_birth, s);
+    if (!s->nursery)
+        nursery_process_end(process);
+}
 
-    free(argv);
-    return err;
+void spawner_adopt(struct spawner *s, struct nursery_process *process)
+{
+    s->many = true;
+    use_nursery(s, process);
 }
 
 // 0: it will be born.
-static int ask_nursery(struct spawner *s, uint32_t slot, const char *const *arguments, int life, int speech)
+static int ask_nursery(struct spawner *s, const struct birth_wish *wish, int life, int speech)
 {
-    if (s->many && !s->nursery) {
-        char **argv = arguments_of(s, "--nursery", arguments);
+    struct nursery_process process;
 
-        s->nursery = nursery_start(s->loop, argv, s->frames_fd, on_birth, s);
-        free(argv);
-    }
-    return s->many && s->nursery ? nursery_ask(s->nursery, slot, life, speech) : -ENOENT;
+    if (s->many && !s->nursery && nursery_process_start(&process, s->program, s->frames_fd) == 0)
+        use_nursery(s, &process);
+    return s->many && s->nursery ? nursery_ask(s->nursery, wish, life, speech) : -ENOENT;
 }
 
 // Takes both ends that are ours.
@@ -268,7 +265,7 @@ static void add_child(struct spawner *s, uint32_t slot, pid_t pid, int life, int
     s->children = child;
 }
 
-int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments, uint32_t *pid)
+int spawner_start(struct spawner *s, const struct birth_wish *wish, uint32_t *pid)
 {
     int life[2], speech[2], err;
     pid_t started = 0;
@@ -284,9 +281,9 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
     }
     // Before it can end.
     uv_signal_start(&s->ends, on_ends, SIGCHLD);
-    err = ask_nursery(s, slot, arguments, life[0], speech[1]);
+    err = ask_nursery(s, wish, life[0], speech[1]);
     if (err < 0)
-        err = run(s, arguments, life[0], speech[1], &started);
+        err = run(s, wish, life[0], speech[1], &started);
     close(life[0]);
     close(speech[1]);
     if (err < 0) {
@@ -296,7 +293,7 @@ int spawner_start(struct spawner *s, uint32_t slot, const char *const *arguments
             uv_signal_stop(&s->ends);
         return err;
     }
-    add_child(s, slot, started, life[1], speech[0]);
+    add_child(s, wish->slot, started, life[1], speech[0]);
     *pid = (uint32_t)started;
     return 0;
 }
@@ -329,6 +326,8 @@ void spawner_kill(struct spawner *s, int signal)
 {
     for (struct child *child = s->children; child; child = child->next)
         signal_child(child, signal);
+    if (signal == SIGKILL && s->nursery)
+        nursery_kill(s->nursery); // whoever wants an end at once has no use for it
 }
 
 void spawner_kill_one(struct spawner *s, uint32_t slot, int signal)
@@ -373,22 +372,15 @@ void spawner_free(struct spawner **spawner)
 
 char *spawner_find_renderer(void)
 {
-    char self[PATH_MAX];
-    ssize_t length;
-    char *slash, *path;
+    char *path;
 
     if (wished_program())
         return mem_dup(wished_program());
-    length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (length < 0) {
+    path = process_beside("renderfarm-renderer");
+    if (!path) {
         log_error("cannot find out where this program is: /proc/self/exe: %s", strerror(errno));
         return NULL;
     }
-    self[length] = '\0';
-    slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    path = mem_format("%s/renderfarm-renderer", self);
     if (access(path, X_OK) == 0)
         return path;
     log_error("%s: the renderer program is missing beside renderfarm; reinstall, or name it in RENDERFARM_RENDERER", path);

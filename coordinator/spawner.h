@@ -4,6 +4,10 @@
 #ifndef RENDERFARM_SPAWNER_H
 #define RENDERFARM_SPAWNER_H
 
+#include "nursery_process.h"
+
+#include "common/birth.h"
+
 #include <uv.h>
 
 #include <stdbool.h>
@@ -20,11 +24,14 @@ struct spawner_exit {
 
 typedef void (*spawner_on_exit)(void *data, const struct spawner_exit *exit);
 
-// frames_fd: shared memory that each child inherits as ARENA_FD. many: several will be started before spawner_settle, with arguments that differ in
-// the value of --slot=N alone; they share the loading of libraries then (nursery.h).
+// frames_fd: shared memory that each child inherits as ARENA_FD. many: several will be started before spawner_settle; they share the loading of
+// libraries then (nursery.h).
 struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, bool many, spawner_on_exit on_exit, void *data);
-// arguments: NULL-ended, without the program's name. Returns 0 or a negative code. *pid is 0 when spawner_pid will tell it.
-int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid);
+// Takes a nursery that was started before anybody knew what for, with the same program and frames_fd: all are born of it until spawner_settle, be it
+// but one. Before anything is started.
+void spawner_adopt(struct spawner *spawner, struct nursery_process *process);
+// Returns 0 or a negative code. *pid is 0 when spawner_pid will tell it.
+int spawner_start(struct spawner *spawner, const struct birth_wish *wish, uint32_t *pid);
 // Of the one that runs in this slot; 0 while it is not known, which it is before it can have said a word.
 uint32_t spawner_pid(struct spawner *spawner, uint32_t slot);
 // All that a job begins with have been started: those that follow are started one by one.

@@ -172,6 +172,7 @@ int main(int argc, char **argv)
     struct uplink_setup setup = {.threads = 1, .wait_s = 60};
     struct keeper_place place;
     struct curve_key key;
+    struct birth_wish wish;
     const char *key_path = NULL;
     char no_slot[] = "", *slot_text = no_slot;
     bool nursery = false;
@@ -230,10 +231,15 @@ int main(int argc, char **argv)
         return usage_error("--threads must be a number from 1 to 1024");
     if (optind != argc)
         return usage_error("there is nothing to be named beside the options");
+    if (nursery) {
+        nursery_run(&wish, slot_text);
+        setup.slot = wish.slot;
+        setup.endpoint = wish.endpoint;
+        setup.threads = wish.threads;
+        verbosity = wish.verbosity;
+    }
     if (!setup.endpoint)
         return usage_error("--connect=tcp://HOST:PORT is needed");
-    if (nursery)
-        nursery_run(&setup.slot, slot_text);
     log_init("renderfarm-renderer", verbosity < 0 ? LOG_ERROR : verbosity == 0 ? LOG_WARN : verbosity == 1 ? LOG_INFO : LOG_DEBUG);
     if (!uplink_is_remote(setup.endpoint))
         return work(&setup);

@@ -13,19 +13,24 @@
 
 enum { OWN_FDS = 16 }; // ours are above the numbers that a renderer's get
 
-struct wish {
-    uint32_t slot;
+struct asked {
+    struct birth_wish wish;
     int input, speech;
 };
 
-// False: the coordinator wants no more.
-static bool receive(int socket, struct wish *wish)
+static bool makes_sense(const struct birth_wish *wish)
+{
+    return wish->endpoint[0] && memchr(wish->endpoint, '\0', sizeof(wish->endpoint)) && wish->threads >= 1 && wish->threads <= BIRTH_MOST_THREADS;
+}
+
+// False: the coordinator wants no more, or talks nonsense.
+static bool receive(int socket, struct asked *asked)
 {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(BIRTH_DESCRIPTORS * sizeof(int))];
     } control;
-    struct iovec part = {.iov_base = &wish->slot, .iov_len = sizeof(wish->slot)};
+    struct iovec part = {.iov_base = &asked->wish, .iov_len = sizeof(asked->wish)};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     struct cmsghdr *header;
     int descriptors[BIRTH_DESCRIPTORS];
@@ -34,62 +39,67 @@ static bool receive(int socket, struct wish *wish)
     do
         size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     while (size < 0 && errno == EINTR);
-    header = size == sizeof(wish->slot) ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(descriptors)))
+    header = size == sizeof(asked->wish) && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? CMSG_FIRSTHDR(&message) : NULL;
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(descriptors)))
         return false;
     memcpy(descriptors, CMSG_DATA(header), sizeof(descriptors));
-    wish->input = descriptors[0];
-    wish->speech = descriptors[1];
-    return true;
+    asked->input = descriptors[0];
+    asked->speech = descriptors[1];
+    return makes_sense(&asked->wish);
 }
 
-static void take_place(int socket, const struct wish *wish)
+static void take_place(int socket, const struct asked *asked)
 {
-    struct birth birth = {.slot = wish->slot, .pid = (uint32_t)getpid()};
+    struct birth birth = {.slot = asked->wish.slot, .pid = (uint32_t)getpid()};
 
     setsid(); // as posix_spawn would have done it
-    if (dup2(wish->input, STDIN_FILENO) < 0 || dup2(wish->speech, STDERR_FILENO) < 0 ||
+    if (dup2(asked->input, STDIN_FILENO) < 0 || dup2(asked->speech, STDERR_FILENO) < 0 ||
         send(socket, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth))
         _exit(1);
-    close(wish->input);
-    close(wish->speech);
+    close(asked->input);
+    close(asked->speech);
     close(socket);
 }
 
 // True in the renderer. The process between ends at once, so that the renderer is the coordinator's child (which is what is called a subreaper), as
 // if it had been started by that.
-static bool give_birth(int socket, const struct wish *wish)
+static bool give_birth(int socket, const struct asked *asked)
 {
     pid_t between = fork();
 
     if (between == 0) {
         if (fork() != 0)
             _exit(0);
-        take_place(socket, wish);
+        take_place(socket, asked);
         return true;
     }
-    close(wish->input);
-    close(wish->speech);
+    close(asked->input);
+    close(asked->speech);
     if (between > 0)
         waitpid(between, NULL, 0);
     return false;
 }
 
-void nursery_run(uint32_t *slot, char *slot_text)
+static void tell_apart(char *slot_text, uint32_t slot)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%0*u", (int)strlen(slot_text), slot);
+    if (strlen(text) == strlen(slot_text))
+        memcpy(slot_text, text, strlen(text));
+}
+
+void nursery_run(struct birth_wish *wish, char *slot_text)
 {
     int socket = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, OWN_FDS);
-    struct wish wish;
+    struct asked asked;
 
     if (socket < 0)
         _exit(1);
-    while (receive(socket, &wish)) {
-        if (give_birth(socket, &wish)) {
-            char text[16];
-
-            snprintf(text, sizeof(text), "%0*u", (int)strlen(slot_text), wish.slot);
-            if (strlen(text) == strlen(slot_text))
-                memcpy(slot_text, text, strlen(text));
-            *slot = wish.slot;
+    while (receive(socket, &asked)) {
+        if (give_birth(socket, &asked)) {
+            tell_apart(slot_text, asked.wish.slot);
+            *wish = asked.wish;
             return;
         }
     }

@@ -824,15 +824,20 @@ static void on_spawned(void *data)
     virtual_work(p->host, virtual.machine->recording->start, on_started, p);
 }
 
+void spawner_adopt(struct spawner *spawner, struct nursery_process *process)
+{
+    (void)spawner;
+    (void)process; // nobody has started one
+}
+
 // The loop is at it all the while.
-int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid)
+int spawner_start(struct spawner *spawner, const struct birth_wish *wish, uint32_t *pid)
 {
     struct process *p = mem_zalloc(sizeof(*p));
 
-    (void)arguments;
     spawner->running++;
-    p->slot = slot;
-    p->host = slot % virtual.machine->hosts;
+    p->slot = wish->slot;
+    p->host = wish->slot % virtual.machine->hosts;
     *pid = p->peer = ++next_peer;
     by_number = mem_grow(by_number, next_peer + 1, sizeof(struct process *));
     by_number[next_peer] = p;

@@ -852,21 +852,27 @@ struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd,
     return the_spawner;
 }
 
-int spawner_start(struct spawner *spawner, uint32_t slot, const char *const *arguments, uint32_t *pid)
+void spawner_adopt(struct spawner *spawner, struct nursery_process *process)
+{
+    (void)spawner;
+    (void)process; // nobody has started one
+}
+
+int spawner_start(struct spawner *spawner, const struct birth_wish *wish, uint32_t *pid)
 {
     struct renderer_process *r = mem_zalloc(sizeof(*r));
 
-    (void)arguments;
     spawner->running++;
-    r->slot = slot;
+    r->slot = wish->slot;
     *pid = r->pid = ++next_pid;
-    snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", slot, r->pid);
+    snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", wish->slot, r->pid);
     r->alive = true;
     r->start_tick = world.ticks;
-    r->slowness = (world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4)) + (world.far >> slot % 64 & 1 ? 10 : 0); // so that others wait
+    r->slowness =
+        (world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4)) + (world.far >> wish->slot % 64 & 1 ? 10 : 0); // so that others wait
     r->next = processes;
     processes = r;
-    world_say("renderer %u starts (process %u)", slot, r->pid);
+    world_say("renderer %u starts (process %u)", wish->slot, r->pid);
     world_after(20000000 + world_random(50000000), say_hello, NULL, r);
     return 0;
 }

@@ -1,4 +1,5 @@
 // Starts this program again as the renderer: by itself, or born of a nursery that is this program too.
+#include "coordinator/nursery.h"
 #include "coordinator/spawner.h"
 #include "renderer/nursery.h"
 
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -49,15 +51,14 @@ static void begin(struct ends *e, bool many)
     e->spawner = spawner_new(&e->loop, "/proc/self/exe", e->frames_fd, many, on_exit_of, e);
 }
 
-// what: see be_renderer.
+// what: see do_what.
 static void start(struct ends *e, const char *what)
 {
-    char slot[32];
-    const char *arguments[] = {slot, what, NULL};
+    struct birth_wish wish = {.slot = (uint32_t)e->started, .threads = 3, .verbosity = -1};
     uint32_t pid;
 
-    snprintf(slot, sizeof(slot), "--slot=%06d", e->started);
-    assert_int_equal(spawner_start(e->spawner, (uint32_t)e->started, arguments, &pid), 0);
+    snprintf(wish.endpoint, sizeof(wish.endpoint), "%s", what);
+    assert_int_equal(spawner_start(e->spawner, &wish, &pid), 0);
     e->pids[e->started++] = pid;
 }
 
@@ -125,6 +126,79 @@ static void those_who_are_born_are_like_those_who_were_started(void **state)
     assert_exit(&e, 2, 12, 0, "born, slot 2, --slot=000002");
     assert_exit(&e, 3, 13, 0, "started, slot 3, --slot=000003");
     end(&e);
+}
+
+static void a_nursery_that_was_there_before_is_used_be_it_for_one(void **state)
+{
+    struct nursery_process process;
+    struct ends e;
+
+    (void)state;
+    begin(&e, false);
+    assert_int_equal(nursery_process_start(&process, "/proc/self/exe", e.frames_fd), 0);
+    spawner_adopt(e.spawner, &process);
+    assert_int_equal(process.pid, 0);
+    start(&e, "--tell");
+    assert_int_equal(e.pids[0], 0);
+    spawner_settle(e.spawner);
+    start(&e, "--tell");
+    wait_for_all(&e);
+    assert_exit(&e, 0, 10, 0, "born, slot 0, --slot=000000");
+    assert_exit(&e, 1, 11, 0, "started, slot 1, --slot=000001");
+    end(&e);
+}
+
+static void a_nursery_that_nobody_asks_is_no_more_when_it_is_ended(void **state)
+{
+    struct nursery_process process;
+    int frames_fd = arena_create();
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(nursery_process_start(&process, "/proc/self/exe", frames_fd), 0);
+    pid = process.pid;
+    nursery_process_end(&process);
+    assert_int_equal(kill(pid, 0), -1);
+    nursery_process_end(&process);
+    close(frames_fd);
+}
+
+static void count_birth(void *data, const struct birth *birth)
+{
+    (void)birth;
+    ++*(int *)data;
+}
+
+static void nobody_is_born_of_a_wish_that_makes_no_sense(void **state)
+{
+    struct birth_wish wishes[] = {
+        {.threads = 1}, {.threads = 0, .endpoint = "--tell"}, {.threads = BIRTH_MOST_THREADS + 1, .endpoint = "--tell"}, {.threads = 1}};
+    int frames_fd = arena_create(), births = 0;
+    uv_loop_t loop;
+
+    (void)state;
+    memset(wishes[3].endpoint, '-', sizeof(wishes[3].endpoint));
+    uv_loop_init(&loop);
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        struct nursery_process process;
+        struct nursery *nursery;
+        int pid, status;
+
+        assert_int_equal(nursery_process_start(&process, "/proc/self/exe", frames_fd), 0);
+        pid = process.pid;
+        nursery = nursery_new(&loop, &process, count_birth, &births);
+        assert_non_null(nursery);
+        assert_int_equal(nursery_ask(nursery, &wishes[i], STDIN_FILENO, STDERR_FILENO), 0);
+        nursery_settle(nursery);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        nursery_hear(nursery);
+        assert_int_equal(births, 0);
+        nursery_free(&nursery);
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(frames_fd);
 }
 
 static void a_process_is_known_before_it_can_have_said_a_word(void **state)
@@ -237,7 +311,8 @@ static int be_born_late(void)
         char bytes[CMSG_SPACE(BIRTH_DESCRIPTORS * sizeof(int))];
     } control;
     struct birth birth;
-    struct iovec part = {.iov_base = &birth.slot, .iov_len = sizeof(birth.slot)};
+    struct birth_wish wish;
+    struct iovec part = {.iov_base = &wish, .iov_len = sizeof(wish)};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     pid_t nursery = getpid();
 
@@ -247,8 +322,10 @@ static int be_born_late(void)
         return 1;
     while (getppid() == nursery)
         ; // until it is killed
-    birth.pid = (uint32_t)getpid();
-    if (recvmsg(STDIN_FILENO, &message, 0) != sizeof(birth.slot) || send(STDIN_FILENO, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth))
+    if (recvmsg(STDIN_FILENO, &message, 0) != sizeof(wish))
+        return 1;
+    birth = (struct birth){.slot = wish.slot, .pid = (uint32_t)getpid()};
+    if (send(STDIN_FILENO, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth))
         return 1;
     close(STDIN_FILENO);
     if (write(ARENA_FD, "", 1) != 1)
@@ -257,27 +334,40 @@ static int be_born_late(void)
 }
 
 // --tell: says how it came to be, and ends with 10 + its slot. --write-pid: into the shared memory. --wait: for the end of its standard input.
-static int be_renderer(int argc, char **argv)
+static int do_what(const char *what, uint32_t slot, const char *came, const char *slot_argument)
 {
-    bool born = strcmp(argv[1], "--nursery") == 0;
-    char *slot_argument = argv[1 + born], *what = argv[argc - 1], byte;
-    uint32_t slot = (uint32_t)strtoul(slot_argument + strlen("--slot="), NULL, 10), pid;
+    uint32_t pid = (uint32_t)getpid();
+    char byte;
 
-    if (born && getenv("NURSERY_FAILS"))
-        return recv(STDIN_FILENO, &slot, sizeof(slot), 0) > 0; // it has been asked
-    if (born && getenv("NURSERY_HANGS"))
-        return pause();
-    if (born && getenv("NURSERY_DIES"))
-        return be_born_late();
-    if (born)
-        nursery_run(&slot, slot_argument + strlen("--slot="));
-    pid = (uint32_t)getpid();
     if (strcmp(what, "--write-pid") == 0)
         return pwrite(ARENA_FD, &pid, sizeof(pid), 0) != sizeof(pid);
     if (strcmp(what, "--wait") == 0)
         return read(STDIN_FILENO, &byte, 1) != 0;
-    fprintf(stderr, "%s, slot %u, %s\n", born ? "born" : "started", slot, slot_argument);
+    fprintf(stderr, "%s, slot %u, %s\n", came, slot, slot_argument);
     return 10 + (int)slot;
+}
+
+static int be_nursery(char *slot_argument)
+{
+    struct birth_wish wish;
+
+    if (getenv("NURSERY_FAILS"))
+        return recv(STDIN_FILENO, &wish, sizeof(wish), 0) > 0; // it has been asked
+    if (getenv("NURSERY_HANGS"))
+        return pause();
+    if (getenv("NURSERY_DIES"))
+        return be_born_late();
+    nursery_run(&wish, slot_argument + strlen("--slot="));
+    if (wish.threads != 3 || wish.verbosity != -1)
+        return 1;
+    return do_what(wish.endpoint, wish.slot, "born", slot_argument);
+}
+
+static int be_renderer(char **argv)
+{
+    if (strcmp(argv[3], "--threads=3") != 0 || strcmp(argv[4], "--verbosity=-1") != 0)
+        return 1;
+    return do_what(argv[1] + strlen("--connect="), (uint32_t)strtoul(argv[2] + strlen("--slot="), NULL, 10), "started", argv[2]);
 }
 
 int main(int argc, char **argv)
@@ -285,6 +375,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(children_have_their_slot_their_end_and_their_last_words),
         cmocka_unit_test(those_who_are_born_are_like_those_who_were_started),
+        cmocka_unit_test(a_nursery_that_was_there_before_is_used_be_it_for_one),
+        cmocka_unit_test(a_nursery_that_nobody_asks_is_no_more_when_it_is_ended),
+        cmocka_unit_test(nobody_is_born_of_a_wish_that_makes_no_sense),
         cmocka_unit_test(a_process_is_known_before_it_can_have_said_a_word),
         cmocka_unit_test(who_is_to_be_killed_before_it_is_born_is_killed_then),
         cmocka_unit_test(a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to),
@@ -294,7 +387,7 @@ int main(int argc, char **argv)
     };
 
     if (argc > 1)
-        return be_renderer(argc, argv);
+        return strcmp(argv[1], "--nursery") == 0 ? be_nursery(argv[2]) : be_renderer(argv);
     unsetenv("RENDERFARM_RENDERER");
     return cmocka_run_group_tests_name("spawner", tests, NULL, NULL);
 }
