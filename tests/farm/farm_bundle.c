@@ -34,15 +34,15 @@ static void need_root(void)
 
 static void the_bundle_needs_nothing_else(void **state)
 {
-    static const char *const names[] = {"", "-renderer", "-keygen"};
-    const char *root = trial_path("root"), *input = trial_path("root/in.mp4"), *outside = trial_path("out.mp4"), *programs[3];
+    static const char *const names[] = {"", "-coordinator", "-renderer", "-keygen"};
+    const char *root = trial_path("root"), *input = trial_path("root/in.mp4"), *outside = trial_path("out.mp4"), *programs[4];
     struct command *command;
 
     (void)state;
     need_root();
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         programs[i] = trial_format("%s%s", trial_program(), names[i]);
-    trial_output(ARGUMENTS("sh", "-c", make_root, "sh", root, programs[0], programs[1], programs[2]));
+    trial_output(ARGUMENTS("sh", "-c", make_root, "sh", root, programs[0], programs[1], programs[2], programs[3]));
     trial_output(ARGUMENTS("cp", trial_sample("silent.mp4"), input));
     command = trial_start_program(ARGUMENTS("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", run_there, "sh", root, "/in.mp4",
                                             "/out.mp4", "--workers=2", "--filter=unsharp,hqdn3d", "--progress=off"));
