@@ -81,6 +81,7 @@ static void the_coordinator_and_its_nursery_are_what_they_seem(void **state)
 static void a_nursery_that_was_not_needed_is_gone_at_the_end(void **state)
 {
     struct command *command;
+    const char *left;
     pid_t nursery;
     int list;
 
@@ -89,6 +90,11 @@ static void a_nursery_that_was_not_needed_is_gone_at_the_end(void **state)
     kill(nursery, SIGSTOP);
     close(list);
     command_wait(command, TAKES_LONG_S);
+    left = command_left_running(0);
+    if (left) {
+        kill(nursery, SIGCONT);
+        fail_msg("left running: %s", left);
+    }
     assert_said(command, 0, trial_format("renderfarm: %s: there is nothing to render in it\n0 ok, 0 skipped, 0 failed\n", trial_path("list")));
 }
 
