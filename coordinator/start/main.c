@@ -77,6 +77,7 @@ int main(int argc, char **argv)
         start_early(&early);
     execv(coordinator, argv);
     fprintf(stderr, "renderfarm: %s: it cannot be started: %s; reinstall\n", coordinator, strerror(errno));
+    free(coordinator);
     nursery_process_end(&early.nursery);
     return 1;
 }

@@ -38,12 +38,12 @@ static void assert_said(const struct command *command, int status, const char *s
 static struct command *start_waiting(int *list, pid_t *nursery)
 {
     static const char variable[] = "RENDERFARM_NURSERY=";
-    const char *path = trial_path("list"), *environment;
+    const char *path = trial_path("list"), *option = trial_format("--batch=%s", path), *environment;
     struct command *command;
 
     assert_int_equal(mkfifo(path, 0600), 0);
     setenv("RENDERFARM_KEY", "secret", 1);
-    command = trial_start(ARGUMENTS(trial_format("--batch=%s", path), "--workers=2"));
+    command = trial_start(ARGUMENTS(option, "--workers=2"));
     unsetenv("RENDERFARM_KEY");
     alarm(TAKES_LONG_S);
     *list = open(path, O_WRONLY | O_CLOEXEC); // when it is opened there
