@@ -4,6 +4,7 @@
 #include "cutter.h"
 #include "gaps.h"
 #include "input_file.h"
+#include "packet_queue.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -26,11 +27,6 @@ enum {
     MOST_HELD_BYTES = 64 << 20, // of a GOP that may be left out; a larger one is decoded
 };
 
-struct queue {
-    AVPacket **packets;
-    size_t first, count, room;
-};
-
 struct source {
     char *path;
     struct input_file file;
@@ -43,13 +39,13 @@ struct source {
     bool read_any;
     bool ended; // nothing more can be read
 
-    struct queue ahead; // read for the head, not yet given out
+    struct packet_queue ahead; // read for the head, not yet given out
     struct bitstream *bitstream;
     struct cutter cutter;
     bool cut;
 
     // Packets leave in the order flow (the running segment's), then held (the next segment's, or not yet known), by way of the chunk.
-    struct queue flow, next_flow, held;
+    struct packet_queue flow, next_flow, held;
     bool segment_ends; // behind flow; next_flow goes on
     bool all_cut;      // the cutter knows of the end
     int64_t next_keep_from;
@@ -61,7 +57,7 @@ struct source {
 
     // What need not be decoded; NULL: all is. Packets leave the flow by way of their GOP.
     const struct gaps *gaps;
-    struct queue gop_packets;
+    struct packet_queue gop_packets;
     struct gaps_gop gop;
     size_t gop_bytes;
     bool gop_wanted;
@@ -75,53 +71,6 @@ struct source {
     char *damage;
     const char *note; // the cutter's
 };
-
-// ---- Queues of packets ----
-
-static void queue_put(struct queue *q, AVPacket **packet)
-{
-    if (q->first && q->first == q->count)
-        q->first = q->count = 0;
-    if (q->count == q->room && q->first > q->room / 2) {
-        memmove(q->packets, q->packets + q->first, (q->count - q->first) * sizeof(*q->packets));
-        q->count -= q->first;
-        q->first = 0;
-    }
-    if (q->count == q->room) {
-        q->room = q->room ? 2 * q->room : 64;
-        q->packets = mem_grow(q->packets, q->room, sizeof(*q->packets));
-    }
-    q->packets[q->count++] = *packet;
-    *packet = NULL;
-}
-
-static AVPacket *queue_take(struct queue *q)
-{
-    return q->first < q->count ? q->packets[q->first++] : NULL;
-}
-
-static bool queue_empty(const struct queue *q)
-{
-    return q->first == q->count;
-}
-
-static void queue_move(struct queue *to, struct queue *from)
-{
-    AVPacket *packet;
-
-    while ((packet = queue_take(from)))
-        queue_put(to, &packet);
-}
-
-static void queue_clear(struct queue *q)
-{
-    AVPacket *packet;
-
-    while ((packet = queue_take(q)))
-        av_packet_free(&packet);
-    free(q->packets);
-    memset(q, 0, sizeof(*q));
-}
 
 // ---- What may be cut ----
 
@@ -404,7 +353,7 @@ static int read_first(struct source *s)
     int err = AVX_FFTOOLS_6_1 || s->pictures ? AVERROR_EOF : read_packet(s, &packet);
 
     if (err >= 0)
-        queue_put(&s->ahead, &packet);
+        packet_queue_put(&s->ahead, &packet);
     return err == AVERROR_EOF ? 0 : err;
 }
 
@@ -673,7 +622,7 @@ static int tell_error(struct source *s, int err, char **why)
 
 int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why)
 {
-    struct queue *q = &s->ahead;
+    struct packet_queue *q = &s->ahead;
     struct chunk *chunk = NULL;
     size_t bytes = 0;
     uint32_t sequence = 0;
@@ -689,9 +638,9 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
         if (err < 0)
             return tell_error(s, err, why);
         bytes += (size_t)packet->size;
-        queue_put(q, &packet);
+        packet_queue_put(q, &packet);
     }
-    if (queue_empty(q))
+    if (packet_queue_empty(q))
         return err_why(why, s->read_error ? s->read_error : AVERROR_INVALIDDATA, "%s: its video stream is empty%s%s", s->path,
                        s->read_error ? ": " : "", s->read_error ? err_text(s->read_error) : "");
     for (size_t i = q->first; i < q->count; i++) {
@@ -774,9 +723,9 @@ static void give_chunk(struct source *s, struct source_run *run, bool last)
 static void follow(struct source *s, struct cutter_step step)
 {
     if (step.held == CUTTER_JOIN)
-        queue_move(&s->flow, &s->held);
+        packet_queue_move(&s->flow, &s->held);
     if (step.held == CUTTER_CUT) {
-        queue_move(&s->next_flow, &s->held);
+        packet_queue_move(&s->next_flow, &s->held);
         s->segment_ends = true;
         s->next_keep_from = step.cut_pts;
     }
@@ -828,13 +777,13 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
         follow(s, step);
     }
     (*packet)->opaque = (void *)(uintptr_t)(p.discard ? 0 : look.frames);
-    queue_put(step.hold ? &s->held : s->segment_ends ? &s->next_flow : &s->flow, packet);
+    packet_queue_put(step.hold ? &s->held : s->segment_ends ? &s->next_flow : &s->flow, packet);
     return 0;
 }
 
 static int take_in(struct source *s, char **why)
 {
-    AVPacket *packet = queue_take(&s->ahead);
+    AVPacket *packet = packet_queue_take(&s->ahead);
     int err = packet ? 0 : read_packet(s, &packet);
 
     if (err >= 0) {
@@ -863,9 +812,9 @@ static void next_segment(struct source *s, int64_t keep_from)
 }
 
 // Moves what is certain into the chunk. True when a run is complete.
-static bool fill_chunk(struct source *s, struct queue *certain, struct source_run *run)
+static bool fill_chunk(struct source *s, struct packet_queue *certain, struct source_run *run)
 {
-    while (!queue_empty(certain)) {
+    while (!packet_queue_empty(certain)) {
         AVPacket *packet;
 
         // Not before there is more: the last chunk of a segment has to be known as such.
@@ -873,7 +822,7 @@ static bool fill_chunk(struct source *s, struct queue *certain, struct source_ru
             give_chunk(s, run, false);
             return true;
         }
-        packet = queue_take(certain);
+        packet = packet_queue_take(certain);
         put_in_chunk(s, &packet);
     }
     return false;
@@ -896,7 +845,7 @@ static bool fill_run(struct source *s, struct source_run *run)
         give_chunk(s, run, true);
         s->segment_ends = false;
         next_segment(s, s->next_keep_from);
-        queue_move(&s->flow, &s->next_flow);
+        packet_queue_move(&s->flow, &s->next_flow);
         return true;
     }
     return end_chunk(s, run);
@@ -927,10 +876,10 @@ static void fill_gop(struct source *s)
     // Where the next one begins will not be known.
     if (s->cutter.stopped)
         s->gop_wanted = true;
-    while ((packet = queue_take(&s->flow))) {
+    while ((packet = packet_queue_take(&s->flow))) {
         if (!s->gop_wanted)
             note_in_gop(s, packet);
-        queue_put(&s->gop_packets, &packet);
+        packet_queue_put(&s->gop_packets, &packet);
     }
 }
 
@@ -938,7 +887,7 @@ static void fill_gop(struct source *s)
 static void end_gop(struct source *s)
 {
     s->segment_ends = false;
-    queue_move(&s->flow, &s->next_flow);
+    packet_queue_move(&s->flow, &s->next_flow);
     begin_gop(s);
 }
 
@@ -946,7 +895,7 @@ static void leave_out(struct source *s, const struct gaps_jump *jump, struct sou
 {
     AVPacket *packet;
 
-    while ((packet = queue_take(&s->gop_packets)))
+    while ((packet = packet_queue_take(&s->gop_packets)))
         av_packet_free(&packet);
     // The segment before may have begun at a later frame than its first GOP did.
     if (s->gap_until == 0)
@@ -964,7 +913,7 @@ static bool fill_run_with_gaps(struct source *s, struct source_run *run)
         struct gaps_jump jump;
 
         fill_gop(s);
-        if (!s->gop_wanted && !queue_empty(&s->gop_packets) && (s->segment_ends || s->all_cut)) {
+        if (!s->gop_wanted && !packet_queue_empty(&s->gop_packets) && (s->segment_ends || s->all_cut)) {
             s->gop_wanted = !gaps_leave_out(s->gaps, &s->gop, s->segment_ends ? s->next_keep_from : GAPS_NO_TIME, &jump);
             if (!s->gop_wanted && s->chunk) {
                 give_chunk(s, run, true);
@@ -1020,11 +969,11 @@ void source_close(struct source **source)
     if (!s)
         return;
     *source = NULL;
-    queue_clear(&s->ahead);
-    queue_clear(&s->flow);
-    queue_clear(&s->next_flow);
-    queue_clear(&s->held);
-    queue_clear(&s->gop_packets);
+    packet_queue_clear(&s->ahead);
+    packet_queue_clear(&s->flow);
+    packet_queue_clear(&s->next_flow);
+    packet_queue_clear(&s->held);
+    packet_queue_clear(&s->gop_packets);
     chunk_free(&s->chunk);
     bitstream_free(&s->bitstream);
     retime_clear(&s->retime);
