@@ -2,9 +2,9 @@
 
 #include "bitstream.h"
 #include "cutter.h"
-#include "gaps.h"
 #include "input_file.h"
 #include "packet_queue.h"
+#include "source_gop.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -24,7 +24,6 @@
 
 enum {
     MAX_AGAIN = 100000,
-    MOST_HELD_BYTES = 64 << 20, // of a GOP that may be left out; a larger one is decoded
 };
 
 struct source {
@@ -55,14 +54,8 @@ struct source {
     uint32_t segment, sequence;
     int64_t keep_from;
 
-    // What need not be decoded; NULL: all is. Packets leave the flow by way of their GOP.
-    const struct gaps *gaps;
-    struct packet_queue gop_packets;
-    struct gaps_gop gop;
-    size_t gop_bytes;
-    bool gop_wanted;
-    uint64_t gap_from, gap_until; // what was left out, and was not told yet
-    uint64_t begun_at;            // number of the first frame that the running segment gives
+    // Where something is left out, packets leave the flow by way of their GOP.
+    struct source_gop gop;
 
     // Damage.
     int read_error;
@@ -671,18 +664,10 @@ void source_start(struct source *s, bool cut, double segment_s)
     cutter_init(&s->cutter, s->cut ? llrint(ticks) : INT64_MAX, max_reorder(s->video->codecpar), tick_s);
 }
 
-static void begin_gop(struct source *s)
-{
-    s->gop = (struct gaps_gop){.first_pts = INT64_MAX, .last_pts = INT64_MIN};
-    s->gop_bytes = 0;
-    s->gop_wanted = false;
-}
-
 void source_leave_out(struct source *s, const struct gaps *gaps)
 {
-    s->gaps = gaps;
+    source_gop_init(&s->gop, gaps);
     cutter_init(&s->cutter, 1, max_reorder(s->video->codecpar), av_q2d(s->video->time_base));
-    begin_gop(s);
 }
 
 static void put_in_chunk(struct source *s, AVPacket **packet)
@@ -708,11 +693,8 @@ static void give_chunk(struct source *s, struct source_run *run, bool last)
         .frames_hint = s->chunk_frames,
         .last_pts = s->chunk_last_pts,
     };
-    if (run->first) {
-        run->gap_from = s->gap_from;
-        run->gap_until = s->gap_until;
-        s->gap_from = s->gap_until = 0;
-    }
+    if (run->first)
+        source_gop_tell(&s->gop, run);
     s->chunk->last = last;
     s->chunk = NULL;
     s->chunk_frames = 0;
@@ -767,9 +749,9 @@ static int sort_in(struct source *s, AVPacket **packet, char **why)
     };
     struct cutter_step step = {.held = CUTTER_WAIT};
 
-    if (s->cut || s->gaps) {
+    if (s->cut || s->gop.gaps) {
         step = cutter_put(&s->cutter, &p);
-        if (s->cutter.late && s->gaps)
+        if (s->cutter.late && s->gop.gaps)
             return err_why(why, ERR_AGAIN_DECODING_ALL, "timestamps go back");
         if (s->cutter.late)
             return err_why(why, ERR_AGAIN_ONE_SEGMENT, "%s: timestamps go back from %.2f s to %.2f s", s->path, seconds(s, s->cutter.max_pts),
@@ -796,7 +778,7 @@ static int take_in(struct source *s, char **why)
     err = input_file_check(&s->file, s->path, s->input->pb ? s->input->pb->error : 0, why);
     if (err < 0)
         return err;
-    if ((s->cut || s->gaps) && !s->all_cut) {
+    if ((s->cut || s->gop.gaps) && !s->all_cut) {
         follow(s, cutter_end(&s->cutter));
         s->note = s->cut ? cutter_note(&s->cutter) : NULL;
     }
@@ -851,84 +833,39 @@ static bool fill_run(struct source *s, struct source_run *run)
     return end_chunk(s, run);
 }
 
-// ---- Leaving out ----
-
-static void note_in_gop(struct source *s, const AVPacket *packet)
-{
-    if (packet->pts == AV_NOPTS_VALUE || (packet->flags & (AV_PKT_FLAG_CORRUPT | AV_PKT_FLAG_DISCARD)) || gaps_wants(s->gaps, packet->pts)) {
-        s->gop_wanted = true;
-        return;
-    }
-    if (packet->pts < s->gop.first_pts)
-        s->gop.first_pts = packet->pts;
-    if (packet->pts > s->gop.last_pts)
-        s->gop.last_pts = packet->pts;
-    s->gop.frames += (uint64_t)(uintptr_t)packet->opaque;
-    s->gop_bytes += (size_t)packet->size;
-    s->gop_wanted = s->gop_bytes > MOST_HELD_BYTES;
-}
-
-// What is certain goes into the GOP, until it is known whether that is left out.
-static void fill_gop(struct source *s)
-{
-    AVPacket *packet;
-
-    // Where the next one begins will not be known.
-    if (s->cutter.stopped)
-        s->gop_wanted = true;
-    while ((packet = packet_queue_take(&s->flow))) {
-        if (!s->gop_wanted)
-            note_in_gop(s, packet);
-        packet_queue_put(&s->gop_packets, &packet);
-    }
-}
-
 // Behind the GOP comes the next one, or the end of the video.
 static void end_gop(struct source *s)
 {
     s->segment_ends = false;
     packet_queue_move(&s->flow, &s->next_flow);
-    begin_gop(s);
-}
-
-static void leave_out(struct source *s, const struct gaps_jump *jump, struct source_run *run)
-{
-    AVPacket *packet;
-
-    while ((packet = packet_queue_take(&s->gop_packets)))
-        av_packet_free(&packet);
-    // The segment before may have begun at a later frame than its first GOP did.
-    if (s->gap_until == 0)
-        s->gap_from = jump->from > s->begun_at ? jump->from : s->begun_at;
-    s->gap_until = s->begun_at = jump->until;
-    s->keep_from = jump->keep_from;
-    run->frames_hint = s->gop.frames;
-    end_gop(s);
+    source_gop_next(&s->gop);
 }
 
 // fill_run, for a video that is not cut: a segment ends where something is left out.
 static bool fill_run_with_gaps(struct source *s, struct source_run *run)
 {
+    struct source_gop *gop = &s->gop;
+
     for (;;) {
+        bool whole = s->segment_ends || s->all_cut;
         struct gaps_jump jump;
 
-        fill_gop(s);
-        if (!s->gop_wanted && !packet_queue_empty(&s->gop_packets) && (s->segment_ends || s->all_cut)) {
-            s->gop_wanted = !gaps_leave_out(s->gaps, &s->gop, s->segment_ends ? s->next_keep_from : GAPS_NO_TIME, &jump);
-            if (!s->gop_wanted && s->chunk) {
+        source_gop_fill(gop, &s->flow, s->cutter.stopped);
+        if (whole && source_gop_needless(gop, s->segment_ends ? s->next_keep_from : GAPS_NO_TIME, &jump)) {
+            if (s->chunk) {
                 give_chunk(s, run, true);
                 next_segment(s, INT64_MIN);
-                return true;
+            } else {
+                run->frames_hint = source_gop_leave_out(gop, &jump);
+                s->keep_from = jump.keep_from;
+                end_gop(s);
             }
-            if (!s->gop_wanted) {
-                leave_out(s, &jump, run);
-                return true;
-            }
+            return true;
         }
-        if (s->gop_wanted && fill_chunk(s, &s->gop_packets, run))
+        if (gop->wanted && fill_chunk(s, &gop->packets, run))
             return true;
         if (!s->segment_ends)
-            return s->gop_wanted && end_chunk(s, run);
+            return gop->wanted && end_chunk(s, run);
         end_gop(s);
     }
 }
@@ -938,11 +875,10 @@ int source_next(struct source *s, struct source_run *run, char **why)
     int err;
 
     memset(run, 0, sizeof(*run));
-    while (s->gaps ? !fill_run_with_gaps(s, run) : !fill_run(s, run)) {
+    while (s->gop.gaps ? !fill_run_with_gaps(s, run) : !fill_run(s, run)) {
         if (s->all_cut) {
             run->eof = true;
-            run->gap_from = s->gap_from;
-            run->gap_until = s->gap_until;
+            source_gop_tell(&s->gop, run);
             return 0;
         }
         err = take_in(s, why);
@@ -973,7 +909,7 @@ void source_close(struct source **source)
     packet_queue_clear(&s->flow);
     packet_queue_clear(&s->next_flow);
     packet_queue_clear(&s->held);
-    packet_queue_clear(&s->gop_packets);
+    source_gop_clear(&s->gop);
     chunk_free(&s->chunk);
     bitstream_free(&s->bitstream);
     retime_clear(&s->retime);
