@@ -136,20 +136,6 @@ int source_open_pictures(struct source **source, const char *path, const struct 
     return source_open(source, path, facts, why);
 }
 
-void source_facts_clear(struct source_facts *facts)
-{
-    if (facts->parameters)
-        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
-    if (facts->time_base)
-        wire__rational__free_unpacked(facts->time_base, NULL);
-    if (facts->frame_rate)
-        wire__rational__free_unpacked(facts->frame_rate, NULL);
-    free(facts->codec_name);
-    free(facts->format_name);
-    free(facts->why_not_cuttable);
-    *facts = (struct source_facts){0};
-}
-
 // Only its size is of interest: it has no bytes.
 static AVPacket *input_packet(uint64_t frame)
 {

@@ -141,19 +141,6 @@ int source_open_pictures(struct source **source, const char *path, const struct 
     return source_open(source, path, facts, why);
 }
 
-void source_facts_clear(struct source_facts *facts)
-{
-    if (facts->parameters)
-        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
-    if (facts->time_base)
-        wire__rational__free_unpacked(facts->time_base, NULL);
-    if (facts->frame_rate)
-        wire__rational__free_unpacked(facts->frame_rate, NULL);
-    free(facts->codec_name);
-    free(facts->format_name);
-    *facts = (struct source_facts){0};
-}
-
 int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why)
 {
     struct chunk *chunk = chunk_new(0);

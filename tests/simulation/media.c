@@ -194,20 +194,6 @@ int source_open(struct source **source, const char *path, struct source_facts *f
     return 0;
 }
 
-void source_facts_clear(struct source_facts *facts)
-{
-    if (facts->parameters)
-        wire__codec_parameters__free_unpacked(facts->parameters, NULL);
-    if (facts->time_base)
-        wire__rational__free_unpacked(facts->time_base, NULL);
-    if (facts->frame_rate)
-        wire__rational__free_unpacked(facts->frame_rate, NULL);
-    free(facts->codec_name);
-    free(facts->format_name);
-    free(facts->why_not_cuttable);
-    *facts = (struct source_facts){0};
-}
-
 // All of a video have the same bytes.
 static AVPacket *input_packet(const struct shape *shape, unsigned frame)
 {
