@@ -107,13 +107,13 @@ $(TEST_PROGRAMS):
 
 # The farm in a world that is made up: what it puts in place of the coordinator's own comes first, so the archive's is not taken.
 SIMULATE := $(B)/tests/simulation/simulate
-$(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(B)/coordinator.a $(B)/common.a
+$(SIMULATE): $(call objects,$(call sources,tests/simulation)) $(addprefix $(B)/coordinator/simulate/,no_processes.o gray_video.o) $(B)/coordinator.a $(B)/common.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=memory_kills,--wrap=mmap,--wrap=munmap -o $@ $^ $(PKG_LIBS)
 
 # The coordinator with renderers that do nothing, over an input and an output that are made up.
 NULL_RENDER := $(B)/tests/bench/null_render
-$(NULL_RENDER): $(call objects,$(call sources,tests/bench)) $(B)/coordinator.a $(B)/common.a
+$(NULL_RENDER): $(call objects,$(call sources,tests/bench)) $(B)/coordinator/simulate/gray_video.o $(B)/coordinator.a $(B)/common.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 

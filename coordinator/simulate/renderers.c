@@ -1,18 +1,14 @@
 // coordinator/hub.h and coordinator/spawner.h over renderers and a network that only take time.
+#include "gray_video.h"
+#include "no_processes.h"
 #include "virtual.h"
 
 #include "common/arena.h"
-#include "common/avx.h"
 #include "common/frames.h"
 #include "common/mem.h"
-#include "common/packets.h"
 #include "common/protocol.h"
 
 #include "coordinator/hub.h"
-#include "coordinator/private_folder.h"
-#include "coordinator/spawner.h"
-
-#include <libavutil/pixfmt.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -77,13 +73,6 @@ static struct hub {
     void *data;
     struct zsock_traffic traffic;
 } * the_hub;
-
-static struct spawner {
-    spawner_on_exit on_exit;
-    void *data;
-    int running;
-    double spawned_ns; // what the loop has spent on starting others so far
-} * the_spawner;
 
 static void work_on(struct process *p);
 
@@ -229,35 +218,6 @@ static void send_letter(const struct process *p, const struct letter *what, doub
 
 // ---- What a renderer does ----
 
-static AVPacket *raw_packet(const struct process *p, uint64_t number, uint32_t slot)
-{
-    Wire__Rational tb = WIRE__RATIONAL__INIT, rate = WIRE__RATIONAL__INIT, aspect = WIRE__RATIONAL__INIT;
-    Wire__Frame wire = WIRE__FRAME__INIT;
-    size_t crop[4] = {0};
-    AVPacket *packet = av_packet_alloc();
-
-    (void)p;
-    tb.num = 1;
-    tb.den = 25 * PTS_STEP;
-    rate.num = 25;
-    rate.den = aspect.den = 1;
-    wire.slot = slot;
-    wire.width = wire.height = 16;
-    wire.format = AV_PIX_FMT_GRAY8;
-    wire.pts = (int64_t)number * PTS_STEP;
-    wire.time_base = wire.own_time_base = &tb;
-    wire.frame_rate = &rate;
-    wire.sample_aspect_ratio = &aspect;
-    wire.crop = crop;
-    wire.n_crop = 4;
-    if (!packet || av_new_packet(packet, (int)wire__frame__get_packed_size(&wire)) < 0)
-        abort(); // small allocations succeed or the process ends, see mem.h
-    wire__frame__pack(&wire, packet->data);
-    packet->pts = wire.pts;
-    packet->pos = slot;
-    return packet;
-}
-
 // Only its size is of interest: it has no bytes.
 static AVPacket *encoded_packet(uint64_t number, double bytes)
 {
@@ -291,7 +251,7 @@ static bool store_frames(struct process *p)
             return false;
         if (!p->open)
             p->open = chunk_new(0);
-        packet = raw_packet(p, p->ready_from++, slot);
+        packet = gray_video_frame(slot, (int64_t)p->ready_from++ * PTS_STEP, PTS_STEP, 25);
         chunk_take(p->open, &packet);
         p->ready--;
         if (p->open->packet_count >= p->frames_in_chunk)
@@ -454,30 +414,18 @@ static void work_on(struct process *p)
 static void answer_probe(const struct letter *letter)
 {
     Wire__Probed probed = WIRE__PROBED__INIT;
-    AVCodecParameters *par = avcodec_parameters_alloc();
     Wire__FilterFacts facts = WIRE__FILTER_FACTS__INIT, *list = &facts;
-    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
 
-    par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
-    par->format = AV_PIX_FMT_GRAY8;
-    par->width = par->height = 16;
+    gray_video_probed(&probed, PTS_STEP, 25);
     probed.segment = letter->segment;
     probed.attempt = letter->attempt;
-    packets_parameters_to_wire(&probed.output, par);
-    avcodec_parameters_free(&par);
-    probed.output_time_base = packets_rational_to_wire((AVRational){1, 25 * PTS_STEP});
-    probed.output_frame_rate = packets_rational_to_wire((AVRational){25, 1});
-    probed.first_frame = &first;
     facts.name = (char *)(uintptr_t) "recorded";
     facts.has_frame_bytes = 1;
     facts.frame_bytes = virtual.machine->recording->frame_bytes;
     probed.filters = &list;
     probed.n_filters = 1;
     the_hub->events->on_probed(the_hub->data, letter->peer, &probed);
-    wire__codec_parameters__free_unpacked(probed.output, NULL);
-    wire__rational__free_unpacked(probed.output_time_base, NULL);
-    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+    gray_video_probed_clear(&probed);
 }
 
 static void on_probe_done(void *data)
@@ -794,18 +742,7 @@ void hub_close(struct hub **hub)
     links = NULL;
 }
 
-// ---- coordinator/spawner.h ----
-
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, bool many, spawner_on_exit on_exit, void *data)
-{
-    (void)loop;
-    (void)program;
-    (void)frames_fd;
-    (void)many;
-    the_spawner = mem_zalloc(sizeof(*the_spawner));
-    *the_spawner = (struct spawner){.on_exit = on_exit, .data = data};
-    return the_spawner;
-}
+// ---- Coming and going ----
 
 static void on_started(void *data)
 {
@@ -824,21 +761,14 @@ static void on_spawned(void *data)
     virtual_work(p->host, virtual.machine->recording->start, on_started, p);
 }
 
-void spawner_adopt(struct spawner *spawner, struct nursery_process *process)
-{
-    (void)spawner;
-    (void)process; // nobody has started one
-}
-
 // The loop is at it all the while.
-int spawner_start(struct spawner *spawner, const struct birth_wish *wish, uint32_t *pid)
+uint32_t renderers_start(uint32_t slot)
 {
     struct process *p = mem_zalloc(sizeof(*p));
 
-    spawner->running++;
-    p->slot = wish->slot;
-    p->host = wish->slot % virtual.machine->hosts;
-    *pid = p->peer = ++next_peer;
+    p->slot = slot;
+    p->host = slot % virtual.machine->hosts;
+    p->peer = ++next_peer;
     by_number = mem_grow(by_number, next_peer + 1, sizeof(struct process *));
     by_number[next_peer] = p;
     p->last = &p->first;
@@ -847,19 +777,7 @@ int spawner_start(struct spawner *spawner, const struct birth_wish *wish, uint32
     p->next = processes;
     processes = p;
     virtual_post(virtual.machine->recording->spawn, on_spawned, p);
-    return 0;
-}
-
-uint32_t spawner_pid(struct spawner *spawner, uint32_t slot)
-{
-    (void)spawner;
-    (void)slot;
-    return 0; // spawner_start has told it
-}
-
-void spawner_settle(struct spawner *spawner)
-{
-    (void)spawner;
+    return p->peer;
 }
 
 struct farewell {
@@ -872,10 +790,7 @@ static void on_gone(void *data)
     struct spawner_exit fact = {.slot = farewell->slot, .last_words = ""};
 
     free(farewell);
-    if (!the_spawner)
-        return;
-    the_spawner->running--;
-    the_spawner->on_exit(the_spawner->data, &fact);
+    no_processes_ended(&fact);
 }
 
 static void leave(struct process *p)
@@ -890,51 +805,12 @@ static void leave(struct process *p)
     virtual_after(virtual.machine->recording->leave, on_gone, farewell);
 }
 
-void spawner_kill(struct spawner *spawner, int signal)
+void renderers_kill(uint32_t slot, int signal)
 {
-    (void)spawner;
     (void)signal;
     for (struct process *p = processes; p; p = p->next)
-        leave(p);
-}
-
-void spawner_kill_one(struct spawner *spawner, uint32_t slot, int signal)
-{
-    (void)spawner;
-    (void)signal;
-    for (struct process *p = processes; p; p = p->next)
-        if (p->slot == slot)
+        if (slot == RENDERERS_ALL || p->slot == slot)
             leave(p);
-}
-
-int spawner_running(const struct spawner *spawner)
-{
-    return spawner->running;
-}
-
-void spawner_free(struct spawner **spawner)
-{
-    free(*spawner);
-    *spawner = the_spawner = NULL;
-}
-
-char *spawner_find_renderer(void)
-{
-    return mem_dup("virtual");
-}
-
-// ---- coordinator/private_folder.h ----
-
-int private_folder_make(struct private_folder *folder)
-{
-    *folder = (struct private_folder){.lock_fd = -1};
-    return 0;
-}
-
-void private_folder_remove(struct private_folder *folder, const char *file)
-{
-    (void)folder;
-    (void)file;
 }
 
 static void free_chunks(struct intake_chunk *chunk)

@@ -2,10 +2,9 @@
 
 #include "common/avx.h"
 #include "common/clock.h"
-#include "common/packets.h"
 #include "common/protocol.h"
 
-#include <libavutil/pixfmt.h>
+#include "coordinator/simulate/gray_video.h"
 
 #include <unistd.h>
 
@@ -28,26 +27,14 @@ static void answer_probe(struct null_renderer *r)
 {
     Wire__Probed probed = WIRE__PROBED__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
-    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
-    AVCodecParameters *par = avcodec_parameters_alloc();
 
-    par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
-    par->format = AV_PIX_FMT_GRAY8;
-    par->width = par->height = 16;
     probed.segment = r->task.segment;
     probed.attempt = r->task.attempt;
-    packets_parameters_to_wire(&probed.output, par);
-    avcodec_parameters_free(&par);
-    probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * NULL_RENDERER_STEP});
-    probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
-    probed.first_frame = &first;
+    gray_video_probed(&probed, NULL_RENDERER_STEP, 24);
     message.body_case = WIRE__MESSAGE__BODY_PROBED;
     message.probed = &probed;
     say(r, &message);
-    wire__codec_parameters__free_unpacked(probed.output, NULL);
-    wire__rational__free_unpacked(probed.output_time_base, NULL);
-    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+    gray_video_probed_clear(&probed);
     end_task(r);
 }
 

@@ -5,14 +5,11 @@
 #include "common/arena.h"
 #include "common/avx.h"
 #include "common/mem.h"
-#include "common/packets.h"
 #include "common/protocol.h"
 #include "common/zsock.h"
 
-#include "coordinator/private_folder.h"
-#include "coordinator/spawner.h"
-
-#include <libavutil/pixfmt.h>
+#include "coordinator/simulate/gray_video.h"
+#include "coordinator/simulate/no_processes.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -75,12 +72,6 @@ static struct zsock {
     zsock_on_message on_message;
     void *data;
 } * hub_socket;
-
-static struct spawner {
-    spawner_on_exit on_exit;
-    void *data;
-    int running;
-} * the_spawner;
 
 static void work_on(struct renderer_process *r, uint64_t delay_ns);
 
@@ -258,11 +249,8 @@ static void on_end(void *data)
     clear_task(r);
     chunk_list_clear(&r->ahead.input);
     free(end);
-    if (!the_spawner)
-        return;
-    the_spawner->running--;
     world_say("renderer %u (process %u) is gone, signal %d", r->slot, r->pid, exit.signal);
-    the_spawner->on_exit(the_spawner->data, &exit);
+    no_processes_ended(&exit);
 }
 
 static void end_process(struct renderer_process *r, int signal)
@@ -398,10 +386,6 @@ static AVPacket *encoded_packet(const struct shape *shape, const struct frame *f
 // NULL: there is no free slot.
 static AVPacket *raw_packet(const struct renderer_process *r, const struct frame *frame)
 {
-    Wire__Rational tb = WIRE__RATIONAL__INIT, rate = WIRE__RATIONAL__INIT, aspect = WIRE__RATIONAL__INIT;
-    Wire__Frame wire = WIRE__FRAME__INIT;
-    size_t crop[4] = {0};
-    AVPacket *packet;
     uint64_t *pixels;
     uint32_t slot;
 
@@ -410,26 +394,7 @@ static AVPacket *raw_packet(const struct renderer_process *r, const struct frame
     pixels = (uint64_t *)(void *)arena_slot(r->job.video->farm->arena, slot);
     pixels[0] = frame->number;
     pixels[1] = frame->value;
-    tb.num = 1;
-    tb.den = 24 * PTS_STEP;
-    rate.num = 24;
-    rate.den = aspect.den = 1;
-    wire.slot = slot;
-    wire.width = wire.height = 16;
-    wire.format = AV_PIX_FMT_GRAY8;
-    wire.pts = (int64_t)frame->number * PTS_STEP;
-    wire.time_base = wire.own_time_base = &tb;
-    wire.frame_rate = &rate;
-    wire.sample_aspect_ratio = &aspect;
-    wire.crop = crop;
-    wire.n_crop = 4;
-    packet = av_packet_alloc();
-    if (!packet || av_new_packet(packet, (int)wire__frame__get_packed_size(&wire)) < 0)
-        abort();
-    wire__frame__pack(&wire, packet->data);
-    packet->pts = wire.pts;
-    packet->pos = slot;
-    return packet;
+    return gray_video_frame(slot, (int64_t)frame->number * PTS_STEP, PTS_STEP, 24);
 }
 
 // Frames that are ready and not given yet, as a chunk. False: there is nothing to send, or no room.
@@ -472,23 +437,13 @@ static void answer_probe(struct renderer_process *r)
 {
     Wire__Probed probed = WIRE__PROBED__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
-    AVCodecParameters *par = avcodec_parameters_alloc();
     Wire__FilterFacts facts[MOST_FILTERS], *list[MOST_FILTERS];
     Wire__Option options[MOST_FILTERS], *option_lists[MOST_FILTERS];
-    Wire__FirstFrame first = WIRE__FIRST_FRAME__INIT;
     char names[MOST_FILTERS][32], keys[MOST_FILTERS][32], values[MOST_FILTERS][32];
 
-    par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
-    par->format = AV_PIX_FMT_GRAY8;
-    par->width = par->height = 16;
     probed.segment = r->segment;
     probed.attempt = r->attempt;
-    packets_parameters_to_wire(&probed.output, par);
-    avcodec_parameters_free(&par);
-    probed.output_time_base = packets_rational_to_wire((AVRational){1, 24 * PTS_STEP});
-    probed.output_frame_rate = packets_rational_to_wire((AVRational){24, 1});
-    probed.first_frame = &first;
+    gray_video_probed(&probed, PTS_STEP, 24);
     for (unsigned i = 0; i < r->job.video->shape.filter_count; i++) {
         wire__filter_facts__init(&facts[i]);
         wire__option__init(&options[i]);
@@ -509,9 +464,7 @@ static void answer_probe(struct renderer_process *r)
     message.body_case = WIRE__MESSAGE__BODY_PROBED;
     message.probed = &probed;
     say(r, &message);
-    wire__codec_parameters__free_unpacked(probed.output, NULL);
-    wire__rational__free_unpacked(probed.output_time_base, NULL);
-    wire__rational__free_unpacked(probed.output_frame_rate, NULL);
+    gray_video_probed_clear(&probed);
     end_task(r);
 }
 
@@ -839,99 +792,30 @@ void zsock_close(struct zsock **zsock, int linger_ms)
     *zsock = hub_socket = NULL;
 }
 
-// ---- coordinator/spawner.h ----
+// ---- Coming and going ----
 
-struct spawner *spawner_new(uv_loop_t *loop, const char *program, int frames_fd, bool many, spawner_on_exit on_exit, void *data)
-{
-    (void)loop;
-    (void)program;
-    (void)frames_fd;
-    (void)many;
-    the_spawner = mem_zalloc(sizeof(*the_spawner));
-    *the_spawner = (struct spawner){.on_exit = on_exit, .data = data};
-    return the_spawner;
-}
-
-void spawner_adopt(struct spawner *spawner, struct nursery_process *process)
-{
-    (void)spawner;
-    (void)process; // nobody has started one
-}
-
-int spawner_start(struct spawner *spawner, const struct birth_wish *wish, uint32_t *pid)
+uint32_t renderers_start(uint32_t slot)
 {
     struct renderer_process *r = mem_zalloc(sizeof(*r));
 
-    spawner->running++;
-    r->slot = wish->slot;
-    *pid = r->pid = ++next_pid;
-    snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", wish->slot, r->pid);
+    r->slot = slot;
+    r->pid = ++next_pid;
+    snprintf(r->identity, sizeof(r->identity), "renderer-%u-%u", slot, r->pid);
     r->alive = true;
     r->start_tick = world.ticks;
-    r->slowness =
-        (world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4)) + (world.far >> wish->slot % 64 & 1 ? 10 : 0); // so that others wait
+    r->slowness = (world_chance(world.faults.slow) ? 50 : (unsigned)world_random(4)) + (world.far >> slot % 64 & 1 ? 10 : 0); // so that others wait
     r->next = processes;
     processes = r;
-    world_say("renderer %u starts (process %u)", wish->slot, r->pid);
+    world_say("renderer %u starts (process %u)", slot, r->pid);
     world_after(20000000 + world_random(50000000), say_hello, NULL, r);
-    return 0;
+    return r->pid;
 }
 
-uint32_t spawner_pid(struct spawner *spawner, uint32_t slot)
+void renderers_kill(uint32_t slot, int signal)
 {
-    (void)spawner;
-    (void)slot;
-    return 0; // spawner_start has told it
-}
-
-void spawner_settle(struct spawner *spawner)
-{
-    (void)spawner;
-}
-
-void spawner_kill(struct spawner *spawner, int signal)
-{
-    (void)spawner;
     for (struct renderer_process *r = processes; r; r = r->next)
-        end_process(r, signal);
-}
-
-void spawner_kill_one(struct spawner *spawner, uint32_t slot, int signal)
-{
-    (void)spawner;
-    for (struct renderer_process *r = processes; r; r = r->next)
-        if (r->slot == slot)
+        if (slot == RENDERERS_ALL || r->slot == slot)
             end_process(r, signal);
-}
-
-int spawner_running(const struct spawner *spawner)
-{
-    return spawner->running;
-}
-
-void spawner_free(struct spawner **spawner)
-{
-    free(*spawner);
-    *spawner = the_spawner = NULL;
-}
-
-char *spawner_find_renderer(void)
-{
-    return mem_dup("made up");
-}
-
-// ---- coordinator/private_folder.h ----
-
-int private_folder_make(struct private_folder *folder)
-{
-    *folder = (struct private_folder){.lock_fd = -1};
-    return 0;
-}
-
-void private_folder_remove(struct private_folder *folder, const char *file)
-{
-    (void)folder;
-    (void)file;
 }
 
 // ---- For the world ----
