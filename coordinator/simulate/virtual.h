@@ -1,6 +1,6 @@
 // A farm in virtual time: the coordinator's own code (farm, stages, scheduler, shelf, assembler, crew) over processors, a network, a disk and
 // renderers that only cost time, as much as a recording says. Discrete events; nothing is left to chance, so the same recording and machine give the
-// same times. What stands in for the system: clock and lane (clockwork.c), hub (renderers.c), spawner and private_folder (no_processes.c), source,
+// same times. What stands in for the system: clock and lane (clockwork.c), hub (post.c), spawner and private_folder (no_processes.c), source,
 // sink, writer and plan_make (media.c), farm_run (pass.c). One thread, one pass at a time.
 #ifndef RENDERFARM_SIMULATE_VIRTUAL_H
 #define RENDERFARM_SIMULATE_VIRTUAL_H
