@@ -114,6 +114,22 @@ static bool comes_to_grief(struct renderer_process *r)
     return true;
 }
 
+static void take_in(struct renderer_process *r, const struct chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->packet_count && !r->probing; i++)
+        frames_take(r, chunk->packets[i]);
+    r->input_ended |= chunk->last;
+    words_credit(r);
+    if (!r->job.windows || r->input_ended)
+        frames_filter(r);
+    if (r->probing && chunk->last) {
+        words_probed(r);
+        end_task(r);
+    } else {
+        work_on(r, (uint64_t)(1 + r->slowness) * (50000 + 100000 * chunk->packet_count));
+    }
+}
+
 static void on_work(void *data)
 {
     struct renderer_process *r = data;
@@ -154,18 +170,7 @@ static void on_work(void *data)
         renderers_end(r, SIGSEGV);
         return;
     }
-    for (size_t i = 0; i < chunk->packet_count && !r->probing; i++)
-        frames_take(r, chunk->packets[i]);
-    r->input_ended |= chunk->last;
-    words_credit(r);
-    if (!r->job.windows || r->input_ended)
-        frames_filter(r);
-    if (r->probing && chunk->last) {
-        words_probed(r);
-        end_task(r);
-    } else {
-        work_on(r, (uint64_t)(1 + r->slowness) * (50000 + 100000 * chunk->packet_count));
-    }
+    take_in(r, chunk);
     chunk_free(&chunk);
 }
 
