@@ -25,14 +25,21 @@ void f0r_get_param_info(f0r_param_info_t *info, int index)
     *info = (f0r_param_info_t){.name = "at", .type = F0R_PARAM_DOUBLE, .explanation = "seconds"};
 }
 
+static void crash_at(const struct instance *self, double time_s)
+{
+    if (time_s >= self->number && time_s < self->number + 0.1) {
+        fprintf(stderr, "crash: %.3f s is where this plugin crashes\n", time_s);
+        abort();
+    }
+}
+
+// frei0r.h says seconds, and so does libavfilter 12; older ones hand over milliseconds. A plugin cannot tell, so this one crashes at both: a thousand
+// times later as well, or a thousand times earlier, where there is hardly a frame.
 void f0r_update(f0r_instance_t instance, double time, const uint32_t *in, uint32_t *out)
 {
     const struct instance *self = instance;
 
-    time /= 1000; // frei0r.h says seconds, libavfilter hands over milliseconds
-    if (time >= self->number && time < self->number + 0.1) {
-        fprintf(stderr, "crash: %.3f s is where this plugin crashes\n", time);
-        abort();
-    }
+    crash_at(self, time);
+    crash_at(self, time / 1000);
     memcpy(out, in, self->pixels * sizeof(*in));
 }
