@@ -408,6 +408,8 @@ static void apply_property(struct class_result *result, struct piece p)
         result->looks_at = "draws the graph that it is in";
     else if (piece_is(p, "rand"))
         result->repeatable = false;
+    else if (piece_is(p, "thr") || piece_starts(p, "thr:"))
+        result->in_slices = true; // with whatever options: the others lose nothing but time
 }
 
 // *link_counter: it counts with its link's counter, which goes on while the filter is switched off.
@@ -584,6 +586,7 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
         row = find_row(joining, sizeof(joining) / sizeof(joining[0]), filter->name);
     if (!row) {
         result.why = filter->inputs == 1 && filter->outputs == 1 ? unknown_filter : joins_or_splits;
+        result.in_slices = true;
         return result;
     }
     result.kind = row->kind;
@@ -607,6 +610,7 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
     if (habits.random || habits.remembers) {
         result.kind = CLASS_STATEFUL;
         result.why = habits.random ? draws_lots : has_state;
+        result.in_slices = true; // each has variables of its own
     }
     if (habits.clock)
         result.repeatable = false;
@@ -615,7 +619,7 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
 
 struct class_result classes_of_vouched(const Wire__FilterFacts *filter)
 {
-    struct class_result known = classes_of(filter), result = {.kind = CLASS_FRAME, .repeatable = true};
+    struct class_result known = classes_of(filter), result = {.kind = CLASS_FRAME, .in_slices = known.in_slices, .repeatable = true};
 
     if (filter->inputs != 1 || filter->outputs != 1)
         return known;

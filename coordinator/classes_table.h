@@ -55,7 +55,7 @@
     {"geq", CLASS_FRAME, "0", "0",
      "[N@lum_expr,lum,cb_expr,cb,cr_expr,cr,alpha_expr,a,red_expr,r,green_expr,g,blue_expr,b]counted+ctr:link thr:random"},
     {"gradfun", CLASS_FRAME, "0", "0", ""}, {"graphmonitor", CLASS_STATEFUL, "inf", "0", "pts:rate graph"}, {"grayworld", CLASS_FRAME, "0", "0", ""},
-    {"greyedge", CLASS_FRAME, "0", "0", ""}, {"guided", CLASS_FRAME, "0", "0", "[guidance=1|on]multi"}, {"hflip", CLASS_FRAME, "0", "0", ""},
+    {"greyedge", CLASS_FRAME, "0", "0", "thr"}, {"guided", CLASS_FRAME, "0", "0", "[guidance=1|on]multi"}, {"hflip", CLASS_FRAME, "0", "0", ""},
     {"histeq", CLASS_FRAME, "0", "0", ""}, {"histogram", CLASS_FRAME, "0", "0", ""}, {"hqdn3d", CLASS_STATEFUL, "inf", "0", ""},
     {"hqx", CLASS_FRAME, "0", "0", ""}, {"hsvhold", CLASS_FRAME, "0", "0", ""}, {"hsvkey", CLASS_FRAME, "0", "0", ""},
     {"hue", CLASS_FRAME, "0", "0", "[n@h,H,s,b]counted+ctr:link"}, {"huesaturation", CLASS_FRAME, "0", "0", ""},

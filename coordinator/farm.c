@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICES = 8 }; // of a frame, for filters; the same for every --threads, because a few filters' pixels depend on it
+enum { SLICES = 8 }; // of a frame, for filters whose pictures depend on it: the same for every --threads
 
 void farm_start_ending(struct farm *f, int status)
 {

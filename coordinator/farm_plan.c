@@ -143,6 +143,7 @@ int farm_make_plan(struct farm *f)
     if (f->pass->retries == 0 && !f->pass->second)
         say_vouched(f);
     plan_make(&f->plan, &input);
+    f->job.has_slices_free = f->job.slices_free = f->plan.slices_free;
     if (f->options->explain)
         return 0;
     f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));

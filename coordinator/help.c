@@ -117,8 +117,8 @@ void help_print(int cores)
            "  -h, --help                 this text\n"
            "  -V, --version              the version\n"
            "\n"
-           "Filters run on 8 slices of a frame whatever --threads says. For the few filters whose\n"
-           "picture depends on that, ffmpeg -filter_threads 8 gives the same.\n"
+           "The pictures of a few filters depend on the number of slices that a frame is filtered\n"
+           "in: it is 8 for them whatever --threads says, and ffmpeg -filter_threads 8 gives the same.\n"
            "\n"
            "Exit status: 0 done, 1 failed, 2 wrong use, 3 done but for what --on-poison tells of,\n"
            "128+N ended by signal N.\n",

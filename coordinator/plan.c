@@ -47,6 +47,7 @@ enum place {
 
 struct filter_place {
     enum place place;
+    bool in_slices;
     bool steady, independent; // independent: no frame depends on another, by what is known of the filter
     unsigned before, after;
     char *why; // unless parallel and alone
@@ -73,6 +74,7 @@ static struct filter_place *place_filters(const struct plan_input *input)
         struct filter_place *place = &places[i];
 
         place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;
+        place->in_slices = class.in_slices;
         place->steady = class.steady;
         // Who vouched may be wrong, and then what a renderer did before must not show.
         place->independent = class.kind == CLASS_FRAME && class.steady && !vouched;
@@ -103,6 +105,14 @@ static struct filter_place *place_filters(const struct plan_input *input)
         }
     }
     return places;
+}
+
+static bool none_in_slices(const struct filter_place *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (places[i].in_slices)
+            return false;
+    return true;
 }
 
 static void free_places(struct filter_place *places, size_t count)
@@ -346,6 +356,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     *plan = (struct plan){0};
     plan->segment_s = segment_length(input);
     plan->chain = mem_dup(input->chain ? input->chain : "");
+    plan->slices_free = none_in_slices(places, input->filter_count);
     keep_branches_together(input, places);
     if (!input->cuttable)
         why = input->why_not_cuttable ? input->why_not_cuttable : "the video cannot be cut";

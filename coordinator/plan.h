@@ -49,6 +49,7 @@ struct plan {
     char *chain;      // as the user wrote it
     char *reason;     // why it is not one parallel stage, one clause; NULL if it is
     bool limited;     // that reason limits the speed-up
+    bool slices_free; // no picture depends on the number of slices that filters work on
 };
 
 void plan_make(struct plan *plan, const struct plan_input *input);

@@ -95,15 +95,23 @@ static int execute(AVFilterContext *context, avfilter_action_func *action, void 
     return pool_run(context->graph->opaque, count, run_slice, &slices);
 }
 
-// The number of slices belongs to the job, not to the threads: some filters' pixels depend on it. It must be at least 1, or filters ask for no
-// jobs at all and return blank frames.
+// The number of slices belongs to the job, not to the threads: some filters' pixels depend on it. Where none do, one thread takes the frame as it is:
+// many filters compute what is around a slice twice, unsharp a tenth of the picture. It must be at least 1, or filters ask for no jobs at all and
+// return blank frames.
+static int slices_of(const Wire__Job *job, const struct pool *pool)
+{
+    if (job->slices == 0 || (job->slices_free && pool && pool_threads(pool) == 1))
+        return 1;
+    return (int)job->slices;
+}
+
 static AVFilterGraph *new_graph(const Wire__Job *job, struct pool *pool)
 {
     AVFilterGraph *graph = avfilter_graph_alloc();
 
     if (!graph)
         return NULL;
-    graph->nb_threads = job->slices > 0 ? (int)job->slices : 1;
+    graph->nb_threads = slices_of(job, pool);
     if (pool) {
         graph->thread_type = AVFILTER_THREAD_SLICE;
         graph->execute = execute;

@@ -160,6 +160,19 @@ static void enable_by_time_keeps_the_class_and_by_number_counts(void **state)
     expect("hue|*h=10|enable=1", CLASS_FRAME);
 }
 
+static void slices_matter_to_a_few_and_to_what_nobody_knows(void **state)
+{
+    (void)state;
+    assert_false(result_of("unsharp").in_slices);
+    assert_false(result_of("hqdn3d").in_slices);
+    assert_true(result_of("pseudocolor").in_slices);
+    assert_true(result_of("greyedge").in_slices);
+    assert_true(result_of("zscale").in_slices);
+    assert_false(result_of("rotate|*angle=t").in_slices);
+    assert_true(result_of("rotate|*angle=random(1)").in_slices);
+    assert_true(result_of("brandnew").in_slices);
+}
+
 static void expect_window(const char *text, unsigned before, unsigned after)
 {
     struct class_result result = result_of(text);
@@ -387,6 +400,7 @@ int main(void)
         cmocka_unit_test(fade_counts_unless_it_is_told_by_time),
         cmocka_unit_test(n_counts_only_where_it_is_read_for_every_frame),
         cmocka_unit_test(enable_by_time_keeps_the_class_and_by_number_counts),
+        cmocka_unit_test(slices_matter_to_a_few_and_to_what_nobody_knows),
         cmocka_unit_test(neighbours_follow_from_the_options),
         cmocka_unit_test(what_changes_times_or_numbers_is_not_steady),
         cmocka_unit_test(enable_on_what_remembers_is_stateful),

@@ -258,6 +258,24 @@ static void without_filters_or_with_frame_by_frame_ones_it_is_parallel(void **st
     expect_parallel(planned("scale", "unsharp", "eq"));
 }
 
+static bool planned_slices_free(const char *first, const char *second)
+{
+    struct plan plan = planned(first, second, NULL);
+    bool is_free = plan.slices_free;
+
+    plan_clear(&plan);
+    return is_free;
+}
+
+static void slices_are_free_where_they_matter_to_no_filter(void **state)
+{
+    (void)state;
+    assert_true(planned_slices_free(NULL, NULL));
+    assert_true(planned_slices_free("scale", "hqdn3d"));
+    assert_false(planned_slices_free("scale", "pseudocolor"));
+    assert_false(planned_slices_free("brandnew", "scale"));
+}
+
 static void the_first_filter_that_objects_is_named_with_its_reason(void **state)
 {
     (void)state;
@@ -441,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_filters_or_with_frame_by_frame_ones_it_is_parallel),
+        cmocka_unit_test(slices_are_free_where_they_matter_to_no_filter),
         cmocka_unit_test(the_first_filter_that_objects_is_named_with_its_reason),
         cmocka_unit_test(what_ffmpeg_itself_does_not_repeat_is_not_cut),
         cmocka_unit_test(metadata_matters_only_to_readers_behind_it),
