@@ -69,8 +69,8 @@ static void on_end(struct child *child, int how, int *status)
     child->pid = 0;
     if (WIFEXITED(how) && (WEXITSTATUS(how) == KEEPER_LEFT || WEXITSTATUS(how) == KEEPER_FAILED)) {
         child->done = true;
-        if (WEXITSTATUS(how) != KEEPER_LEFT)
-            *status = WEXITSTATUS(how);
+        if (WEXITSTATUS(how) == KEEPER_FAILED)
+            *status = 1;
         return;
     }
     child->killed = WIFSIGNALED(how) ? WTERMSIG(how) == SIGKILL : WEXITSTATUS(how) == KEEPER_AGAIN;

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Exit statuses of a renderer. A plugin that ends its process has a status too, 0 or 1 mostly, and nobody means these by it.
 enum {
-    KEEPER_LEFT = 0,   // exit statuses of a renderer: it was told to leave, or that there is nothing to do
-    KEEPER_FAILED = 1, // another one would fare no better
-    KEEPER_AGAIN = 75, // another one would
+    KEEPER_LEFT = 74,   // it was told to leave, or that there is nothing to do
+    KEEPER_AGAIN = 75,  // another one would fare better
+    KEEPER_FAILED = 76, // another one would not
 };
 
 struct keeper_place {
@@ -20,7 +21,8 @@ struct keeper_place {
     bool killed;       // that was somebody's wish
 };
 
-// Returns twice: true in each renderer, with its place; false in the keeper, once all have ended and none is to follow, with the exit status.
+// Returns twice: true in each renderer, with its place; false in the keeper, once all have ended and none is to follow, with the exit status: 0, or 1
+// when one of them failed.
 bool keeper_run(int renderers, struct keeper_place *place, int *status);
 
 #endif

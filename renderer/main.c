@@ -145,7 +145,7 @@ static int work(struct uplink_setup *setup)
     err = uplink_open(&uplink, uv_default_loop(), setup);
     if (err < 0) {
         log_error("%s: %s", setup->endpoint, err_text(err));
-        return 1;
+        return KEEPER_FAILED;
     }
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     return 0;
