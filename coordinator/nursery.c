@@ -15,6 +15,7 @@
 struct nursery {
     uv_poll_t poll;
     struct nursery_process process; // pid 0: it has ended
+    pid_t group;                    // of processes, of which all are that have not told their birth
     bool settled, over;
     void (*on_birth)(void *data, const struct birth *birth);
     void *data;
@@ -38,6 +39,7 @@ struct nursery *nursery_new(uv_loop_t *loop, struct nursery_process *process, vo
     }
     n->process = *process;
     *process = (struct nursery_process){.socket = -1};
+    n->group = n->process.pid;
     n->on_birth = on_birth;
     n->data = data;
     n->poll.data = n;
@@ -94,8 +96,7 @@ void nursery_settle(struct nursery *n)
 
 void nursery_kill(struct nursery *n)
 {
-    if (n->process.pid)
-        kill(n->process.pid, SIGKILL);
+    kill(-n->group, SIGKILL);
 }
 
 void nursery_reap(struct nursery *n)

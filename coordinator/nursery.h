@@ -20,7 +20,7 @@ int nursery_ask(struct nursery *nursery, const struct birth_wish *wish, int inpu
 void nursery_hear(struct nursery *nursery);
 // No more will be asked for: it ends when all that were are born.
 void nursery_settle(struct nursery *nursery);
-// It hangs, perhaps: who was asked for and is not born does not come.
+// It hangs, perhaps, or one that was to tell its birth does: who was asked for and has not told it does not come. There is somebody of that kind.
 void nursery_kill(struct nursery *nursery);
 // SIGCHLD has come.
 void nursery_reap(struct nursery *nursery);

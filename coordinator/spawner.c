@@ -310,6 +310,8 @@ uint32_t spawner_pid(struct spawner *s, uint32_t slot)
 
 static void signal_child(struct child *child, int signal)
 {
+    if (!child->pid && child->spawner->nursery)
+        nursery_hear(child->spawner->nursery);
     if (child->pid && !child->exited)
         kill(child->pid, signal);
     if (child->pid)

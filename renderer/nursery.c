@@ -52,10 +52,10 @@ static void take_place(int socket, const struct asked *asked)
 {
     struct birth birth = {.slot = asked->wish.slot, .pid = (uint32_t)getpid()};
 
-    setsid(); // as posix_spawn would have done it
     if (dup2(asked->input, STDIN_FILENO) < 0 || dup2(asked->speech, STDERR_FILENO) < 0 ||
         send(socket, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth))
         _exit(1);
+    setsid(); // as posix_spawn would have done it; before its birth is told, nobody knows it but as one of the nursery's group
     close(asked->input);
     close(asked->speech);
     close(socket);

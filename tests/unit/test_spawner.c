@@ -248,6 +248,22 @@ static void a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to(void **s
     end(&e);
 }
 
+static void who_stops_before_its_birth_is_told_is_killed(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    setenv("NURSERY_STOPS", "1", 1);
+    start(&e, "--tell");
+    unsetenv("NURSERY_STOPS");
+    wait_for_bytes(&e, 1); // it has taken its place
+    spawner_kill_one(e.spawner, 0, SIGKILL);
+    wait_for_all(&e);
+    assert_exit(&e, 0, 0, SIGKILL, "");
+    end(&e);
+}
+
 static void a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread(void **state)
 {
     struct ends e;
@@ -303,6 +319,27 @@ static void all_leave_when_nobody_is_interested_any_more(void **state)
     close(ends[0]);
 }
 
+// In place of the nursery's child, which is what holds the standard error: without a word, and deaf to the end of its standard input. The nursery
+// ends.
+static int be_stopped(void)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(BIRTH_DESCRIPTORS * sizeof(int))];
+    } control;
+    struct birth_wish wish;
+    struct iovec part = {.iov_base = &wish, .iov_len = sizeof(wish)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+
+    if (recvmsg(STDIN_FILENO, &message, 0) != sizeof(wish))
+        return 1;
+    if (fork() != 0)
+        return 0;
+    if (write(ARENA_FD, "", 1) != 1)
+        return 1;
+    return raise(SIGSTOP);
+}
+
 // The nursery hangs, until it is killed, with one of its children about to tell its birth, and leaves further wishes unread.
 static int be_born_late(void)
 {
@@ -318,6 +355,7 @@ static int be_born_late(void)
 
     if (fork() != 0)
         return pause();
+    setsid(); // out of reach of whoever kills the nursery
     if (write(ARENA_FD, "", 1) != 1)
         return 1;
     while (getppid() == nursery)
@@ -355,6 +393,8 @@ static int be_nursery(char *slot_argument)
         return recv(STDIN_FILENO, &wish, sizeof(wish), 0) > 0; // it has been asked
     if (getenv("NURSERY_HANGS"))
         return pause();
+    if (getenv("NURSERY_STOPS"))
+        return be_stopped();
     if (getenv("NURSERY_DIES"))
         return be_born_late();
     nursery_run(&wish, slot_argument + strlen("--slot="));
@@ -381,6 +421,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_process_is_known_before_it_can_have_said_a_word),
         cmocka_unit_test(who_is_to_be_killed_before_it_is_born_is_killed_then),
         cmocka_unit_test(a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to),
+        cmocka_unit_test(who_stops_before_its_birth_is_told_is_killed),
         cmocka_unit_test(a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread),
         cmocka_unit_test(who_is_not_born_is_told_as_ended),
         cmocka_unit_test(all_leave_when_nobody_is_interested_any_more),
