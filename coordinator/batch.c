@@ -259,15 +259,23 @@ static int make_folders(const char *path)
 
 // ---- Jobs ----
 
+// An output that waits to be verified: the batch made it, and not with the options that were asked for.
+static const char unverified[BATCH_KEY_TEXT] = "00000000000000000000000000000000";
+
 static void end_job(struct job *job, int status)
 {
     struct batch *b = job->batch;
+    const char *made = NULL;
 
     job->status = status;
     job->end_ns = clock_now_ns();
     job->state = status == 0 || status == 3 ? BATCH_OK : b->stopping ? BATCH_WAITING : BATCH_FAILED;
     b->poisoned |= status == 3;
-    if (job->state == BATCH_OK && batch_record_add(job->item->output, job->key) < 0)
+    if (job->state == BATCH_OK)
+        made = job->key;
+    else if (job->state == BATCH_WAITING && job->passes.verifying)
+        made = unverified;
+    if (made && batch_record_add(job->item->output, made) < 0)
         log_debug("%s: it cannot be remembered that it is done", job->item->output);
     if (job->state == BATCH_FAILED && b->options->fail_fast)
         b->stopping = true;
@@ -290,9 +298,12 @@ static void on_pass_over(void *data)
     if (!job->passes.verifying)
         farm_facts(job->farm, &job->facts);
     status = farm_end(&job->farm);
-    if (passes_go_on(&job->passes, &status) && !b->stopping) {
-        begin_pass(job);
-        return;
+    if (passes_go_on(&job->passes, &status)) {
+        if (!b->stopping) {
+            begin_pass(job);
+            return;
+        }
+        status = 1; // something is left to be done
     }
     job->why = mem_dup(pass->why);
     passes_clear(&job->passes);
@@ -524,8 +535,7 @@ static void tell_end(const struct batch *b)
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         log_info("coordinator took %ld MB at most", usage.ru_maxrss >> 10);
     if (b->signal)
-        log_error("ended by %s; all that is done stays, and the same command goes on from here",
-                  b->signal == SIGINT ? "Ctrl-C" : strsignal(b->signal));
+        log_error("ended by %s; all that is done stays, and the same command goes on from here", signals_name(b->signal));
     free(rows);
 }
 

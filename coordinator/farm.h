@@ -34,6 +34,7 @@ struct pass {
     struct depot *depot;   // that lends the renderers; NULL: the pass has its own
     char *why;             // of a pass that failed: the line that was told
     char *why_way;         // why it goes about it in another way than it would, a clause; NULL: it does not, or the user's wish
+    int signal;            // that was to end it, 0: none
     bool second;           // nothing is written: the frames are compared with those of the first pass
     bool decodes_all;      // what seems to be in the cache cannot be relied on
 };
@@ -42,7 +43,7 @@ struct farm;
 
 // Begins a pass on somebody's loop; options and pass live as long as the farm. on_closed: the pass is over, and farm_end is due.
 struct farm *farm_begin(uv_loop_t *loop, const struct options *options, struct pass *pass, void (*on_closed)(void *data), void *data);
-// The pass is to end with that status, without a word.
+// The pass is to end with that status, without a word; with 0 all the same if nothing is left but to finish its output.
 void farm_stop(struct farm *farm, int status);
 // How far it is.
 void farm_facts(const struct farm *farm, struct progress_facts *facts);
@@ -50,7 +51,7 @@ void farm_facts(const struct farm *farm, struct progress_facts *facts);
 bool farm_is_dealt(const struct farm *farm);
 // Before an end in haste: its renderers are killed, the folder of their socket goes. Nothing else may be called afterwards.
 void farm_abandon(struct farm *farm);
-// Ends the pass from outside, as a signal does; once more: the process ends at once.
+// Ends the pass from outside, as a signal does, unless nothing is left but to finish its output; once more: the process ends at once.
 void farm_interrupt(struct farm *farm, int signal);
 // Tells what there is to tell and frees the farm. Returns the exit status.
 int farm_end(struct farm **farm);

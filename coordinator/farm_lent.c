@@ -91,7 +91,9 @@ void farm_give_back(struct farm *f)
 
 void farm_stop(struct farm *f, int status)
 {
-    farm_start_ending(f, status);
+    // An output that is being given its name would be there all the same, under a job that says that it is not.
+    if (f->state != FARM_FINISHING)
+        farm_start_ending(f, status);
     farm_pump(f);
 }
 

@@ -59,12 +59,17 @@ void farm_abandon(struct farm *f)
 
 void farm_interrupt(struct farm *f, int signal)
 {
-    if (f->state == FARM_ENDING && f->exit_status != 0) {
+    if ((f->state == FARM_ENDING && f->exit_status != 0) || (f->state == FARM_FINISHING && f->pass->signal)) {
         // The second time: whatever still waits for a disk is left alone.
         farm_abandon(f);
         _exit(128 + signal);
     }
-    farm_fail(f, 128 + signal, "ended by %s; %s was not written", signal == SIGINT ? "Ctrl-C" : strsignal(signal), f->options->output);
+    f->pass->signal = signal;
+    if (f->state == FARM_FINISHING)
+        log_warn("%s: all is rendered, and it is finished in a moment", f->options->output);
+    else
+        farm_fail(f, 128 + signal, f->pass->second ? SIGNALS_UNVERIFIED : "ended by %s; %s was not written", signals_name(signal),
+                  f->options->output);
     farm_pump(f);
 }
 

@@ -2,6 +2,7 @@
 
 #include "remote.h"
 #include "scheduler.h"
+#include "signals.h"
 
 #include "common/log.h"
 
@@ -99,6 +100,11 @@ bool passes_go_on(struct passes *p, int *status)
     }
     if (pass->poison.count > 0) {
         *status = tell_poison(p->options, &pass->poison);
+        return false;
+    }
+    if (p->options->verify && pass->signal) {
+        log_error(SIGNALS_UNVERIFIED, signals_name(pass->signal), p->options->output);
+        *status = 128 + pass->signal;
         return false;
     }
     if (p->options->verify && !p->options->explain) {

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 
 static void on_handle(uv_signal_t *handle, int number)
 {
@@ -21,6 +22,11 @@ void signals_open(struct signals *s, uv_loop_t *loop, void (*on_signal)(void *da
         s->handles[i].data = s;
         uv_signal_start(&s->handles[i], on_handle, numbers[i]);
     }
+}
+
+const char *signals_name(int signal)
+{
+    return signal == SIGINT ? "Ctrl-C" : strsignal(signal);
 }
 
 void signals_close(struct signals *s)

@@ -4,6 +4,9 @@
 
 #include <uv.h>
 
+// What is said when --verify is ended: the signal's name, and the output.
+#define SIGNALS_UNVERIFIED "ended by %s; %s is there, but it was not compared to its end"
+
 struct signals {
     uv_signal_t handles[3];
     void (*on_signal)(void *data, int signal);
@@ -13,5 +16,8 @@ struct signals {
 // The signals are handled until they are closed, and as before afterwards.
 void signals_open(struct signals *signals, uv_loop_t *loop, void (*on_signal)(void *data, int signal), void *data);
 void signals_close(struct signals *signals); // its memory is the loop's until the next turn has begun
+
+// For people: "Ctrl-C", "Terminated".
+const char *signals_name(int signal);
 
 #endif

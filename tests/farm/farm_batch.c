@@ -218,6 +218,23 @@ static void verify_looks_at_each_file(void **state)
     assert_told(command->err, "c.mp4: 2 of 2 seams identical");
 }
 
+static void what_is_not_verified_yet_is_done_again(void **state)
+{
+    const char *filter = "--filter=nlmeans=r=11";
+    struct command *command;
+
+    (void)state;
+    prepare();
+    command = trial_start(ARGUMENTS("-v", CHEAP, "--workers=1", filter, "--verify", "--progress=off", trial_path("in"), trial_path("out")));
+    if (!command_wait_for_error(command, 0, "out/a.mp4: 25 frames in ", 60))
+        fail_msg("%s", command->err);
+    kill(command->pid, SIGINT);
+    command_wait(command, 20);
+    assert_status(command, 130);
+    assert_told(command->err, "0 ok, 0 skipped, 0 failed, 3 not done");
+    assert_told(batch("-v", filter, "--verify")->err, "3 ok, 0 skipped, 0 failed");
+}
+
 static void what_is_done_is_not_done_again(void **state)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
@@ -598,6 +615,7 @@ int main(void)
         TRIAL(stages_may_read_what_the_chain_names),
         TRIAL(a_killed_renderer_of_a_stage_is_replaced),
         TRIAL(verify_looks_at_each_file),
+        TRIAL(what_is_not_verified_yet_is_done_again),
         TRIAL(what_is_done_is_not_done_again),
         TRIAL(what_is_not_ours_is_not_touched),
         TRIAL(a_bad_file_harms_no_other),

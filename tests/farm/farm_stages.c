@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 
 #include <setjmp.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -198,6 +199,24 @@ static void seams_are_verified(void **state)
     assert_explains(said, "out.mkv: 4 of 4 seams identical; all 96 frames");
 }
 
+static void a_signal_while_it_is_verified_leaves_the_output(void **state)
+{
+    const char *out = trial_path("out.mkv");
+    struct command *command =
+        trial_start(ARGUMENTS("-v", "--verify", "--filter=nlmeans=r=11", "--workers=2", "--progress=off", trial_sample("plain.mp4"), out));
+    const char *written = command_wait_for_error(command, 0, "out.mkv: 96 frames in ", 60);
+
+    (void)state;
+    assert_non_null(written);
+    assert_non_null(command_wait_for_error(command, (size_t)(written - command->err), "renderer 0 is ready", 60));
+    kill(command->pid, SIGINT);
+    command_wait(command, 20);
+    assert_int_equal(command->status, 130);
+    assert_non_null(strstr(command->err, "out.mkv is there, but it was not compared to its end\n"));
+    assert_null(strstr(command->err, "not written"));
+    trial_assert_only(trial_path("."), "out.mkv", "tmp", NULL);
+}
+
 // The user is wrong about hqdn3d, and --verify is there to find out.
 static void vouching_wrongly_is_found_by_verify(void **state)
 {
@@ -228,6 +247,7 @@ int main(void)
         TRIAL(one_segment_can_be_asked_for),
         TRIAL(explain_tells_stages_and_cuts_and_renders_nothing),
         TRIAL(seams_are_verified),
+        TRIAL(a_signal_while_it_is_verified_leaves_the_output),
         TRIAL(vouching_wrongly_is_found_by_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

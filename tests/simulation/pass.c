@@ -83,6 +83,8 @@ static void check_end(const struct video *video)
 {
     const struct farm *f = video->farm;
 
+    if (video->finished && f->exit_status != 0 && f->exit_status != KILLED)
+        world_violated("%s: status %d, and the output is finished", video->output, f->exit_status);
     if (f->outlet.err < 0)
         files_check_trouble(video, f->outlet.why);
     if (f->exit_status != 0 || !f->arena)
@@ -166,8 +168,8 @@ static void on_tick(void *data)
     if (world_chance(world.faults.kill) && f->state != FARM_ENDING) {
         pass_die();
     } else if (world_chance(world.faults.interrupt)) {
-        farm_fail(f, 130, "ended by Ctrl-C");
-        farm_pump(f);
+        world_say("Ctrl-C");
+        farm_stop(f, 130);
     } else {
         pause_ns = pass_pause();
     }
@@ -204,6 +206,7 @@ void pass_begin(struct video *video, const struct options *options, struct pass 
 
     video->closed = false;
     video->hurry_ns = 0;
+    video->finished = false;
     world.counts.lives++;
     world_say("a pass begins: %u frames, %s, chain '%s', %d workers", shape->frames, shape->cuttable ? "can be cut" : "cannot be cut", shape->chain,
               options->workers);
