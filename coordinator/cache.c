@@ -538,6 +538,8 @@ static void end_in_lane(void *data)
         return;
     if (c->removes)
         cache_folder_remove(c->folder);
+    else
+        cache_folder_remove_empty(c->folder); // nobody goes on from there
     c->held = c->own ? cache_folder_entries(c->folder) : cache_folder_counts(c->folder)->stored + cache_folder_counts(c->folder)->found;
 }
 

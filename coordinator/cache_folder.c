@@ -509,6 +509,11 @@ int cache_folder_remove(struct cache_folder *f)
     return err;
 }
 
+int cache_folder_remove_empty(struct cache_folder *f)
+{
+    return f->fd < 0 || cache_folder_entries(f) > 0 ? 0 : cache_folder_remove(f);
+}
+
 const struct cache_folder_counts *cache_folder_counts(const struct cache_folder *f)
 {
     return &f->counts;

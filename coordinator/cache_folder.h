@@ -47,6 +47,8 @@ void cache_folder_abort(struct cache_folder *folder, struct cache_store **store)
 // Takes the job's own folder away. Another program's unfinished files stay, as does whatever is not ours; then the folder does too: -ENOTEMPTY.
 // Does nothing to a folder that is not the job's own. No entry may be in the making. The folder can be used on: it is made again.
 int cache_folder_remove(struct cache_folder *folder);
+// The same where there is no entry in it, and never was room for one maybe.
+int cache_folder_remove_empty(struct cache_folder *folder);
 
 uint64_t cache_folder_entries(const struct cache_folder *folder); // that are there now
 const struct cache_folder_counts *cache_folder_counts(const struct cache_folder *folder);

@@ -476,7 +476,8 @@ static void limit_is_held(void **state)
 // A small file system in the folder, for the command alone; skips the test where we may not make one.
 static struct command *start_on_small_disk(const char *where, const char *size, const char *const *arguments)
 {
-    const char *script = trial_format("mount -t tmpfs -o size=%s tmpfs '%s' && exec \"$@\"", size, where);
+    const char *script = trial_format(
+        "mount -t tmpfs -o size=%s tmpfs '%s' && { \"$@\"; status=$?; echo status $status, left: $(ls -A '%s'); exit $status; }", size, where, where);
     const char *all[32] = {"unshare", "-m", "sh", "-c", script, "sh", trial_program()};
     struct command probe;
     bool possible;
@@ -526,6 +527,20 @@ static void full_disk_for_the_output_goes_on_when_there_is_room(void **state)
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
 }
 
+static void full_disk_that_keeps_nothing_is_left_empty(void **state)
+{
+    const char *input = long_clip(), *small = trial_path("small");
+    struct command *command;
+
+    (void)state;
+    mkdir(small, 0777);
+    command = start_on_small_disk(
+        small, "16k", ARGUMENTS("--workers=2", "--segment=0.5", "--preset=ultrafast", "--progress=off", input, trial_format("%s/out.mp4", small)));
+    command_wait(command, 120);
+    assert_string_equal(command->out, "status 1, left:\n");
+    assert_null(strstr(command->err, "goes on from there"));
+}
+
 static void input_that_becomes_shorter_fails_the_job(void **state)
 {
     static const char *const names[] = {"in.mp4", "in.ts", "in.mkv"};
@@ -569,6 +584,7 @@ int main(void)
         TRIAL(without_a_cache_nothing_is_kept),
         TRIAL(limit_is_held),
         TRIAL(full_disk_for_the_cache_is_a_warning),
+        TRIAL(full_disk_that_keeps_nothing_is_left_empty),
         TRIAL(full_disk_for_the_output_goes_on_when_there_is_room),
         TRIAL(input_that_becomes_shorter_fails_the_job),
     };
