@@ -108,11 +108,22 @@ int crew_start(struct crew *c, struct renderer *renderer)
     return err;
 }
 
-bool crew_is(struct crew *c, struct renderer *renderer, uint32_t pid)
+static bool is_starting(struct crew *c, struct renderer *renderer, uint32_t pid)
 {
+    if (renderer->remote || renderer->state != RENDERER_STARTING)
+        return false;
     if (!renderer->pid)
         renderer->pid = spawner_pid(c->spawner, renderer->slot);
     return renderer->pid == pid;
+}
+
+bool crew_awaits(struct crew *c, struct renderer *renderer, uint32_t pid)
+{
+    bool awaited = renderer && is_starting(c, renderer, pid);
+
+    if (!awaited && !(renderer && renderer->ended_pid == pid)) // that one was killed with its hello on the way
+        log_warn("somebody who is none of our renderers said hello; ignored");
+    return awaited;
 }
 
 void crew_settle(struct crew *c)

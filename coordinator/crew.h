@@ -37,8 +37,9 @@ void crew_borrow(struct crew *crew, const struct crew *owner);
 void crew_grow(struct crew *crew, size_t count);
 // Starts a renderer in a slot that is GONE; one line is logged on failure.
 int crew_start(struct crew *crew, struct renderer *renderer);
-// Whether this is the process of a local renderer that is starting.
-bool crew_is(struct crew *crew, struct renderer *renderer, uint32_t pid);
+// Whether this process, which says hello, is that of a local renderer that is starting; a line is logged of one that is none of ours. renderer: in
+// whose slot it says to be; NULL: there is no such slot.
+bool crew_awaits(struct crew *crew, struct renderer *renderer, uint32_t pid);
 // All renderers that the job begins with have been started.
 void crew_settle(struct crew *crew);
 // Hands a READY renderer a task (with the job first, if it knows another one or none). It is BUSY then. To one that is BUSY it is sent ahead.

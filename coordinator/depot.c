@@ -213,8 +213,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
     struct depot *d = data;
     struct renderer *renderer = hello->slot < d->crew.roster.count ? &d->crew.roster.renderers[hello->slot] : NULL;
 
-    if (!renderer || renderer->state != RENDERER_STARTING || !crew_is(&d->crew, renderer, hello->pid)) {
-        log_warn("somebody who is none of our renderers said hello; ignored");
+    if (!crew_awaits(&d->crew, renderer, hello->pid)) {
         hub_forget(d->crew.hub, peer);
         return;
     }
@@ -341,6 +340,7 @@ static void on_exit_of(void *data, const struct spawner_exit *fact)
     struct depot_tenant *holder = place->holder;
 
     renderer->start_at_ns = 0;
+    renderer->ended_pid = fact->pid;
     roster_set_state(renderer, RENDERER_GONE);
     if (holder) {
         const struct renderer *lent = &holder->crew->roster.renderers[fact->slot];

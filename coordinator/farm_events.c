@@ -22,8 +22,7 @@ static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)
         farm_on_remote_hello(f, peer, hello);
         return;
     }
-    if (!renderer || renderer->remote || renderer->state != RENDERER_STARTING || !crew_is(&f->crew, renderer, hello->pid)) {
-        log_warn("somebody who is none of our renderers said hello; ignored");
+    if (!crew_awaits(&f->crew, renderer, hello->pid)) {
         hub_forget(f->crew.hub, peer);
         return;
     }

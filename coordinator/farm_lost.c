@@ -287,6 +287,7 @@ void farm_on_renderer_exit(void *data, const struct spawner_exit *fact)
     struct renderer *renderer = &f->crew.roster.renderers[fact->slot];
     struct renderer was = *renderer;
 
+    renderer->ended_pid = fact->pid;
     roster_set_state(renderer, RENDERER_GONE);
     if (was.peer)
         hub_forget(f->crew.hub, was.peer);

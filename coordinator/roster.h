@@ -30,6 +30,7 @@ struct renderer {
     bool far;      // what is said to it, or by it, takes its time
     uint32_t peer; // the hub's number; 0 while starting
     uint32_t pid;
+    uint32_t ended_pid;        // of the one before it in this slot, whose words may still be on their way
     uint32_t stage;            // of the plan, that it works for
     enum renderer_state state; // changed by roster_set_state only
     uint32_t job;              // the id of the job that it knows, 0: none

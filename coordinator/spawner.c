@@ -96,7 +96,8 @@ static void tell_end(struct child *child)
 {
     char words[LAST_WORDS_LINES * LAST_WORDS_LENGTH];
     struct spawner *s = child->spawner;
-    struct spawner_exit fact = {.slot = child->slot, .status = child->status, .signal = child->signal, .last_words = words};
+    struct spawner_exit fact = {
+        .slot = child->slot, .pid = (uint32_t)child->pid, .status = child->status, .signal = child->signal, .last_words = words};
 
     if (!s || !child->exited || !child->silent)
         return; // without s nobody is interested any more: spawner_free has closed the handles, or it is told already

@@ -17,6 +17,7 @@ struct spawner;
 
 struct spawner_exit {
     uint32_t slot;
+    uint32_t pid;           // 0: it was never born
     int64_t status;         // exit status
     int signal;             // or the signal that ended it, 0 if none
     const char *last_words; // "" or the last lines that it said; until the call returns

@@ -41,7 +41,7 @@ static void on_end(void *data)
 {
     struct end *end = data;
     struct renderer_process *r = end->process;
-    struct spawner_exit exit = {.slot = r->slot, .signal = end->signal, .status = 0, .last_words = ""};
+    struct spawner_exit exit = {.slot = r->slot, .pid = r->pid, .signal = end->signal, .status = 0, .last_words = ""};
 
     r->alive = false; // events of it may still come; it is freed with the world
     work_clear(r);

@@ -1,0 +1,83 @@
+// Who says hello: one of ours, one of ours that is gone by now, or somebody else.
+#include "coordinator/crew.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+// What is told of this hello; *awaited is the answer.
+static const char *told_of(struct crew *crew, struct renderer *renderer, uint32_t pid, bool *awaited)
+{
+    static char text[200];
+    int standard_error = dup(STDERR_FILENO);
+    FILE *told = tmpfile();
+    ssize_t size;
+
+    assert_non_null(told);
+    dup2(fileno(told), STDERR_FILENO);
+    *awaited = crew_awaits(crew, renderer, pid);
+    fflush(stderr);
+    dup2(standard_error, STDERR_FILENO);
+    close(standard_error);
+    size = pread(fileno(told), text, sizeof(text) - 1, 0);
+    assert_true(size >= 0);
+    text[size] = '\0';
+    fclose(told);
+    return text;
+}
+
+static void one_that_is_starting_is_awaited(void **state)
+{
+    struct renderer renderer = {.state = RENDERER_STARTING, .pid = 7};
+    struct crew crew = {0};
+    bool awaited;
+
+    (void)state;
+    assert_string_equal(told_of(&crew, &renderer, 7, &awaited), "");
+    assert_true(awaited);
+}
+
+static void one_that_has_ended_with_its_hello_on_the_way_is_not_told_of(void **state)
+{
+    struct renderer gone = {.state = RENDERER_GONE, .ended_pid = 7}, replaced = {.state = RENDERER_STARTING, .pid = 8, .ended_pid = 7};
+    struct crew crew = {0};
+    bool awaited;
+
+    (void)state;
+    assert_string_equal(told_of(&crew, &gone, 7, &awaited), "");
+    assert_false(awaited);
+    assert_string_equal(told_of(&crew, &replaced, 7, &awaited), "");
+    assert_false(awaited);
+}
+
+static void a_stranger_is_told_of(void **state)
+{
+    struct renderer starting = {.state = RENDERER_STARTING, .pid = 8}, ready = {.state = RENDERER_READY, .pid = 9},
+                    remote = {.state = RENDERER_STARTING, .pid = 9, .remote = true};
+    struct renderer *all[] = {NULL, &starting, &ready, &remote};
+    struct crew crew = {0};
+    bool awaited;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        assert_non_null(strstr(told_of(&crew, all[i], 9, &awaited), "none of our renderers said hello"));
+        assert_false(awaited);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_is_starting_is_awaited),
+        cmocka_unit_test(one_that_has_ended_with_its_hello_on_the_way_is_not_told_of),
+        cmocka_unit_test(a_stranger_is_told_of),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
