@@ -551,6 +551,7 @@ static void memory_does_not_grow_with_files(void **state)
     long few, lots;
 
     (void)state;
+    trial_needs_true_memory();
     folder("in");
     trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=0.2", trial_path("in/a.mp4"), NULL);
     few = peak_of(many("few", 15));

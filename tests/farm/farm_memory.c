@@ -30,11 +30,6 @@ static int64_t coordinator_peak(struct json_object *top)
     return json_object_get_int64(value);
 }
 
-static bool is_sanitized(void)
-{
-    return getenv("BUILD") && (strstr(getenv("BUILD"), "address") || strstr(getenv("BUILD"), "thread"));
-}
-
 static void ten_minutes_pass_through_less_than_100_mb(void **state)
 {
     const char *clip = trial_path("noise.mkv"), *longer = trial_path("long.mkv");
@@ -42,10 +37,7 @@ static void ten_minutes_pass_through_less_than_100_mb(void **state)
     struct stat facts;
 
     (void)state;
-    if (is_sanitized()) {
-        puts("without a true figure: a sanitizer's own memory is counted too");
-        skip();
-    }
+    trial_needs_true_memory();
     trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=10,noise=c0s=40:c0f=u", "-f", "lavfi", "-i", "sine=duration=10", "-c:v",
                  "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le", clip, NULL);
     trial_ffmpeg("-stream_loop", "59", "-i", clip, "-map", "0", "-c", "copy", longer, NULL);
@@ -82,10 +74,7 @@ static void pictures_do_not_pile_up_however_many_they_are(void **state)
     int64_t few, many;
 
     (void)state;
-    if (is_sanitized()) {
-        puts("without a true figure: a sanitizer's own memory is counted too");
-        skip();
-    }
+    trial_needs_true_memory();
     assert_int_equal(mkdir(trial_path("frames"), 0777), 0);
     few = peak_of_pictures(500);
     many = peak_of_pictures(3000);

@@ -122,6 +122,14 @@ const char *trial_real(const char *name)
     return path;
 }
 
+void trial_needs_true_memory(void)
+{
+    if (strstr(build_folder(), "address") || strstr(build_folder(), "thread")) {
+        print_message("without a true figure: a sanitizer's own memory is counted too\n");
+        skip();
+    }
+}
+
 const char *trial_workers(void)
 {
     const char *workers = getenv("RENDERFARM_TEST_WORKERS");

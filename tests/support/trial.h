@@ -25,6 +25,7 @@ const char *trial_format(const char *format, ...) __attribute__((format(printf, 
 const char *trial_path(const char *name);   // in the trial's folder
 const char *trial_sample(const char *name); // a clip of samples/make; made once per build folder
 const char *trial_real(const char *name);   // a clip of real footage; skips the test where there is none
+void trial_needs_true_memory(void);         // skips the test where a sanitizer's own memory is counted too
 const char *trial_workers(void);            // "--workers=N" for tests that do not care how many
 void trial_write(const char *path, const void *data, size_t size);
 void *trial_read(const char *path, size_t *size); // with a 0 behind
