@@ -25,6 +25,7 @@ struct child {
     uint32_t slot;
     pid_t pid;        // 0: it is not born yet, or never will be
     int doom;         // the signal that it gets when it is born; 0: none
+    bool unborn;      // and never will be
     int life;         // closes with this process, and the child sees it
     uv_pipe_t speech; // its stderr
     struct last_words words;
@@ -115,10 +116,23 @@ static void tell_end(struct child *child)
     s->on_exit(s->data, &fact);
 }
 
+// Its standard error may be held by a wish that nobody has read, in a socket that others have too.
+static void end_unborn(struct child *child)
+{
+    uv_read_stop((uv_stream_t *)&child->speech);
+    child->exited = child->silent = true;
+    child->signal = child->doom;
+    tell_end(child);
+}
+
 static void reap(struct child *child)
 {
     int status;
 
+    if (child->unborn && !child->exited) {
+        end_unborn(child);
+        return;
+    }
     if (child->exited || !child->pid || waitpid(child->pid, &status, WNOHANG) != child->pid)
         return;
     child->exited = true;
@@ -152,6 +166,7 @@ static void on_birth(void *data, const struct birth *birth)
     if (!child)
         return;
     child->pid = (pid_t)birth->pid;
+    child->unborn = false;
     if (child->doom)
         kill(child->pid, child->doom);
     // It may have ended before we knew that it was ours. That is told from the loop, not out of whatever call has made us hear of it.
@@ -311,8 +326,8 @@ uint32_t spawner_pid(struct spawner *s, uint32_t slot)
 
 static void signal_child(struct child *child, int signal)
 {
-    if (!child->pid && child->spawner->nursery)
-        nursery_hear(child->spawner->nursery);
+    struct nursery *nursery = child->spawner->nursery;
+
     if (child->pid && !child->exited)
         kill(child->pid, signal);
     if (child->pid)
@@ -320,9 +335,14 @@ static void signal_child(struct child *child, int signal)
     child->doom = signal;
     if (signal != SIGKILL)
         return;
-    end_life(child); // should it be born unheard
-    if (child->spawner->nursery)
-        nursery_kill(child->spawner->nursery); // it may be what hangs
+    end_life(child);
+    if (!nursery || child->unborn)
+        return;
+    // It may be what hangs. Whoever it has not killed has told its birth before, and gets its doom now.
+    nursery_kill(nursery);
+    nursery_hear(nursery);
+    child->unborn = !child->pid;
+    kill(getpid(), SIGCHLD); // its end is told from the loop
 }
 
 void spawner_kill(struct spawner *s, int signal)

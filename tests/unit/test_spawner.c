@@ -264,6 +264,27 @@ static void who_stops_before_its_birth_is_told_is_killed(void **state)
     end(&e);
 }
 
+static void a_wish_that_nobody_reads_ends_though_others_have_the_socket(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    begin(&e, true);
+    setenv("NURSERY_STOPS", "told", 1);
+    start(&e, "--tell");
+    start(&e, "--tell");
+    unsetenv("NURSERY_STOPS");
+    wait_for_bytes(&e, 1); // the first one lives, and stands still
+    spawner_kill_one(e.spawner, 1, SIGKILL);
+    while (e.count < 1)
+        uv_run(&e.loop, UV_RUN_ONCE);
+    assert_exit(&e, 1, 0, SIGKILL, "");
+    spawner_kill_one(e.spawner, 0, SIGKILL);
+    wait_for_all(&e);
+    assert_exit(&e, 0, 0, SIGKILL, "");
+    end(&e);
+}
+
 static void a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread(void **state)
 {
     struct ends e;
@@ -321,13 +342,15 @@ static void all_leave_when_nobody_is_interested_any_more(void **state)
 
 // In place of the nursery's child, which is what holds the standard error: without a word, and deaf to the end of its standard input. The nursery
 // ends.
-static int be_stopped(void)
+// told: with the word that it is born.
+static int be_stopped(bool told)
 {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(BIRTH_DESCRIPTORS * sizeof(int))];
     } control;
     struct birth_wish wish;
+    struct birth birth;
     struct iovec part = {.iov_base = &wish, .iov_len = sizeof(wish)};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 
@@ -335,6 +358,9 @@ static int be_stopped(void)
         return 1;
     if (fork() != 0)
         return 0;
+    birth = (struct birth){.slot = wish.slot, .pid = (uint32_t)getpid()};
+    if (told && (send(STDIN_FILENO, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth) || setsid() < 0))
+        return 1;
     if (write(ARENA_FD, "", 1) != 1)
         return 1;
     return raise(SIGSTOP);
@@ -394,7 +420,7 @@ static int be_nursery(char *slot_argument)
     if (getenv("NURSERY_HANGS"))
         return pause();
     if (getenv("NURSERY_STOPS"))
-        return be_stopped();
+        return be_stopped(strcmp(getenv("NURSERY_STOPS"), "told") == 0);
     if (getenv("NURSERY_DIES"))
         return be_born_late();
     nursery_run(&wish, slot_argument + strlen("--slot="));
@@ -422,6 +448,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_is_to_be_killed_before_it_is_born_is_killed_then),
         cmocka_unit_test(a_nursery_that_hangs_goes_with_whom_it_was_to_give_birth_to),
         cmocka_unit_test(who_stops_before_its_birth_is_told_is_killed),
+        cmocka_unit_test(a_wish_that_nobody_reads_ends_though_others_have_the_socket),
         cmocka_unit_test(a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread),
         cmocka_unit_test(who_is_not_born_is_told_as_ended),
         cmocka_unit_test(all_leave_when_nobody_is_interested_any_more),
