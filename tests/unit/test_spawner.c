@@ -293,12 +293,13 @@ static void a_birth_is_heard_of_though_the_nursery_was_killed_with_wishes_unread
     begin(&e, true);
     setenv("NURSERY_DIES", "1", 1);
     start(&e, "--wait");
+    wait_for_bytes(&e, 1); // the child has said that it is there, and closed the connection
     start(&e, "--wait");
     unsetenv("NURSERY_DIES");
-    wait_for_bytes(&e, 1); // the child is there
+    assert_int_equal(pwrite(e.frames_fd, "", 1, 1), 1);
+    wait_for_bytes(&e, 3); // it has killed the nursery
     spawner_kill_one(e.spawner, 0, SIGKILL);
     spawner_kill_one(e.spawner, 1, SIGKILL);
-    wait_for_bytes(&e, 2); // it has said so and closed the connection
     wait_for_all(&e);
     assert_exit(&e, 0, 0, SIGKILL, "");
     assert_exit(&e, 1, 0, SIGKILL, "");
@@ -366,8 +367,8 @@ static int be_stopped(bool told)
     return raise(SIGSTOP);
 }
 
-// The nursery hangs, until it is killed, with one of its children about to tell its birth, and leaves further wishes unread.
-static int be_born_late(void)
+// The nursery hangs with further wishes unread, until it is killed by the one that was born.
+static int bear_and_die(void)
 {
     union {
         struct cmsghdr align;
@@ -381,20 +382,23 @@ static int be_born_late(void)
 
     if (fork() != 0)
         return pause();
-    setsid(); // out of reach of whoever kills the nursery
-    if (write(ARENA_FD, "", 1) != 1)
-        return 1;
-    while (getppid() == nursery)
-        ; // until it is killed
     if (recvmsg(STDIN_FILENO, &message, 0) != sizeof(wish))
         return 1;
     birth = (struct birth){.slot = wish.slot, .pid = (uint32_t)getpid()};
     if (send(STDIN_FILENO, &birth, sizeof(birth), MSG_NOSIGNAL) != sizeof(birth))
         return 1;
+    setsid();
     close(STDIN_FILENO);
-    if (write(ARENA_FD, "", 1) != 1)
+    if (pwrite(ARENA_FD, "", 1, 0) != 1)
         return 1;
-    return pause(); // until it is killed, too: the one that it stands for is to be
+    while (lseek(ARENA_FD, 0, SEEK_END) < 2)
+        ;
+    kill(nursery, SIGKILL);
+    while (getppid() == nursery)
+        ;
+    if (pwrite(ARENA_FD, "", 1, 2) != 1)
+        return 1;
+    return pause(); // until it is killed, too
 }
 
 // --tell: says how it came to be, and ends with 10 + its slot. --write-pid: into the shared memory. --wait: for the end of its standard input.
@@ -422,7 +426,7 @@ static int be_nursery(char *slot_argument)
     if (getenv("NURSERY_STOPS"))
         return be_stopped(strcmp(getenv("NURSERY_STOPS"), "told") == 0);
     if (getenv("NURSERY_DIES"))
-        return be_born_late();
+        return bear_and_die();
     nursery_run(&wish, slot_argument + strlen("--slot="));
     if (wish.threads != 3 || wish.verbosity != -1)
         return 1;
