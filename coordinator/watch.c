@@ -30,12 +30,18 @@ void watch_on_probe(struct watch *watch, uint64_t took_ns)
         watch->longest_ns = took_ns * FRAMES_AT_A_TIME;
 }
 
-// It waits for input, for credit, or for a task.
+// Credit comes back with each chunk that it begins with: of what it was sent it has left nothing lying, and there is more to come.
+static bool waits_for_input(const struct renderer *renderer)
+{
+    return renderer->task.credit == PROTOCOL_FIRST_CREDIT && !renderer->task.all_sent;
+}
+
+// For input, for credit, or for a task.
 static bool waits_for_us(const struct renderer *renderer)
 {
     if (renderer->state == RENDERER_STARTING || renderer->cancelled)
         return false;
-    return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || (renderer->task.credit > 0 && !renderer->task.all_sent);
+    return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || waits_for_input(renderer);
 }
 
 // What was given up before may just be slow.

@@ -115,6 +115,13 @@ static void stages_survive_a_renderer_that_hangs(void **state)
     assert_told(disturb("nlmeans=r=7,hqdn3d", 0, SIGSTOP), "renderer 0 hangs: no sign of life for ");
 }
 
+// Those before it wait for it, and must not be taken for the ones that hang, though not all is there yet that it is to be sent.
+static void a_later_stage_that_hangs_is_found(void **state)
+{
+    (void)state;
+    assert_told(disturb("nlmeans=r=7,hqdn3d", 3, SIGSTOP), "renderer 3 hangs: no sign of life for ");
+}
+
 // Ends the renderer of each of the first tasks that are dealt out.
 static void disturb_all(const char *filter, const char *input, int tasks)
 {
@@ -231,6 +238,7 @@ int main(void)
         TRIAL(the_end_does_not_wait_for_a_slow_renderer),
         TRIAL(stages_survive_a_killed_renderer),
         TRIAL(stages_survive_a_renderer_that_hangs),
+        TRIAL(a_later_stage_that_hangs_is_found),
         TRIAL(every_renderer_may_be_killed),
         TRIAL(every_renderer_of_stages_may_be_killed),
         TRIAL(poison_stops_the_job_and_says_how_to_see_it),

@@ -94,12 +94,21 @@ static void who_waits_for_us_does_not_hang(void **state)
     (void)state;
     roster.renderers[0].owed = PROTOCOL_FIRST_CREDIT; // nothing more may be sent
     roster.renderers[1].task.all_sent = false;        // it has asked for more than there is
-    roster.renderers[1].task.credit = 1;
+    roster.renderers[1].task.credit = PROTOCOL_FIRST_CREDIT;
     roster_set_state(&roster.renderers[2], RENDERER_READY);
     assert_null(found_at(100));
     roster.renderers[0].owed = 0; // from now on it is its turn
     assert_null(found_at(110));
     assert_ptr_equal(found_at(111), &roster.renderers[0]);
+}
+
+static void who_leaves_lying_what_it_was_sent_hangs_though_more_may_come(void **state)
+{
+    (void)state;
+    roster.renderers[2].task.all_sent = false;
+    roster.renderers[2].task.credit = PROTOCOL_FIRST_CREDIT - 1;
+    assert_null(found_at(11));
+    assert_ptr_equal(found_at(12), &roster.renderers[2]);
 }
 
 static void who_is_held_up_by_a_later_stage_does_not_hang(void **state)
@@ -140,6 +149,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_probe_took_is_allowed_for_each_frame, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_attempt_is_given_more_time, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_us_does_not_hang, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_leaves_lying_what_it_was_sent_hangs_though_more_may_come, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_held_up_by_a_later_stage_does_not_hang, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_never_says_hello_hangs, setup, teardown),
         cmocka_unit_test_setup_teardown(time_in_which_all_were_stopped_does_not_count, setup, teardown),
