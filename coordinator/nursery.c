@@ -99,6 +99,12 @@ void nursery_kill(struct nursery *n)
     kill(-n->group, SIGKILL);
 }
 
+void nursery_dismiss(struct nursery *n)
+{
+    if (n->process.pid)
+        kill(n->process.pid, SIGKILL);
+}
+
 void nursery_reap(struct nursery *n)
 {
     if (n->process.pid && waitpid(n->process.pid, NULL, WNOHANG) == n->process.pid)

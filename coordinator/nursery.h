@@ -22,6 +22,8 @@ void nursery_hear(struct nursery *nursery);
 void nursery_settle(struct nursery *nursery);
 // It hangs, perhaps, or one that was to tell its birth does: who was asked for and has not told it does not come. There is somebody of that kind.
 void nursery_kill(struct nursery *nursery);
+// Nobody has any use for it. Of one that has ended nothing is touched: its group's number may be another's by then.
+void nursery_dismiss(struct nursery *nursery);
 // SIGCHLD has come.
 void nursery_reap(struct nursery *nursery);
 // Accepts NULL, and leaves it. What it was asked for and has not begun does not come.

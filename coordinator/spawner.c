@@ -350,7 +350,7 @@ void spawner_kill(struct spawner *s, int signal)
     for (struct child *child = s->children; child; child = child->next)
         signal_child(child, signal);
     if (signal == SIGKILL && s->nursery)
-        nursery_kill(s->nursery); // whoever wants an end at once has no use for it
+        nursery_dismiss(s->nursery);
 }
 
 void spawner_kill_one(struct spawner *s, uint32_t slot, int signal)
