@@ -211,10 +211,11 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, struct roster_t
         if (!next)
             return;
         if (send_chunk(c, renderer, task, next, pixels) < 0) {
-            // It is gone or as good as gone; its exit is what the rest follows from.
-            renderer->cut_off = renderer->remote;
+            // It is gone or as good as gone; its exit is what the rest follows from. It is not condemned for that: it may have been killed a moment
+            // ago by somebody else, and then its work is not to blame.
+            renderer->cut_off = true;
             if (!renderer->remote)
-                crew_condemn(c, renderer, "it cannot be reached");
+                spawner_kill_one(c->spawner, renderer->slot, SIGKILL);
             return;
         }
         task->credit--;

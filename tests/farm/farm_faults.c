@@ -122,12 +122,22 @@ static void a_later_stage_that_hangs_is_found(void **state)
     assert_told(disturb("nlmeans=r=7,hqdn3d", 3, SIGSTOP), "renderer 3 hangs: no sign of life for ");
 }
 
-// Ends the renderer of each of the first tasks that are dealt out.
+// The end of it, as much as cmocka prints.
+static const char *last_of(const char *said)
+{
+    size_t length = strlen(said);
+
+    return said + (length > 900 ? length - 900 : 0);
+}
+
+// Ends the renderer of each of the first tasks that are dealt out. On a busy machine some of them are done before the signal comes, and so many tasks
+// may not be dealt out at all; most are not.
 static void disturb_all(const char *filter, const char *input, int tasks)
 {
     const char *out = trial_path("out.mp4"), *calm, *chain = trial_format("--filter=%s", filter);
     struct command *command;
     size_t seen = 0;
+    int ended = 0;
 
     trial_render(input, out, "--workers=2", "--segment=1", chain, "--preset=ultrafast", NULL);
     calm = trial_sha256(out);
@@ -135,6 +145,8 @@ static void disturb_all(const char *filter, const char *input, int tasks)
     for (int i = 0; i < tasks; i++) {
         const char *dealt = command_wait_for_error(command, seen, " goes to renderer ", 60), *text, *ready = NULL;
 
+        if (!dealt && command->status >= 0)
+            break;
         assert_non_null(dealt);
         seen = (size_t)(dealt - command->err) + strlen(" goes to renderer ");
         text = trial_format("renderer %ld is ready (process ", strtol(command->err + seen, NULL, 10));
@@ -145,20 +157,23 @@ static void disturb_all(const char *filter, const char *input, int tasks)
     }
     command_wait(command, 240);
     if (command->status != 0)
-        fail_msg("status %d: %s", command->status, command->err);
+        fail_msg("status %d: %s", command->status, last_of(command->err));
     assert_string_equal(trial_sha256(out), calm);
+    for (const char *at = command->err; (at = strstr(at, " was ended by signal 9 (Killed)")); at++)
+        ended++;
+    assert_true(ended > tasks / 3);
 }
 
 static void every_renderer_may_be_killed(void **state)
 {
     (void)state;
-    disturb_all("null", trial_sample("silent.mp4"), 9);
+    disturb_all("nlmeans=r=5", trial_sample("silent.mp4"), 9);
 }
 
 static void every_renderer_of_stages_may_be_killed(void **state)
 {
     (void)state;
-    disturb_all("null", trial_sample("long-gop.mp4"), 9);
+    disturb_all("nlmeans=r=5", trial_sample("long-gop.mp4"), 9);
 }
 
 // A plugin that crashes one second into the video, in a plan of one stage; returns what was said.

@@ -1,4 +1,4 @@
-// Who says hello: one of ours, one of ours that is gone by now, or somebody else.
+// Who says hello: one of ours, one of ours that is gone by now, or somebody else; and one that has gone without a word.
 #include "coordinator/crew.h"
 
 #include <fcntl.h>
@@ -71,12 +71,42 @@ static void a_stranger_is_told_of(void **state)
     }
 }
 
+// Whoever killed it, this is seen before its exit is.
+static void one_that_cannot_be_reached_is_not_blamed(void **state)
+{
+    static const struct hub_events events = {0};
+    struct crew crew = {0};
+    struct renderer renderer = {.state = RENDERER_BUSY, .peer = 5};
+    struct roster_task task = {.credit = 1};
+    struct chunk_list list = {0};
+    struct chunk *chunk = chunk_new(0);
+    uv_loop_t loop;
+    char endpoint[64];
+
+    (void)state;
+    snprintf(endpoint, sizeof(endpoint), "ipc://@renderfarm-test-crew-%d", (int)getpid());
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(hub_open(&crew.hub, &loop, endpoint, "libraries", &events, NULL), 0);
+    crew.spawner = spawner_new(&loop, "/proc/self/exe", -1, false, NULL, NULL);
+    chunk_list_put(&list, &chunk);
+    crew_send_chunks(&crew, &renderer, &task, &list, NULL);
+    assert_true(renderer.cut_off);
+    assert_false(renderer.condemned);
+    assert_int_equal(task.credit, 1);
+    chunk_list_clear(&list);
+    spawner_free(&crew.spawner);
+    hub_close(&crew.hub);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_is_starting_is_awaited),
         cmocka_unit_test(one_that_has_ended_with_its_hello_on_the_way_is_not_told_of),
         cmocka_unit_test(a_stranger_is_told_of),
+        cmocka_unit_test(one_that_cannot_be_reached_is_not_blamed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
