@@ -286,14 +286,31 @@ static void next_frame(struct stage *s)
     }
 }
 
-// One frame; it may be part of up to three runs.
-static void deal_frame(struct stage *s, AVPacket **packet)
+// It will lack frames. False when it is to be rendered: what was in the cache is not there any more.
+static bool can_lack_frames(struct stage *s, uint32_t run)
+{
+    struct shelf_segment *segment = segment_of(s, run);
+
+    segment->lacks_frames = true;
+    return segment->held_back || segment->settled;
+}
+
+// Where a run begins: whether frames before it are missing that it is to see, because they were passed over.
+static bool lacks_history(const struct stage *s)
+{
+    return s->left_out > 0 && s->history_count < s->plan->before && s->history_count < s->frames;
+}
+
+// One frame; it may be part of up to three runs. Returns 0 or ERR_AGAIN_DECODING_ALL.
+static int deal_frame(struct stage *s, AVPacket **packet)
 {
     unsigned after = s->plan->after;
     bool first;
 
     next_frame(s);
     first = s->in_run == 0;
+    if (first && lacks_history(s) && !can_lack_frames(s, s->run))
+        return ERR_AGAIN_DECODING_ALL;
     s->frames++;
     s->in_run++;
     if (s->run > s->closed && s->in_run <= after) {
@@ -306,6 +323,7 @@ static void deal_frame(struct stage *s, AVPacket **packet)
     }
     put(s, s->run, *packet, STAGE_CORE, s->plan->parallel && after == 0 && s->in_run == s->run_length);
     remember(s, packet);
+    return 0;
 }
 
 int stage_feed(struct stage *s, struct chunk **chunk)
@@ -324,7 +342,7 @@ int stage_feed(struct stage *s, struct chunk **chunk)
         if (err)
             break;
         s->last_pts = (*packet)->pts;
-        deal_frame(s, packet);
+        err = deal_frame(s, packet);
     }
     flush(s);
     chunk_free(chunk);
@@ -335,15 +353,6 @@ void stage_on_gap(struct stage *s, uint32_t segment, uint64_t from, uint64_t unt
 {
     s->gaps = mem_grow(s->gaps, s->gap_count + 1, sizeof(*s->gaps));
     s->gaps[s->gap_count++] = (struct stage_gap){segment, from, until};
-}
-
-// It will lack frames. False when it is to be rendered: what was in the cache is not there any more.
-static bool can_lack_frames(struct stage *s, uint32_t run)
-{
-    struct shelf_segment *segment = segment_of(s, run);
-
-    segment->lacks_frames = true;
-    return segment->held_back || segment->settled;
 }
 
 static void close_run(struct stage *s, uint32_t run)

@@ -62,7 +62,7 @@ void stage_set_arena(struct stage *stage, struct arena *arena);
 void stage_clear(struct stage *stage);
 
 // Takes a chunk of frames from the stage before. Returns 0, or -EPROTO when a frame makes no sense, or -ERANGE when times do not rise where runs
-// have neighbours.
+// have neighbours, or ERR_AGAIN_DECODING_ALL as stage_reach.
 int stage_feed(struct stage *stage, struct chunk **chunk);
 // Frames [from, until) will not come. A gap is told before the frames behind it are fed.
 void stage_on_gap(struct stage *stage, uint32_t segment, uint64_t from, uint64_t until);

@@ -431,6 +431,31 @@ static void stages_with_neighbours_decode_around_what_is_there(void **state)
     missing_here_and_there(gop_clip("in.mp4", "libx264", "12", "-bf", "2"), "tmix=frames=5");
 }
 
+// The last run has two frames, and sees four of those before it: where it is damaged they are needed, and by no other.
+static void a_short_last_run_gets_its_neighbours(void **state)
+{
+    const char *whole = gop_clip("whole.mp4", "libx264", "12", "-bf", "2"), *input = trial_path("in.mp4"), *calm;
+    struct dirent **names;
+    int entries, damaged = 0;
+
+    (void)state;
+    trial_ffmpeg("-i", whole, "-c", "copy", "-frames:v", "50", input, NULL);
+    calm = undisturbed(input, "tmix=frames=5");
+    render_with_cache(input, "tmix=frames=5");
+    entries = scandir(cache_folder(), &names, NULL, alphasort);
+    for (int i = 0; i < entries; i++) {
+        if (strstr(names[i]->d_name, ".segment")) {
+            damage_entry(trial_format("%s/%s", cache_folder(), names[i]->d_name), FLIPPED, NULL);
+            render_with_cache(input, "tmix=frames=5");
+            assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+            damaged++;
+        }
+        free(names[i]);
+    }
+    free(names);
+    assert_int_equal(damaged, 5);
+}
+
 static void cache_that_cannot_be_is_a_warning(void **state)
 {
     const char *input = long_clip(), *calm = undisturbed(input, "unsharp");
@@ -580,6 +605,7 @@ int main(void)
         TRIAL(damaged_entries_of_stages_are_rendered_again),
         TRIAL(stages_decode_around_what_is_there),
         TRIAL(stages_with_neighbours_decode_around_what_is_there),
+        TRIAL(a_short_last_run_gets_its_neighbours),
         TRIAL(cache_that_cannot_be_is_a_warning),
         TRIAL(without_a_cache_nothing_is_kept),
         TRIAL(limit_is_held),
