@@ -132,6 +132,16 @@ static struct plan_stage *add_stage(struct plan *plan, bool parallel)
     return stage;
 }
 
+// How many of these filters look at neighbours.
+static size_t looking(const struct filter_place *places, size_t from, size_t to)
+{
+    size_t count = 0;
+
+    for (size_t i = from; i < to; i++)
+        count += places[i].before + places[i].after > 0;
+    return count;
+}
+
 static bool all_independent(const struct filter_place *places, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
@@ -253,6 +263,7 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
             stage->before += places[i].before + places[i].after;
             stage->after += places[i].after;
         }
+        stage->rests = parallel && looking(places, at, end) == 1;
         stage->keeps_graph = parallel && all_independent(places, at, end);
         if (!parallel)
             stage->why = mem_dup(places[at].why);

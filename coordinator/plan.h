@@ -39,6 +39,7 @@ struct plan_stage {
     unsigned run_frames;    // parallel and behind another stage: the length of a run, at most; see plan_run_length
     uint64_t frames;        // about how many frames will come, for the length of the last runs; 0: unknown
     bool keeps_graph;       // parallel: no frame depends on another, so filters may go from run to run as they are
+    bool rests;             // parallel: one filter looks at neighbours, and no other does: see Job
     char *why;              // serial: a clause ("the filter hqdn3d carries state from frame to frame"); NULL when parallel
 };
 

@@ -27,6 +27,7 @@ void stage_init(struct stage *s, uint32_t number, const struct plan_stage *plan,
     s->job.gives_frames = !plan->encode;
     s->job.has_lent = s->job.lent = !plan->decode && plan->parallel;
     s->job.has_keeps_graph = s->job.keeps_graph = plan->keeps_graph;
+    s->job.has_rests = s->job.rests = plan->rests;
     s->job_known = plan->decode;
     wire__arena__init(&s->slots);
 }

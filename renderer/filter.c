@@ -31,9 +31,11 @@ struct filter {
     AVFilterGraph *graph; // NULL before the first frame
     AVFilterContext *source, *sink;
     bool rotated, untouched, ended;
-    bool again;    // built for an earlier run of frames
-    bool rebuilt;  // in the middle of a run
-    int64_t owing; // frames that went in and did not come out
+    bool again;             // built for an earlier run of frames
+    bool rebuilt;           // in the middle of a run
+    int64_t owing;          // frames that went in and did not come out
+    AVFilterContext *idler; // the one that may rest; NULL: none
+    bool rest, rests;       // as is wished; as it was told
 
     // What the graph was built for.
     int width, height, format;
@@ -257,6 +259,8 @@ static void drop_graph(struct filter *f)
     f->source = f->sink = NULL;
     f->rotated = f->again = false;
     f->owing = 0;
+    f->idler = NULL;
+    f->rests = false;
 }
 
 bool filter_is_even(const struct filter *f)
@@ -452,6 +456,30 @@ static void learn_input(struct filter *f, const AVFrame *frame)
         memcpy(f->frame_matrix, side->data, MATRIX_BYTES);
 }
 
+// Filters that gather the frames around one also while they are switched off, so that what they make of the first one behind that is what it would
+// have been. Not so those that deinterlace: they take it for the first frame of all. Found by rendering.
+static bool can_rest(AVFilterContext *context)
+{
+    static const char *const names[] = {"tmix", "atadenoise", "tmidequalizer"};
+    uint8_t *enable = NULL;
+    bool can = false;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        can |= strcmp(context->filter->name, names[i]) == 0;
+    // The user's own switch stays.
+    can = can && av_opt_get(context, "enable", AV_OPT_ALLOW_NULL, &enable) >= 0 && (!enable || !*enable);
+    av_freep(&enable);
+    return can;
+}
+
+static AVFilterContext *find_idler(const struct filter *f)
+{
+    for (unsigned i = 0; f->job->rests && i < f->graph->nb_filters; i++)
+        if (can_rest(f->graph->filters[i]))
+            return f->graph->filters[i];
+    return NULL;
+}
+
 static int build(struct filter *f, const AVFrame *frame, char **why)
 {
     AVFilterInOut *inputs = NULL, *outputs = NULL;
@@ -495,6 +523,7 @@ static int build(struct filter *f, const AVFrame *frame, char **why)
     if (err < 0)
         goto done;
     f->untouched = touches_nothing(f->graph);
+    f->idler = find_idler(f);
     f->output_width = av_buffersink_get_w(f->sink);
     f->output_height = av_buffersink_get_h(f->sink);
 
@@ -542,10 +571,31 @@ static int prepare(struct filter *f, const AVFrame *frame, char **why)
     return build(f, frame, why);
 }
 
+void filter_rest(struct filter *f, bool rest)
+{
+    f->rest = rest;
+}
+
+// Before the frame for which it matters; all of those before it are through the filter or wait in it.
+static int rest_or_work(struct filter *f, char **why)
+{
+    int err;
+
+    if (!f->idler || f->rest == f->rests)
+        return 0;
+    err = avfilter_graph_send_command(f->graph, f->idler->name, "enable", f->rest ? "0" : "1", NULL, 0, 0);
+    if (err < 0)
+        return err_why(why, err, "the filter %s could not be switched: %s", f->idler->filter->name, err_text(err));
+    f->rests = f->rest;
+    return 0;
+}
+
 int filter_send(struct filter *f, AVFrame *frame, char **why)
 {
     int err = prepare(f, frame, why);
 
+    if (err >= 0)
+        err = rest_or_work(f, why);
     if (err < 0)
         return err;
     if (AVX_FFTOOLS_6_1 && f->rotated)

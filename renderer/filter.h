@@ -44,6 +44,9 @@ void filter_fix_format(struct filter *filter, const char *formats);
 // The one that it has, where the encoder is somewhere else.
 void filter_keep_format(struct filter *filter);
 
+// Whether the frames that follow are only there for those behind them: what comes out for them is thrown away. The job's one filter that looks at
+// neighbours may rest then. It does not change what comes out later.
+void filter_rest(struct filter *filter, bool rest);
 // Hands in a decoded frame, which is emptied. Every frame that can come out must have been taken out before. AVERROR_EOF: the chain wants no more.
 int filter_send(struct filter *filter, AVFrame *frame, char **why);
 // True when the next frame would rebuild the graph.

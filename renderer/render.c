@@ -427,6 +427,7 @@ static int on_decoded_frame(struct run *run)
     if (run->filters_full)
         return 0;
     turn(run, &run->cpu_ns[FILTER]);
+    filter_rest(run->filter, run->core_begun && run->decoded->pts < run->core_from);
     err = filter_send(run->filter, run->decoded, run->why);
     if (err == AVERROR_EOF) {
         run->filters_full = true;

@@ -276,6 +276,37 @@ static void slices_are_free_where_they_matter_to_no_filter(void **state)
     assert_false(planned_slices_free("brandnew", "scale"));
 }
 
+static bool last_stage_rests(const char *first, const char *second, const char *third)
+{
+    const char *names[] = {first, second, third};
+    char format[] = "yuv420p", chain_text[64];
+    Wire__FilterFacts facts[3], *chain[] = {&facts[0], &facts[1], &facts[2]};
+    struct plan_input input = {
+        .cuttable = true, .duration_s = 120, .chain = chain_text, .filters = chain, .filter_count = 3, .encoder_format = format};
+    struct plan plan;
+    bool rests;
+
+    snprintf(chain_text, sizeof(chain_text), "%s,%s,%s", first, second, third);
+    for (size_t i = 0; i < 3; i++) {
+        filter(&facts[i], names[i]);
+        facts[i].input_format = facts[i].output_format = format;
+    }
+    plan_make(&plan, &input);
+    assert_true(plan.stages[plan.stage_count - 1].parallel);
+    rests = plan.stages[plan.stage_count - 1].rests;
+    plan_clear(&plan);
+    return rests;
+}
+
+// What one filter makes of a run's neighbours is seen by another one's neighbours.
+static void a_filter_rests_where_it_alone_looks_at_neighbours(void **state)
+{
+    (void)state;
+    assert_true(last_stage_rests("scale", "dedot", "eq"));
+    assert_false(last_stage_rests("dedot", "scale", "dedot"));
+    assert_false(last_stage_rests("scale", "eq", "scale"));
+}
+
 static void the_first_filter_that_objects_is_named_with_its_reason(void **state)
 {
     (void)state;
@@ -460,6 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_filters_or_with_frame_by_frame_ones_it_is_parallel),
         cmocka_unit_test(slices_are_free_where_they_matter_to_no_filter),
+        cmocka_unit_test(a_filter_rests_where_it_alone_looks_at_neighbours),
         cmocka_unit_test(the_first_filter_that_objects_is_named_with_its_reason),
         cmocka_unit_test(what_ffmpeg_itself_does_not_repeat_is_not_cut),
         cmocka_unit_test(metadata_matters_only_to_readers_behind_it),
