@@ -4,12 +4,17 @@
 #include "mem.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // Then other handles have their go: what a message takes to be dealt with grows with its parts and with its bytes.
 enum { PARTS_PER_TURN = 256, BYTES_PER_TURN = 2 << 20 };
+
+enum { TERM_MS = 1000 }; // what ends at all ends in less
 
 struct zsock {
     void *socket;
@@ -25,11 +30,33 @@ struct zsock {
     struct zsock_traffic traffic;
 };
 
+// Also without waiting they look into a mailbox now and then, and a signal may come in between: then nothing is sent, or received, yet.
+static int send_part(struct zsock *z, zmq_msg_t *part, int flags)
+{
+    int rc;
+
+    do
+        rc = zmq_msg_send(part, z->socket, ZMQ_DONTWAIT | flags);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
+}
+
+static int receive_part(struct zsock *z, zmq_msg_t *part)
+{
+    int rc;
+
+    do
+        rc = zmq_msg_recv(part, z->socket, ZMQ_DONTWAIT);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
+}
+
 // Receives one whole multipart. Parts beyond the limit are read and thrown away; the message then counts as empty and is skipped.
 static int receive(struct zsock *z, zmq_msg_t *parts, size_t *count)
 {
     bool more = true, too_long = false;
     size_t n = 0;
+    int err;
 
     while (more) {
         zmq_msg_t *part = &parts[n < ZSOCK_MAX_PARTS ? n : ZSOCK_MAX_PARTS - 1];
@@ -39,9 +66,8 @@ static int receive(struct zsock *z, zmq_msg_t *parts, size_t *count)
             too_long = true;
         }
         zmq_msg_init(part);
-        if (zmq_msg_recv(part, z->socket, ZMQ_DONTWAIT) < 0) {
-            int err = -errno;
-
+        err = receive_part(z, part);
+        if (err < 0) {
             for (size_t i = 0; i <= n && i < ZSOCK_MAX_PARTS; i++)
                 zmq_msg_close(&parts[i]);
             return err;
@@ -140,7 +166,9 @@ int zsock_open(struct zsock **result, uv_loop_t *loop, void *context, int type, 
 {
     struct zsock *z = mem_zalloc(sizeof(*z));
     int64_t max_message = INT64_C(1) << 30;
-    int one = 1, fd, err;
+    // A listener and its connections have the socket's linger of when it was bound, and keep it: with libzmq's own, for ever, a connection whose peer
+    // has died just before never ends. zsock_close says how long what is left may take.
+    int one = 1, no_linger = 0, fd, err;
     size_t size = sizeof(fd);
 
     z->on_message = on_message;
@@ -152,6 +180,7 @@ int zsock_open(struct zsock **result, uv_loop_t *loop, void *context, int type, 
         return err;
     }
     if ((identity && zmq_setsockopt(z->socket, ZMQ_ROUTING_ID, identity, strlen(identity)) < 0) ||
+        zmq_setsockopt(z->socket, ZMQ_LINGER, &no_linger, sizeof(no_linger)) < 0 ||
         zmq_setsockopt(z->socket, ZMQ_MAXMSGSIZE, &max_message, sizeof(max_message)) < 0 ||
         (type == ZMQ_ROUTER && zmq_setsockopt(z->socket, ZMQ_ROUTER_MANDATORY, &one, sizeof(one)) < 0) ||
         zmq_getsockopt(z->socket, ZMQ_FD, &fd, &size) < 0) {
@@ -207,8 +236,8 @@ int zsock_send(struct zsock *z, zmq_msg_t *parts, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         bytes += zmq_msg_size(&parts[i]);
-        if (!err && zmq_msg_send(&parts[i], z->socket, ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
-            err = -errno;
+        if (!err)
+            err = send_part(z, &parts[i], i + 1 < count ? ZMQ_SNDMORE : 0);
         if (err)
             zmq_msg_close(&parts[i]);
     }
@@ -241,4 +270,43 @@ void zsock_close(struct zsock **zsock, int linger_ms)
     uv_close((uv_handle_t *)&z->idle, on_closed);
     zmq_setsockopt(z->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
     zmq_close(z->socket);
+}
+
+static void *end_context(void *context)
+{
+    while (zmq_ctx_term(context) < 0 && zmq_errno() == EINTR)
+        ;
+    return NULL;
+}
+
+static struct timespec deadline_in(int ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (ms % 1000) * 1000000L;
+    at.tv_sec += at.tv_nsec / 1000000000L;
+    at.tv_nsec %= 1000000000L;
+    return at;
+}
+
+bool zsock_end_context(void *context, int linger_ms)
+{
+    struct timespec deadline = deadline_in(linger_ms + TERM_MS);
+    sigset_t all, before;
+    pthread_t thread;
+    int err;
+
+    // Signals are the loop thread's business.
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = pthread_create(&thread, NULL, end_context, context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err)
+        return false;
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
+        return true;
+    pthread_detach(thread);
+    return false;
 }

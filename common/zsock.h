@@ -9,6 +9,7 @@
 #include <uv.h>
 #include <zmq.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,5 +49,10 @@ struct zsock_traffic zsock_traffic(const struct zsock *zsock);
 
 // Closes at once what was not sent after linger_ms. The memory is gone in a later turn of the loop; *zsock is NULL at once.
 void zsock_close(struct zsock **zsock, int linger_ms);
+
+// Ends a ZeroMQ context when its sockets, which are closed, have sent what they still wanted to, for which they may take linger_ms. Waits for that in
+// this thread, but not much longer: libzmq has waited for ever for connections whose peer had just died (4.3.4; its issue 2586).
+// False: so it seems, and the context stays as it is, with a few threads that sleep, until the process ends.
+bool zsock_end_context(void *context, int linger_ms);
 
 #endif

@@ -378,6 +378,6 @@ void door_close(struct door **door, int linger_ms)
     zsock_close(&d->zsock, linger_ms); // and with it the listening file
     zsock_close(&d->handler, 0);
     if (d->context)
-        zmq_ctx_term(d->context);
+        zsock_end_context(d->context, linger_ms);
     free(d);
 }

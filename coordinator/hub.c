@@ -463,7 +463,7 @@ void hub_close(struct hub **hub)
     door_close(&h->door, LINGER_FAR_MS);
     zsock_close(&h->local.zsock, LINGER_MS);
     if (h->context)
-        zmq_ctx_term(h->context);
+        zsock_end_context(h->context, LINGER_MS);
     while (h->peers) {
         struct peer *peer = h->peers;
 

@@ -391,7 +391,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (u->welcome && send_message(u, &message) == 0) {
         zsock_close(&u->monitor, 0);
         zsock_close(&u->zsock, GOODBYE_MS);
-        zmq_ctx_term(u->context);
+        zsock_end_context(u->context, GOODBYE_MS);
     }
     leave(KEEPER_LEFT);
 }
