@@ -457,7 +457,7 @@ static void learn_input(struct filter *f, const AVFrame *frame)
 }
 
 // Filters that gather the frames around one also while they are switched off, so that what they make of the first one behind that is what it would
-// have been. Not so those that deinterlace: they take it for the first frame of all. Found by rendering.
+// have been. Not so bwdif, which takes it for the first one of all. Found by rendering.
 static bool can_rest(AVFilterContext *context)
 {
     static const char *const names[] = {"tmix", "atadenoise", "tmidequalizer"};
