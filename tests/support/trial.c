@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +61,8 @@ int trial_setup(void **state)
     const char *wish = getenv("TMPDIR");
 
     (void)state;
+    // Ignored in what a script starts in the background, and what is started from here would ignore it too.
+    signal(SIGINT, SIG_DFL);
     if (!base[0])
         snprintf(base, sizeof(base), "%s", wish && wish[0] ? wish : "/tmp");
     if ((size_t)snprintf(folder, sizeof(folder), "%s/renderfarm-trial-XXXXXX", base) >= sizeof(folder) || !mkdtemp(folder))
