@@ -269,10 +269,13 @@ static void add_stage(struct hash *hash, const struct plan_stage *stage)
 // How long a segment is in the end: the same packets give the same result however the rest of the video is cut, so a longer video still finds them.
 static void add_cuts(struct hash *hash, const struct plan *plan)
 {
-    int64_t segment_s;
+    int64_t segment_s, taper_s;
 
     memcpy(&segment_s, &plan->segment_s, sizeof(segment_s));
+    memcpy(&taper_s, &plan->taper_s, sizeof(taper_s));
+    add_text(hash, "six left"); // the rule by which they get shorter, see taper.h
     add_number(hash, segment_s);
+    add_number(hash, taper_s);
     for (size_t i = 0; i < plan->stage_count; i++)
         add_number(hash, (int64_t)plan->stages[i].frames);
 }

@@ -1,5 +1,7 @@
 #include "cutter.h"
 
+#include "taper.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +12,12 @@ void cutter_init(struct cutter *c, int64_t target_ticks, unsigned max_reorder, d
     c->last_dts = CUTTER_NO_TIME;
     c->max_reorder = max_reorder;
     c->tick_s = tick_s;
+}
+
+void cutter_taper(struct cutter *c, int64_t length_ticks, int64_t brief_ticks)
+{
+    c->taper_ticks = length_ticks;
+    c->brief_ticks = brief_ticks;
 }
 
 // Times are not trusted: distances are taken without overflow.
@@ -119,9 +127,18 @@ static struct cutter_step judge(struct cutter *c, const struct cutter_packet *p)
     return (struct cutter_step){.held = CUTTER_WAIT};
 }
 
+// How long the running segment is to be.
+static int64_t wanted_length(const struct cutter *c)
+{
+    int64_t gone = distance(c->first_pts, c->segment_start), left = gone < c->taper_ticks ? c->taper_ticks - gone : 0;
+    double length = taper_length((double)c->target_ticks, (double)left, (double)c->brief_ticks);
+
+    return c->taper_ticks > 0 && length < (double)c->target_ticks ? (int64_t)length : c->target_ticks;
+}
+
 static bool is_candidate(struct cutter *c, const struct cutter_packet *p)
 {
-    bool wanted = distance(c->segment_start, p->pts) >= c->target_ticks;
+    bool wanted = distance(c->segment_start, p->pts) >= wanted_length(c);
 
     if (!c->started || !p->key)
         return false;

@@ -38,7 +38,7 @@ struct cutter_step {
 };
 
 struct cutter {
-    int64_t target_ticks;
+    int64_t target_ticks, taper_ticks, brief_ticks;
     unsigned max_reorder;
     double tick_s;
 
@@ -66,6 +66,8 @@ struct cutter {
 // target_ticks: the length of segments aimed at. max_reorder: how many packets a decoder holds back from its start on; UINT_MAX for codecs that say
 // it in the stream.
 void cutter_init(struct cutter *cutter, int64_t target_ticks, unsigned max_reorder, double tick_s);
+// Before the first packet: segments get shorter towards the end of a video that is so long, see taper.h.
+void cutter_taper(struct cutter *cutter, int64_t length_ticks, int64_t brief_ticks);
 struct cutter_step cutter_put(struct cutter *cutter, const struct cutter_packet *packet);
 // The end of the stream: what is held is cut off (CUTTER_CUT) or there is nothing held (CUTTER_WAIT).
 struct cutter_step cutter_end(struct cutter *cutter);

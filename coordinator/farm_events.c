@@ -140,7 +140,7 @@ static void on_probed(void *data, uint32_t peer, const Wire__Probed *probed)
     }
     crew_settle(&f->crew);
     farm_plan_remote(f);
-    source_start(f->intake.source, f->plan.stages[0].parallel, f->plan.segment_s);
+    source_start(f->intake.source, f->plan.stages[0].parallel, f->plan.segment_s, f->plan.taper_s);
     if (f->options->explain) {
         f->state = FARM_EXPLAINING;
         explain_plan(stdout, &f->plan, f->options->input, &f->intake.facts);

@@ -2,6 +2,7 @@
 
 #include "chain.h"
 #include "classes.h"
+#include "taper.h"
 
 #include "common/mem.h"
 
@@ -21,8 +22,7 @@ enum {
     MOST_FRAMES = 24,  // long ones take memory
     MIDDLE_BYTES = 96 << 20,
     RUN_BYTES = 256 << 20,
-    SHORTEST_PART = 8,  // of a run, towards the end of the video,
-    SHORTEST_RUN = 12,  // ... but so many frames: each begins with a keyframe
+    BRIEF_RUN = 36,     // TAPER_BRIEF_S
     RUN_NEIGHBOURS = 6, // ... but at least this many times its neighbours, which are filtered in vain
 };
 
@@ -291,12 +291,9 @@ unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
 {
     uint64_t left = from < stage->frames ? stage->frames - from : 0;
     unsigned neighbours = stage->before > stage->after ? stage->before : stage->after, length = stage->run_frames;
-    unsigned shortest = length / SHORTEST_PART > SHORTEST_RUN ? length / SHORTEST_PART : SHORTEST_RUN;
 
-    // Never more than a third of what is left: whoever takes such a run is done before the others have taken all the rest, also where the number of
-    // frames is not quite what was guessed.
-    if (stage->frames && left / 3 < length)
-        length = left / 3 > shortest ? (unsigned)(left / 3) : shortest < length ? shortest : length;
+    if (stage->frames)
+        length = (unsigned)taper_length(length, (double)left, BRIEF_RUN);
     return length > neighbours ? length : neighbours > 0 ? neighbours : 1;
 }
 
@@ -366,6 +363,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
 
     *plan = (struct plan){0};
     plan->segment_s = segment_length(input);
+    plan->taper_s = input->segment_s > 0 ? 0 : fmax(0, input->duration_s);
     plan->chain = mem_dup(input->chain ? input->chain : "");
     plan->slices_free = none_in_slices(places, input->filter_count);
     keep_branches_together(input, places);

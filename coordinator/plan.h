@@ -47,6 +47,7 @@ struct plan {
     struct plan_stage *stages; // the first decodes, the last encodes
     size_t stage_count;
     double segment_s; // length aimed at
+    double taper_s;   // cut packets: length of the video, towards whose end segments get shorter; 0: all are alike
     char *chain;      // as the user wrote it
     char *reason;     // why it is not one parallel stage, one clause; NULL if it is
     bool limited;     // that reason limits the speed-up

@@ -6,6 +6,7 @@
 #include "source_facts.h"
 #include "source_gop.h"
 #include "source_reader.h"
+#include "taper.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -14,6 +15,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MOST_TICKS 1e18
 
 struct source {
     struct source_reader reader;
@@ -161,12 +164,14 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
 
 // ---- Cutting ----
 
-void source_start(struct source *s, bool cut, double segment_s)
+void source_start(struct source *s, bool cut, double segment_s, double taper_s)
 {
     double tick_s = av_q2d(s->reader.video->time_base), ticks = tick_s > 0 ? segment_s / tick_s : 0;
 
-    s->cut = cut && segment_s > 0 && ticks < 1e18;
+    s->cut = cut && segment_s > 0 && ticks < MOST_TICKS;
     cutter_init(&s->cutter, s->cut ? llrint(ticks) : INT64_MAX, source_facts_reorder(s->reader.video->codecpar), tick_s);
+    if (s->cut && taper_s / tick_s < MOST_TICKS)
+        cutter_taper(&s->cutter, llrint(taper_s / tick_s), llrint(TAPER_BRIEF_S / tick_s));
 }
 
 void source_leave_out(struct source *s, const struct gaps *gaps)

@@ -47,8 +47,9 @@ int source_open_pictures(struct source **source, const char *path, const struct 
 // packets are still given out by source_next. *eof says that this is the whole video. May be called again with more.
 int source_head(struct source *source, size_t min_packets, size_t min_bytes, struct chunk_list *head, bool *eof, char **why);
 
-// What the plan decided; once, before the first source_next. segment_s is the length aimed at; 0 or cut=false: all in one segment.
-void source_start(struct source *source, bool cut, double segment_s);
+// What the plan decided; once, before the first source_next. segment_s is the length aimed at; 0 or cut=false: all in one segment. taper_s: the
+// length of the video, towards whose end segments get shorter; 0: all are alike.
+void source_start(struct source *source, bool cut, double segment_s, double taper_s);
 
 // Of a video that is not cut, to be decoded in order: what need not be is left out, and the rest comes as a segment for each piece. gaps: lives on.
 // Once, behind source_start.

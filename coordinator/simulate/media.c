@@ -6,6 +6,7 @@
 
 #include "coordinator/sink.h"
 #include "coordinator/source.h"
+#include "coordinator/taper.h"
 #include "coordinator/writer.h"
 
 #include <math.h>
@@ -67,7 +68,8 @@ void __wrap_plan_make(struct plan *plan, const struct plan_input *input)
     plain.chain = "";
     plain.encoder_format = "gray";
     __real_plan_make(&lengths, &plain); // decode, and encode in runs
-    *plan = (struct plan){.segment_s = lengths.segment_s, .chain = mem_dup(recording()->filters), .reason = mem_dup(recording()->reason)};
+    *plan = (struct plan){
+        .segment_s = lengths.segment_s, .taper_s = lengths.taper_s, .chain = mem_dup(recording()->filters), .reason = mem_dup(recording()->reason)};
     for (size_t i = 0; i < recording()->stage_count; i++) {
         const struct recorded_stage *stage = &recording()->stages[i];
         bool again = virtual.machine->repeat > 1 || virtual.machine->segment_s > 0;
@@ -94,6 +96,7 @@ void __wrap_plan_make(struct plan *plan, const struct plan_input *input)
 struct source {
     bool cut, as_recorded;
     uint64_t segment_frames;
+    double taper_s;
     uint64_t frame;    // the next, of all
     size_t piece;      // of the recording that it is in
     uint64_t in_piece; // frames of that piece that are read
@@ -163,11 +166,12 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
     return 0;
 }
 
-void source_start(struct source *s, bool cut, double segment_s)
+void source_start(struct source *s, bool cut, double segment_s, double taper_s)
 {
     s->cut = cut && segment_s > 0;
     s->as_recorded = virtual.machine->repeat == 1 && virtual.machine->segment_s == 0;
     s->segment_frames = (uint64_t)ceil(segment_s * recording()->frame_rate - 1e-6);
+    s->taper_s = taper_s;
 }
 
 // Nothing is in a cache here.
@@ -186,11 +190,18 @@ static bool at_keyframe(const struct source *s)
     return s->in_piece == 0 || (gop > 0 && s->in_piece % gop == 0 && piece->frames - s->in_piece >= gop);
 }
 
+static uint64_t segment_frames(const struct source *s)
+{
+    double rate = recording()->frame_rate, left = s->taper_s * rate - (double)(s->frame - s->in_segment);
+
+    return s->taper_s > 0 ? (uint64_t)taper_length((double)s->segment_frames, fmax(0, left), TAPER_BRIEF_S * rate) : s->segment_frames;
+}
+
 static bool segment_ends(const struct source *s)
 {
     if (!s->cut || s->in_segment == 0)
         return false;
-    return s->as_recorded ? s->in_piece == 0 : s->in_segment >= s->segment_frames && at_keyframe(s);
+    return s->as_recorded ? s->in_piece == 0 : s->in_segment >= segment_frames(s) && at_keyframe(s);
 }
 
 static void next_frame(struct source *s)

@@ -156,11 +156,12 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
     return 0;
 }
 
-void source_start(struct source *s, bool cut, double segment_s)
+void source_start(struct source *s, bool cut, double segment_s, double taper_s)
 {
     (void)s;
     (void)cut;
     (void)segment_s;
+    (void)taper_s;
 }
 
 // Nothing is in a cache here.

@@ -231,8 +231,9 @@ int source_head(struct source *s, size_t min_packets, size_t min_bytes, struct c
     return 0;
 }
 
-void source_start(struct source *s, bool cut, double segment_s)
+void source_start(struct source *s, bool cut, double segment_s, double taper_s)
 {
+    (void)taper_s;
     s->cut = cut && segment_s > 0;
     s->segment_frames = (unsigned)(segment_s * 24);
 }

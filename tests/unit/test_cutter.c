@@ -13,7 +13,7 @@
 #define NONE CUTTER_NO_TIME
 #define KEY .key = true, .random_access = true
 
-enum { MAX_CUTS = 16 };
+enum { MAX_CUTS = 32 };
 
 struct result {
     int64_t cuts[MAX_CUTS];
@@ -24,13 +24,11 @@ struct result {
 };
 
 // Follows the cutter as the source does, and sees to it that no packet is lost.
-static struct result feed_reordering(const struct cutter_packet *packets, size_t count, int64_t target, unsigned max_reorder)
+static struct result feed_to(struct cutter c, const struct cutter_packet *packets, size_t count)
 {
     struct result r = {0};
-    struct cutter c;
     size_t given = 0, held = 0;
 
-    cutter_init(&c, target, max_reorder, 0.1);
     for (size_t i = 0; i <= count; i++) {
         struct cutter_step step = i < count ? cutter_put(&c, &packets[i]) : cutter_end(&c);
 
@@ -63,6 +61,14 @@ static struct result feed_reordering(const struct cutter_packet *packets, size_t
     if (cutter_note(&c))
         strncpy(r.note, cutter_note(&c), sizeof(r.note) - 1);
     return r;
+}
+
+static struct result feed_reordering(const struct cutter_packet *packets, size_t count, int64_t target, unsigned max_reorder)
+{
+    struct cutter c;
+
+    cutter_init(&c, target, max_reorder, 0.1);
+    return feed_to(c, packets, count);
 }
 
 static struct result feed(const struct cutter_packet *packets, size_t count, int64_t target)
@@ -120,6 +126,43 @@ static void segments_are_as_long_as_asked_or_longer(void **state)
     assert_int_equal(r.cuts[1], 64);
     assert_int_equal(r.cuts[2], 96);
     assert_string_equal(r.note, "");
+}
+
+static void segments_get_shorter_towards_the_end(void **state)
+{
+    // No more than a sixth of what is left, up to 15 a third, and never less than 5.
+    static const int64_t cuts[] = {133, 160, 183, 202, 218, 233, 248, 263, 275, 283, 288, 293, 298};
+    struct cutter_packet packets[300] = {0};
+    struct cutter c;
+    struct result r;
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        packets[i] = (struct cutter_packet){.pts = 100 + i, .dts = 100 + i, KEY};
+    cutter_init(&c, 40, UINT_MAX, 0.1);
+    cutter_taper(&c, 200, 15);
+    r = feed_to(c, packets, 200);
+    for (size_t i = 0; i < r.count; i++)
+        assert_int_equal(r.cuts[i], cuts[i]);
+    assert_int_equal(r.count, sizeof(cuts) / sizeof(*cuts));
+    assert_string_equal(r.note, "");
+    // What lies behind the end that was expected.
+    r = feed_to(c, packets, 220);
+    assert_int_equal(r.cuts[r.count - 1], 318);
+}
+
+static void extreme_lengths_do_no_harm(void **state)
+{
+    const struct cutter_packet packets[] = {{.pts = INT64_MIN + 1, .dts = INT64_MIN + 1, KEY}, {.pts = INT64_MAX, .dts = INT64_MAX, KEY}};
+    struct cutter c;
+
+    (void)state;
+    cutter_init(&c, INT64_MAX, UINT_MAX, 0.1);
+    cutter_taper(&c, INT64_MAX, INT64_MAX);
+    feed_to(c, packets, 2);
+    cutter_init(&c, 1, UINT_MAX, 0.1);
+    cutter_taper(&c, 1, 0);
+    feed_to(c, packets, 2);
 }
 
 static void intra_only_streams_are_cut_at_every_packet_if_asked(void **state)
@@ -320,6 +363,8 @@ int main(void)
         cmocka_unit_test(frames_shown_before_their_keyframe_forbid_the_cut),
         cmocka_unit_test(a_keyframe_shown_before_earlier_packets_is_no_cut),
         cmocka_unit_test(segments_are_as_long_as_asked_or_longer),
+        cmocka_unit_test(segments_get_shorter_towards_the_end),
+        cmocka_unit_test(extreme_lengths_do_no_harm),
         cmocka_unit_test(intra_only_streams_are_cut_at_every_packet_if_asked),
         cmocka_unit_test(a_flagged_keyframe_without_proof_is_no_cut),
         cmocka_unit_test(a_proof_without_the_flag_is_no_cut),

@@ -217,7 +217,9 @@ static void runs_do_not_depend_on_workers_and_end_short(void **state)
 
     (void)state;
     assert_int_equal(plan_run_length(&stage, 0), 48);
-    assert_int_equal(plan_run_length(&stage, 336), 48);
+    assert_int_equal(plan_run_length(&stage, 192), 48);
+    assert_int_equal(plan_run_length(&stage, 240), 40);
+    assert_int_equal(plan_run_length(&stage, 336), 36);
     assert_int_equal(plan_run_length(&stage, 384), 32);
     assert_int_equal(plan_run_length(&stage, 416), 21);
     assert_int_equal(plan_run_length(&stage, 456), 12);
@@ -458,6 +460,8 @@ static double length_for(double duration_s, double wish_s)
 
     plan_make(&plan, &input);
     length = plan.segment_s;
+    // Whoever wishes for a length gets it up to the end.
+    assert_near(plan.taper_s, wish_s > 0 || !(duration_s > 0) ? 0 : duration_s, 1e-9);
     plan_clear(&plan);
     return length;
 }

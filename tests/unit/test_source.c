@@ -149,7 +149,7 @@ static void read_clip(struct reading *r, double segment_s, size_t head_packets)
         assert_true(eof || head.count > 0);
         chunk_list_clear(&head);
     }
-    source_start(source, r->facts.cuttable, segment_s);
+    source_start(source, r->facts.cuttable, segment_s, 0);
     job.input = r->facts.parameters;
     job.input_time_base = r->facts.time_base;
     job.input_frame_rate = r->facts.frame_rate;
@@ -543,7 +543,7 @@ static void the_average_rate_says_how_long_a_picture_is(void **state)
     make_clip("mjpeg.avi", PICTURE "-c:v mjpeg -pix_fmt yuvj420p");
     assert_int_equal(source_open(&source, path, &reading.facts, &why), 0);
     reading.facts.frame_rate->num = 5;
-    source_start(source, false, 0);
+    source_start(source, false, 0, 0);
     job.input = reading.facts.parameters;
     job.input_time_base = reading.facts.time_base;
     job.input_frame_rate = reading.facts.frame_rate;
@@ -630,7 +630,7 @@ static uint64_t read_with_gaps(const struct frame_list *whole, const struct plan
             gaps_on_segment(gaps, i, whole->pts + i * RUN, whole->count - i * RUN < RUN ? whole->count - i * RUN : RUN);
     gaps_settle(gaps);
     assert_int_equal(source_open(&source, path, &facts, &why), 0);
-    source_start(source, false, 0);
+    source_start(source, false, 0, 0);
     source_leave_out(source, gaps);
     job.input = facts.parameters;
     job.input_time_base = facts.time_base;
