@@ -1,5 +1,6 @@
 #include "sink_kinds.h"
 
+#include "bare.h"
 #include "converted.h"
 #include "input_file.h"
 #include "others.h"
@@ -72,7 +73,7 @@ static int choose_encoder(struct media *s, const char *output, const char *codec
         if (s->encoder->type != AVMEDIA_TYPE_VIDEO)
             return err_why(why, -EINVAL, "'%s' is no video encoder", codec);
     } else {
-        enum AVCodecID preferred = av_guess_codec(s->format, NULL, output, NULL, AVMEDIA_TYPE_VIDEO);
+        enum AVCodecID preferred = bare_takes(s->format) ? AV_CODEC_ID_RAWVIDEO : av_guess_codec(s->format, NULL, output, NULL, AVMEDIA_TYPE_VIDEO);
 
         if (preferred == AV_CODEC_ID_NONE)
             return err_why(why, -EINVAL, "%s: %s holds no video; choose another ending, .mp4 or .mkv for example", output, container);
@@ -81,7 +82,10 @@ static int choose_encoder(struct media *s, const char *output, const char *codec
             return err_why(why, -EINVAL, "%s: the libraries here have no encoder for %s, which %s prefers; name one with --codec", output,
                            avcodec_get_name(preferred), container);
     }
-    if (!streams_takes_codec(s->format, s->encoder->id))
+    // Its packets are pointers to frames, which mean nothing in another process.
+    if (s->encoder->id == AV_CODEC_ID_WRAPPED_AVFRAME)
+        return err_why(why, -EINVAL, "the encoder '%s' hands frames on as they are; choose rawvideo or ffv1", codec);
+    if (bare_takes(s->format) ? s->encoder->id != AV_CODEC_ID_RAWVIDEO : !streams_takes_codec(s->format, s->encoder->id))
         return err_why(why, -EINVAL, "%s: %s cannot hold %s video (%s); choose another --codec or .mkv", output, container,
                        avcodec_get_name(s->encoder->id), s->encoder->name);
     return 0;
@@ -241,7 +245,9 @@ static int set_video(const struct media *s, struct track *track, AVStream *out, 
 
     if (err < 0)
         return err;
-    out->codecpar->codec_tag = 0; // the container's choice
+    // The encoder's tag stays, as with ffmpeg: where a codec has several they say which kind of picture it is (ProRes, Ut Video, raw pictures).
+    if (bare_takes(s->format))
+        bare_describe(out->codecpar);
     track->time_base = out->time_base = packets_rational_from_wire(video->output_time_base);
     if (track->time_base.num <= 0 || track->time_base.den <= 0)
         return AVERROR_INVALIDDATA;
@@ -627,6 +633,16 @@ static void count_bytes(struct media *s)
         atomic_store(&s->bytes, (uint64_t)size);
 }
 
+static int write_main(struct media *s, AVPacket *packet, char **why)
+{
+    const AVStream *out = s->output->streams[s->tracks[s->streams.main].output];
+    int err = bare_takes(s->format) ? bare_wrap(packet, out->codecpar) : 0;
+
+    if (err < 0)
+        return err_why(why, err, "%s: cannot write: %s", s->file.path, err_text(err));
+    return write_packet(s, s->streams.main, packet, why);
+}
+
 static int media_write(struct sink *sink, struct chunk **chunk, char **why)
 {
     struct media *s = media_of(sink);
@@ -637,7 +653,7 @@ static int media_write(struct sink *sink, struct chunk **chunk, char **why)
 
         err = write_others(s, time_us(packet, s->tracks[s->streams.main].time_base), why);
         if (!err)
-            err = write_packet(s, s->streams.main, packet, why);
+            err = write_main(s, packet, why);
     }
     count_bytes(s);
     chunk_free(chunk);

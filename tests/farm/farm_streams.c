@@ -256,6 +256,53 @@ static void common_encoders_fill_common_containers(void **state)
 }
 
 // MPEG-2 has no 12.5 frames a second; its next lower rate would put two frames on one tick.
+// Where a codec has several tags they say which kind of picture it is, and whoever decodes it goes by them.
+static void tags_that_tell_the_kind_of_picture_are_the_encoders(void **state)
+{
+    static const struct {
+        const char *name, *codec, *format;
+    } files[] = {
+        {"a.avi", "utvideo", "yuv420p"},  {"a.mkv", "utvideo", "gbrp"},     {"a.avi", "rawvideo", "yuv420p"},       {"a.avi", "rawvideo", "yuyv422"},
+        {"a.nut", "rawvideo", "yuv420p"}, {"a.mkv", "rawvideo", "yuv420p"}, {"a.mov", "prores_ks", "yuva444p10le"}, {"a.mkv", "magicyuv", "yuv444p"},
+    };
+    const char *input = trial_sample("silent.mp4");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        const char *ours = trial_path(files[i].name), *theirs = trial_path(trial_format("ffmpeg-%s", files[i].name));
+
+        trial_ffmpeg("-y", "-i", input, "-map", "0:v:0", "-c:v", files[i].codec, "-pix_fmt", files[i].format, theirs, NULL);
+        trial_render(input, ours, "-y", "-q", trial_workers(), "--segment=1", trial_format("--codec=%s", files[i].codec),
+                     trial_format("--pix-fmt=%s", files[i].format), NULL);
+        assert_string_equal(trial_probe(ours, "v", "stream=codec_name,codec_tag_string,pix_fmt,profile"),
+                            trial_probe(theirs, "v", "stream=codec_name,codec_tag_string,pix_fmt,profile"));
+        trial_assert_same_frames(ours, theirs);
+    }
+}
+
+// Its muxer takes frames in memory, not packets.
+static void pictures_without_an_encoder_make_a_yuv4mpeg_file(void **state)
+{
+    const char *input = trial_sample("silent.mp4"), *ours = trial_path("ours.y4m"), *theirs = trial_path("theirs.y4m");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", input, theirs, NULL);
+    trial_render(input, ours, "-q", trial_workers(), "--segment=1", NULL);
+    assert_string_equal(trial_sha256(ours), trial_sha256(theirs));
+    trial_render(input, ours, "-q", "-y", trial_workers(), "--codec=rawvideo", NULL);
+    assert_string_equal(trial_sha256(ours), trial_sha256(theirs));
+    command = trial_run(input, trial_path("no.y4m"), "--codec=ffv1", NULL);
+    assert_int_equal(command->status, 2);
+    assert_has(command->err, "no.y4m: yuv4mpegpipe cannot hold ffv1 video (ffv1)");
+    command = trial_run(input, trial_path("no.mkv"), "--codec=wrapped_avframe", NULL);
+    assert_int_equal(command->status, 2);
+    assert_has(command->err, "the encoder 'wrapped_avframe' hands frames on as they are; choose rawvideo or ffv1");
+    command = trial_run(input, trial_path("no.y4m"), "--pix-fmt=rgb24", NULL);
+    assert_int_equal(command->status, 1);
+    assert_has(command->err, "no.y4m: the yuv4mpegpipe header cannot be written");
+}
+
 static void rate_that_the_encoder_lacks_loses_no_frame(void **state)
 {
     const char *output = trial_path("out.mkv");
@@ -286,6 +333,8 @@ int main(void)
         TRIAL(interlaced_video_stays_interlaced),
         TRIAL(hdr10_survives),
         TRIAL(common_encoders_fill_common_containers),
+        TRIAL(tags_that_tell_the_kind_of_picture_are_the_encoders),
+        TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),
         TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
