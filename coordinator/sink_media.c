@@ -46,6 +46,9 @@ struct media {
     _Atomic uint64_t bytes;
 };
 
+// By how much the clock of MPEG streams is ahead, so that players have something in their buffers: the ffmpeg program's.
+enum { MUX_DELAY_US = 700000 };
+
 static const struct sink_kind media_kind;
 static void media_close(struct sink *sink);
 
@@ -499,6 +502,7 @@ static int media_start(struct sink *sink, const Wire__Probed *video, char **why)
         goto fail;
     // The same input gives the same bytes: no random numbers, no library versions in the file.
     s->output->flags |= AVFMT_FLAG_BITEXACT;
+    s->output->max_delay = MUX_DELAY_US;
     s->tracks = mem_zalloc(s->streams.count * sizeof(*s->tracks));
     for (unsigned i = 0; i < s->streams.count; i++) {
         err = add_stream(s, i, video);

@@ -144,6 +144,16 @@ static bool is_cover(const AVStream *st)
     return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
 }
 
+// A muxer for sound, say, that has no list of codecs (Ogg's, MPEG-PS's): only trying tells.
+static bool has_no_list(const AVOutputFormat *format, const AVCodecParameters *par)
+{
+    enum AVCodecID usual = par->codec_type == AVMEDIA_TYPE_AUDIO      ? format->audio_codec
+                           : par->codec_type == AVMEDIA_TYPE_SUBTITLE ? format->subtitle_codec
+                                                                      : AV_CODEC_ID_NONE;
+
+    return usual != AV_CODEC_ID_NONE && avformat_query_codec(format, par->codec_id, FF_COMPLIANCE_NORMAL) == AVERROR_PATCHWELCOME;
+}
+
 static bool can_copy(const struct streams_wish *wish, const AVStream *st)
 {
     const AVCodecParameters *par = st->codecpar;
@@ -154,7 +164,7 @@ static bool can_copy(const struct streams_wish *wish, const AVStream *st)
         return false; // it would become a video of one picture
     if (is_cover(st) && format_is(wish->format, "matroska"))
         return st->attached_pic.size > 0 && streams_cover_kind(par->codec_id);
-    if (!streams_takes_codec(wish->format, par->codec_id))
+    if (!streams_takes_codec(wish->format, par->codec_id) && !has_no_list(wish->format, par))
         return false;
     return format_is(wish->format, "mpegts") || muxer_begins(wish->format, wish->output, st);
 }

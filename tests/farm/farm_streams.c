@@ -142,6 +142,33 @@ static void webm_gets_vp9_and_opus(void **state)
     assert_string_equal(trial_probe(output, NULL, "stream=codec_name"), "codec_name=vp9\ncodec_name=opus\n");
 }
 
+// Ogg's muxer has no list of codecs to be asked for.
+static void opus_is_copied_into_ogg(void **state)
+{
+    const char *input = trial_sample("vp9.webm"), *output = trial_path("out.ogv");
+
+    (void)state;
+    trial_render(input, output, "-q", NULL);
+    assert_string_equal(trial_probe(output, "v", "stream=codec_name"), "codec_name=theora\n");
+    assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
+}
+
+// Their clock is ahead of the pictures, or players would have nothing in their buffers.
+static void mpeg_streams_begin_when_ffmpeg_has_them_begin(void **state)
+{
+    static const char *const endings[] = {"ts", "mpg"};
+    const char *input = trial_sample("silent.mp4");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        const char *ours = trial_path(trial_format("ours.%s", endings[i])), *theirs = trial_path(trial_format("theirs.%s", endings[i]));
+
+        trial_ffmpeg("-i", input, "-fps_mode", "passthrough", "-c:v", "mpeg2video", theirs, NULL);
+        trial_render(input, ours, "-q", "--codec=mpeg2video", "--segment=1", NULL);
+        assert_string_equal(trial_probe(ours, NULL, "stream=start_time"), trial_probe(theirs, NULL, "stream=start_time"));
+    }
+}
+
 static void streams_can_be_left_out(void **state)
 {
     const char *input = trial_sample("streams.mkv");
@@ -325,6 +352,8 @@ int main(void)
         TRIAL(languages_and_dispositions_survive_mp4),
         TRIAL(text_subtitles_are_converted_where_the_container_takes_no_srt),
         TRIAL(webm_gets_vp9_and_opus),
+        TRIAL(opus_is_copied_into_ogg),
+        TRIAL(mpeg_streams_begin_when_ffmpeg_has_them_begin),
         TRIAL(streams_can_be_left_out),
         TRIAL(stream_that_fits_nowhere_is_refused_by_name_with_a_way_out),
         TRIAL(cover_picture_is_copied),

@@ -69,6 +69,7 @@ static Wire__Probed *probed_like(const AVFormatContext *input, const AVStream *s
     (void)input;
     wire__probed__init(video);
     packets_parameters_to_wire(&video->output, st->codecpar);
+    video->output->codec_tag = 0; // the container's; an encoder sets one only where it tells the kind of picture
     video->output_time_base = packets_rational_to_wire(st->time_base);
     video->output_frame_rate = packets_rational_to_wire(st->avg_frame_rate);
     video->encoder_name = strdup("libexample");
