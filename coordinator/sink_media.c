@@ -88,7 +88,7 @@ static int choose_encoder(struct media *s, const char *output, const char *codec
     // Its packets are pointers to frames, which mean nothing in another process.
     if (s->encoder->id == AV_CODEC_ID_WRAPPED_AVFRAME)
         return err_why(why, -EINVAL, "the encoder '%s' hands frames on as they are; choose rawvideo or ffv1", codec);
-    if (bare_takes(s->format) ? s->encoder->id != AV_CODEC_ID_RAWVIDEO : !streams_takes_codec(s->format, s->encoder->id))
+    if (bare_takes(s->format) ? s->encoder->id != AV_CODEC_ID_RAWVIDEO : !streams_takes_encoded(s->format, output, s->encoder->id))
         return err_why(why, -EINVAL, "%s: %s cannot hold %s video (%s); choose another --codec or .mkv", output, container,
                        avcodec_get_name(s->encoder->id), s->encoder->name);
     return 0;

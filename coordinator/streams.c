@@ -58,6 +58,13 @@ static bool mpegts_takes(enum AVCodecID codec)
     return false;
 }
 
+// And so do the program stream's, with any video.
+static bool mpegps_takes_video(enum AVCodecID codec)
+{
+    return codec == AV_CODEC_ID_MPEG1VIDEO || codec == AV_CODEC_ID_MPEG2VIDEO || codec == AV_CODEC_ID_MPEG4 || codec == AV_CODEC_ID_H264 ||
+           codec == AV_CODEC_ID_HEVC;
+}
+
 bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec)
 {
     unsigned tag;
@@ -144,14 +151,40 @@ static bool is_cover(const AVStream *st)
     return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
 }
 
-// A muxer for sound, say, that has no list of codecs (Ogg's, MPEG-PS's): only trying tells.
+// Some muxers (Ogg's, MPEG-PS's) have no list of codecs: only trying tells. Those that write bare packets begin with whatever they get.
 static bool has_no_list(const AVOutputFormat *format, const AVCodecParameters *par)
 {
-    enum AVCodecID usual = par->codec_type == AVMEDIA_TYPE_AUDIO      ? format->audio_codec
+    enum AVCodecID usual = par->codec_type == AVMEDIA_TYPE_VIDEO      ? format->video_codec
+                           : par->codec_type == AVMEDIA_TYPE_AUDIO    ? format->audio_codec
                            : par->codec_type == AVMEDIA_TYPE_SUBTITLE ? format->subtitle_codec
                                                                       : AV_CODEC_ID_NONE;
 
-    return usual != AV_CODEC_ID_NONE && avformat_query_codec(format, par->codec_id, FF_COMPLIANCE_NORMAL) == AVERROR_PATCHWELCOME;
+    return usual != AV_CODEC_ID_NONE && !(format->flags & AVFMT_NOTIMESTAMPS) &&
+           avformat_query_codec(format, par->codec_id, FF_COMPLIANCE_NORMAL) == AVERROR_PATCHWELCOME;
+}
+
+bool streams_takes_encoded(const AVOutputFormat *format, const char *output, enum AVCodecID codec)
+{
+    AVFormatContext *some;
+    AVStream *st;
+    bool takes = streams_takes_codec(format, codec);
+
+    if (takes || format_is(format, "mpeg,vcd,vob,svcd,dvd"))
+        return takes || mpegps_takes_video(codec);
+    some = avformat_alloc_context();
+    st = some ? avformat_new_stream(some, NULL) : NULL;
+    if (st) {
+        st->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
+        st->codecpar->codec_id = codec;
+        st->codecpar->format = AV_PIX_FMT_YUV420P;
+        st->codecpar->width = 640;
+        st->codecpar->height = 480;
+        st->time_base = (AVRational){1, 25};
+        st->avg_frame_rate = (AVRational){25, 1};
+        takes = has_no_list(format, st->codecpar) && muxer_begins(format, output, st);
+    }
+    avformat_free_context(some);
+    return takes;
 }
 
 static bool can_copy(const struct streams_wish *wish, const AVStream *st)

@@ -264,6 +264,8 @@ static void common_encoders_fill_common_containers(void **state)
         {"out.mp4", "mpeg4", "mpeg4"},
         {"out.mkv", "vp9", "vp9"},
         {"out.mkv", "ffv1", "ffv1"},
+        {"out.mpg", "mpeg2video", "mpeg2video"},
+        {"out.ogv", "vp8", "vp8"},
     };
 
     (void)state;
