@@ -276,8 +276,10 @@ static void add_cuts(struct hash *hash, const struct plan *plan)
     add_text(hash, "six left"); // the rule by which they get shorter, see taper.h
     add_number(hash, segment_s);
     add_number(hash, taper_s);
-    for (size_t i = 0; i < plan->stage_count; i++)
+    for (size_t i = 0; i < plan->stage_count; i++) {
         add_number(hash, (int64_t)plan->stages[i].frames);
+        add_number(hash, plan->stages[i].brief_frames);
+    }
 }
 
 int cache_job_key_make(struct cache_job_key *key, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,

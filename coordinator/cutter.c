@@ -14,10 +14,11 @@ void cutter_init(struct cutter *c, int64_t target_ticks, unsigned max_reorder, d
     c->tick_s = tick_s;
 }
 
-void cutter_taper(struct cutter *c, int64_t length_ticks, int64_t brief_ticks)
+void cutter_taper(struct cutter *c, int64_t length_ticks, int64_t brief_ticks, int64_t shortest_ticks)
 {
     c->taper_ticks = length_ticks;
     c->brief_ticks = brief_ticks;
+    c->shortest_ticks = shortest_ticks;
 }
 
 // Times are not trusted: distances are taken without overflow.
@@ -131,7 +132,7 @@ static struct cutter_step judge(struct cutter *c, const struct cutter_packet *p)
 static int64_t wanted_length(const struct cutter *c)
 {
     int64_t gone = distance(c->first_pts, c->segment_start), left = gone < c->taper_ticks ? c->taper_ticks - gone : 0;
-    double length = taper_length((double)c->target_ticks, (double)left, (double)c->brief_ticks);
+    double length = taper_length((double)c->target_ticks, (double)left, (double)c->brief_ticks, (double)c->shortest_ticks);
 
     return c->taper_ticks > 0 && length < (double)c->target_ticks ? (int64_t)length : c->target_ticks;
 }

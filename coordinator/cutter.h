@@ -38,7 +38,7 @@ struct cutter_step {
 };
 
 struct cutter {
-    int64_t target_ticks, taper_ticks, brief_ticks;
+    int64_t target_ticks, taper_ticks, brief_ticks, shortest_ticks;
     unsigned max_reorder;
     double tick_s;
 
@@ -67,7 +67,7 @@ struct cutter {
 // it in the stream.
 void cutter_init(struct cutter *cutter, int64_t target_ticks, unsigned max_reorder, double tick_s);
 // Before the first packet: segments get shorter towards the end of a video that is so long, see taper.h.
-void cutter_taper(struct cutter *cutter, int64_t length_ticks, int64_t brief_ticks);
+void cutter_taper(struct cutter *cutter, int64_t length_ticks, int64_t brief_ticks, int64_t shortest_ticks);
 struct cutter_step cutter_put(struct cutter *cutter, const struct cutter_packet *packet);
 // The end of the stream: what is held is cut off (CUTTER_CUT) or there is nothing held (CUTTER_WAIT).
 struct cutter_step cutter_end(struct cutter *cutter);

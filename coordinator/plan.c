@@ -11,7 +11,7 @@
 #include <string.h>
 
 // Seconds. Longer segments cost fewer keyframes and seams, shorter ones keep all cores busy to the end: about two dozen, within these bounds.
-static const double shortest_s = 2, longest_s = 10, aim = 24;
+static const double shortest_s = PLAN_SHORTEST_S, longest_s = 10, aim = 24;
 // A GOP that is longer than this many segments is not left whole.
 static const double long_gop = 1.5;
 // For video that does not say.
@@ -22,7 +22,7 @@ enum {
     MOST_FRAMES = 24,  // long ones take memory
     MIDDLE_BYTES = 96 << 20,
     RUN_BYTES = 256 << 20,
-    BRIEF_RUN = 36,     // TAPER_BRIEF_S
+    SHORTEST_RUN = 12,  // towards the end of the video: each begins with a keyframe
     RUN_NEIGHBOURS = 6, // ... but at least this many times its neighbours, which are filtered in vain
 };
 
@@ -222,6 +222,15 @@ static unsigned run_length(const struct plan_input *input, const struct plan *pl
     return run > neighbours ? run : neighbours; // a frame is the neighbour of the next run, not of the one behind that
 }
 
+// Whoever wishes for a length gets it until the end is near; it may be wished for to spare keyframes.
+static void expect_length(struct plan_stage *stage, const struct plan_input *input)
+{
+    if (!(input->frame_rate > 0 && input->duration_s > 0))
+        return;
+    stage->frames = (uint64_t)(input->duration_s * input->frame_rate);
+    stage->brief_frames = input->segment_s > 0 ? stage->run_frames : (unsigned)fmin(stage->run_frames, shortest_s * input->frame_rate);
+}
+
 // Where the group of filters that begins here ends: all parallel or all serial; and what a run with neighbours gives is told by its times, so nothing
 // beside a filter with neighbours may change those.
 static size_t group_end(const struct filter_place *places, size_t count, size_t from)
@@ -282,8 +291,8 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
     for (size_t i = 0; i < plan->stage_count; i++) {
         if (plan->stages[i].parallel)
             plan->stages[i].run_frames = run_length(input, plan, &plan->stages[i]);
-        if (plan->stages[i].encode && input->frame_rate > 0 && input->duration_s > 0)
-            plan->stages[i].frames = (uint64_t)(input->duration_s * input->frame_rate);
+        if (plan->stages[i].encode)
+            expect_length(&plan->stages[i], input);
     }
 }
 
@@ -293,7 +302,7 @@ unsigned plan_run_length(const struct plan_stage *stage, uint64_t from)
     unsigned neighbours = stage->before > stage->after ? stage->before : stage->after, length = stage->run_frames;
 
     if (stage->frames)
-        length = (unsigned)taper_length(length, (double)left, BRIEF_RUN);
+        length = (unsigned)taper_length(length, (double)left, stage->brief_frames, SHORTEST_RUN);
     return length > neighbours ? length : neighbours > 0 ? neighbours : 1;
 }
 
@@ -316,8 +325,7 @@ static void make_two(struct plan *plan, const struct plan_input *input, const ch
     stage->encode = true;
     add_filters(stage, input, NULL, 0, 0);
     stage->run_frames = run_length(input, plan, stage);
-    if (input->frame_rate > 0 && input->duration_s > 0)
-        stage->frames = (uint64_t)(input->duration_s * input->frame_rate);
+    expect_length(stage, input);
 }
 
 static bool formats_known(const struct plan_input *input)

@@ -31,6 +31,9 @@ struct plan_input {
     size_t vouched_count;
 };
 
+// Seconds; the shortest segment that is aimed at, but near the end of the video.
+#define PLAN_SHORTEST_S 2.0
+
 struct plan_stage {
     bool decode, encode, parallel;
     char *filters;          // of this stage; NULL: the user's chain as it is
@@ -38,6 +41,7 @@ struct plan_stage {
     unsigned before, after; // parallel: frames that the filters want to see on either side of a run
     unsigned run_frames;    // parallel and behind another stage: the length of a run, at most; see plan_run_length
     uint64_t frames;        // about how many frames will come, for the length of the last runs; 0: unknown
+    unsigned brief_frames;  // a run of so many frames is a short one; see taper.h
     bool keeps_graph;       // parallel: no frame depends on another, so filters may go from run to run as they are
     bool rests;             // parallel: one filter looks at neighbours, and no other does: see Job
     char *why;              // serial: a clause ("the filter hqdn3d carries state from frame to frame"); NULL when parallel

@@ -3,10 +3,10 @@
 #include "bitstream.h"
 #include "cutter.h"
 #include "packet_queue.h"
+#include "plan.h"
 #include "source_facts.h"
 #include "source_gop.h"
 #include "source_reader.h"
-#include "taper.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define MOST_TICKS 1e18
+// Of a segment, towards the end of the video.
+#define SHORTEST_S 0.5
 
 struct source {
     struct source_reader reader;
@@ -171,7 +173,7 @@ void source_start(struct source *s, bool cut, double segment_s, double taper_s)
     s->cut = cut && segment_s > 0 && ticks < MOST_TICKS;
     cutter_init(&s->cutter, s->cut ? llrint(ticks) : INT64_MAX, source_facts_reorder(s->reader.video->codecpar), tick_s);
     if (s->cut && taper_s / tick_s < MOST_TICKS)
-        cutter_taper(&s->cutter, llrint(taper_s / tick_s), llrint(TAPER_BRIEF_S / tick_s));
+        cutter_taper(&s->cutter, llrint(taper_s / tick_s), llrint(PLAN_SHORTEST_S / tick_s), llrint(SHORTEST_S / tick_s));
 }
 
 void source_leave_out(struct source *s, const struct gaps *gaps)

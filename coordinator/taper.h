@@ -3,10 +3,8 @@
 #ifndef RENDERFARM_TAPER_H
 #define RENDERFARM_TAPER_H
 
-// Each segment begins with a keyframe: down to this length they are shortened early, from there on only where the end is near.
-#define TAPER_BRIEF_S 1.5
-
-// How long the segment is to be that begins where so much is left, when others are of that length. All in one unit, and brief is TAPER_BRIEF_S in it.
-double taper_length(double length, double left, double brief);
+// How long the segment is to be that begins where so much is left, when others are of that length. Each begins with a keyframe, which costs bytes: so
+// down to the length `brief` they are shortened early, from there on only where the end is near, and never below `shortest`. All in one unit.
+double taper_length(double length, double left, double brief, double shortest);
 
 #endif

@@ -73,7 +73,7 @@ void __wrap_plan_make(struct plan *plan, const struct plan_input *input)
     for (size_t i = 0; i < recording()->stage_count; i++) {
         const struct recorded_stage *stage = &recording()->stages[i];
         bool again = virtual.machine->repeat > 1 || virtual.machine->segment_s > 0;
-        unsigned neighbours = stage->before + stage->after, run = stage->run_frames;
+        unsigned neighbours = stage->before + stage->after, run = stage->run_frames, brief = lengths.stages[lengths.stage_count - 1].brief_frames;
 
         if (again && stage->encode && stage->parallel && run > 0 && lengths.stage_count > 1)
             run = lengths.stages[lengths.stage_count - 1].run_frames;
@@ -86,6 +86,7 @@ void __wrap_plan_make(struct plan *plan, const struct plan_input *input)
                                                                 .after = stage->after,
                                                                 .run_frames = run > neighbours ? run : neighbours,
                                                                 .frames = stage->frames * virtual.machine->repeat,
+                                                                .brief_frames = brief,
                                                                 .why = mem_dup(stage->why)};
     }
     plan_clear(&lengths);
@@ -194,7 +195,7 @@ static uint64_t segment_frames(const struct source *s)
 {
     double rate = recording()->frame_rate, left = s->taper_s * rate - (double)(s->frame - s->in_segment);
 
-    return s->taper_s > 0 ? (uint64_t)taper_length((double)s->segment_frames, fmax(0, left), TAPER_BRIEF_S * rate) : s->segment_frames;
+    return s->taper_s > 0 ? (uint64_t)taper_length((double)s->segment_frames, fmax(0, left), PLAN_SHORTEST_S * rate, rate / 2) : s->segment_frames;
 }
 
 static bool segment_ends(const struct source *s)

@@ -176,7 +176,7 @@ static void a_longer_video_is_cut_into_longer_segments(void **state)
     (void)state;
     assert_about(number(result, "video_s"), 7200, 0.01);
     assert_int_equal(number(run(result, 0), "frames"), 180000);
-    assert_int_equal(number(run(result, 0), "segments"), 730); // of 10 s, but for those of the last minute
+    assert_int_equal(number(run(result, 0), "segments"), 729); // of 10 s, but for those of the last minute
     assert_about(number(run(result, 0), "wall_s"), 180, 1);
     json_object_put(result);
     result = predicted(trace, "1", "--segment=2");

@@ -140,7 +140,7 @@ static void segments_get_shorter_towards_the_end(void **state)
     for (int i = 0; i < 300; i++)
         packets[i] = (struct cutter_packet){.pts = 100 + i, .dts = 100 + i, KEY};
     cutter_init(&c, 40, UINT_MAX, 0.1);
-    cutter_taper(&c, 200, 15);
+    cutter_taper(&c, 200, 15, 5);
     r = feed_to(c, packets, 200);
     for (size_t i = 0; i < r.count; i++)
         assert_int_equal(r.cuts[i], cuts[i]);
@@ -158,10 +158,10 @@ static void extreme_lengths_do_no_harm(void **state)
 
     (void)state;
     cutter_init(&c, INT64_MAX, UINT_MAX, 0.1);
-    cutter_taper(&c, INT64_MAX, INT64_MAX);
+    cutter_taper(&c, INT64_MAX, INT64_MAX, INT64_MAX);
     feed_to(c, packets, 2);
     cutter_init(&c, 1, UINT_MAX, 0.1);
-    cutter_taper(&c, 1, 0);
+    cutter_taper(&c, 1, 0, 0);
     feed_to(c, packets, 2);
 }
 

@@ -213,13 +213,11 @@ static void each_part_keeps_the_formats_of_the_whole_graph(void **state)
 
 static void runs_do_not_depend_on_workers_and_end_short(void **state)
 {
-    struct plan_stage stage = {.run_frames = 48, .frames = 480};
+    struct plan_stage stage = {.run_frames = 48, .brief_frames = 48, .frames = 480};
 
     (void)state;
     assert_int_equal(plan_run_length(&stage, 0), 48);
-    assert_int_equal(plan_run_length(&stage, 192), 48);
-    assert_int_equal(plan_run_length(&stage, 240), 40);
-    assert_int_equal(plan_run_length(&stage, 336), 36);
+    assert_int_equal(plan_run_length(&stage, 336), 48);
     assert_int_equal(plan_run_length(&stage, 384), 32);
     assert_int_equal(plan_run_length(&stage, 416), 21);
     assert_int_equal(plan_run_length(&stage, 456), 12);
@@ -228,6 +226,40 @@ static void runs_do_not_depend_on_workers_and_end_short(void **state)
     assert_int_equal(plan_run_length(&stage, 456), 20);
     stage.frames = 0;
     assert_int_equal(plan_run_length(&stage, 456), 48);
+}
+
+static void long_runs_get_shorter_early_and_short_ones_late(void **state)
+{
+    struct plan_stage stage = {.run_frames = 120, .brief_frames = 48, .frames = 2880};
+
+    (void)state;
+    assert_int_equal(plan_run_length(&stage, 2160), 120);
+    assert_int_equal(plan_run_length(&stage, 2280), 100);
+    assert_int_equal(plan_run_length(&stage, 2592), 48);
+    assert_int_equal(plan_run_length(&stage, 2700), 48);
+    assert_int_equal(plan_run_length(&stage, 2760), 40);
+    assert_int_equal(plan_run_length(&stage, 2844), 15);
+}
+
+// What is planned for 120 s of 25 frames a second.
+static void assert_runs(double wish_s, unsigned run, unsigned brief)
+{
+    struct plan_input input = {.duration_s = 120, .frame_rate = 25, .segment_s = wish_s, .encoder_format = "yuv420p", .one_graph = true};
+    struct plan plan;
+
+    plan_make(&plan, &input);
+    assert_int_equal(plan.stage_count, 2);
+    assert_int_equal(plan.stages[1].run_frames, run);
+    assert_int_equal(plan.stages[1].brief_frames, brief);
+    plan_clear(&plan);
+}
+
+static void runs_of_a_length_that_was_wished_for_are_not_shortened_early(void **state)
+{
+    (void)state;
+    assert_runs(0, 125, 50);
+    assert_runs(4, 100, 100);
+    assert_runs(1, 25, 25);
 }
 
 static void the_last_runs_are_short_where_runs_are_long_or_short(void **state)
@@ -521,6 +553,8 @@ int main(void)
         cmocka_unit_test(long_gops_are_split),
         cmocka_unit_test(each_part_keeps_the_formats_of_the_whole_graph),
         cmocka_unit_test(runs_do_not_depend_on_workers_and_end_short),
+        cmocka_unit_test(long_runs_get_shorter_early_and_short_ones_late),
+        cmocka_unit_test(runs_of_a_length_that_was_wished_for_are_not_shortened_early),
         cmocka_unit_test(the_last_runs_are_short_where_runs_are_long_or_short),
         cmocka_unit_test(a_frame_more_than_was_guessed_leaves_no_long_run_for_the_end),
     };
