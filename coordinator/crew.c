@@ -132,7 +132,7 @@ void crew_settle(struct crew *c)
         spawner_settle(c->spawner);
 }
 
-enum { BORROWER_SHIFT = 16 };
+enum { BORROWER_SHIFT = 16, JOB_SHIFT = 10 };
 
 // A number of the crew's own as renderers know it.
 static uint32_t marked(const struct crew *c, uint32_t number)
@@ -140,11 +140,20 @@ static uint32_t marked(const struct crew *c, uint32_t number)
     return c->borrower << BORROWER_SHIFT | (number & ((1U << BORROWER_SHIFT) - 1));
 }
 
-bool crew_own_attempt(const struct crew *c, uint32_t *attempt)
+// The same for an attempt, with a part of the job's number where renderers go from stage to stage: each has segments of the same numbers.
+static uint32_t marked_attempt(const struct crew *c, const struct renderer *renderer, uint32_t attempt)
 {
-    bool own = *attempt == marked(c, *attempt);
+    uint32_t own = attempt & ((1U << JOB_SHIFT) - 1), job = c->borrowed ? renderer->job & ((1U << (BORROWER_SHIFT - JOB_SHIFT)) - 1) : 0;
 
-    *attempt &= (1U << BORROWER_SHIFT) - 1;
+    return marked(c, job << JOB_SHIFT | own);
+}
+
+bool crew_own_attempt(struct crew *c, uint32_t peer, uint32_t *attempt)
+{
+    const struct renderer *renderer = roster_by_peer(&c->roster, peer);
+    bool own = renderer && *attempt == marked_attempt(c, renderer, *attempt);
+
+    *attempt &= (1U << JOB_SHIFT) - 1;
     return own;
 }
 
@@ -161,7 +170,7 @@ void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *
         renderer->job = job->id;
     }
     marked_task.job = marked(c, task->job);
-    marked_task.attempt = marked(c, task->attempt);
+    marked_task.attempt = marked_attempt(c, renderer, task->attempt);
     hub_send_task(c->hub, renderer->peer, &marked_task);
     if (renderer->state == RENDERER_BUSY) {
         renderer->has_ahead = true;
@@ -196,7 +205,7 @@ static int send_chunk(struct crew *c, const struct renderer *renderer, const str
                       struct arena *pixels)
 {
     struct chunk *whole = pixels ? with_pixels(chunk, pixels) : NULL;
-    uint32_t attempt = marked(c, task->attempt);
+    uint32_t attempt = marked_attempt(c, renderer, task->attempt);
     int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, task->segment, attempt, whole ? whole : chunk);
 
     chunk_free(&whole);
@@ -243,7 +252,7 @@ void crew_dismiss(struct crew *c, struct renderer *renderer)
 
 void crew_cancel(struct crew *c, struct renderer *renderer)
 {
-    hub_send_cancel(c->hub, renderer->peer, renderer->task.segment, marked(c, renderer->task.attempt));
+    hub_send_cancel(c->hub, renderer->peer, renderer->task.segment, marked_attempt(c, renderer, renderer->task.attempt));
     renderer->cancelled = true;
     renderer->task.cursor = NULL;
     chunk_list_clear(&renderer->spare);
@@ -251,14 +260,14 @@ void crew_cancel(struct crew *c, struct renderer *renderer)
 
 void crew_call_back(struct crew *c, struct renderer *renderer)
 {
-    hub_send_cancel(c->hub, renderer->peer, renderer->ahead.segment, marked(c, renderer->ahead.attempt));
+    hub_send_cancel(c->hub, renderer->peer, renderer->ahead.segment, marked_attempt(c, renderer, renderer->ahead.attempt));
     renderer->called_back = true;
     renderer->ahead.cursor = NULL;
 }
 
 void crew_pay(struct crew *c, struct renderer *renderer)
 {
-    hub_send_credit(c->hub, renderer->peer, renderer->task.segment, marked(c, renderer->task.attempt), renderer->owed);
+    hub_send_credit(c->hub, renderer->peer, renderer->task.segment, marked_attempt(c, renderer, renderer->task.attempt), renderer->owed);
     renderer->owed = 0;
 }
 

@@ -51,10 +51,10 @@ void crew_send_chunks(struct crew *crew, struct renderer *renderer, struct roste
 void crew_cancel(struct crew *crew, struct renderer *renderer);
 // The task that was sent ahead goes to another.
 void crew_call_back(struct crew *crew, struct renderer *renderer);
-// Renderers that are lent work for several crews, whose jobs, segments and attempts have the same numbers: to them the borrower's is a part of the
-// job's id and of the attempt, so that what comes late of one crew's is never taken for another's. From an attempt as renderers know it to the
-// crew's own; false: it is not this crew's.
-bool crew_own_attempt(const struct crew *crew, uint32_t *attempt);
+// Renderers that are lent work for several crews and their stages, whose jobs, segments and attempts have the same numbers: to them the borrower's is
+// a part of the job's id, and both are parts of the attempt, so that what comes late or twice of one is never taken for another's. From an attempt as
+// the peer knows it to the crew's own; false: it is not of the job that this crew gave it last.
+bool crew_own_attempt(struct crew *crew, uint32_t peer, uint32_t *attempt);
 // New credit for all that it is owed.
 void crew_pay(struct crew *crew, struct renderer *renderer);
 // Ends a renderer that hangs or does what it must not; the rest follows from its exit. One on another host is sent away and marked: whoever looks

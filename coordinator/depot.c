@@ -205,7 +205,7 @@ static struct depot_tenant *holder_for(struct depot *d, uint32_t peer, uint32_t 
 {
     struct depot_tenant *holder = holder_of(d, peer);
 
-    return holder && crew_own_attempt(holder->crew, attempt) ? holder : NULL;
+    return holder && crew_own_attempt(holder->crew, peer, attempt) ? holder : NULL;
 }
 
 static void on_hello(void *data, uint32_t peer, const Wire__Hello *hello)

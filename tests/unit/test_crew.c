@@ -100,6 +100,41 @@ static void one_that_cannot_be_reached_is_not_blamed(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+// As which number the first attempt at a segment is known to the renderer.
+static uint32_t known_as(struct crew *crew, uint32_t peer)
+{
+    for (uint32_t number = 0; number < 1U << 20; number++) {
+        uint32_t own = number;
+
+        if (crew_own_attempt(crew, peer, &own) && own == 1)
+            return number;
+    }
+    fail_msg("there is none");
+    return 0;
+}
+
+static bool is_own(struct crew *crew, uint32_t peer, uint32_t number)
+{
+    return crew_own_attempt(crew, peer, &number);
+}
+
+// They have segments and attempts of the same numbers.
+static void what_comes_twice_of_one_stage_or_file_is_not_taken_for_anothers(void **state)
+{
+    struct renderer lent = {.state = RENDERER_BUSY, .peer = 5, .job = 2}, same = lent;
+    struct crew first = {.borrowed = true, .borrower = 1, .roster = {.renderers = &lent, .count = 1}};
+    struct crew second = {.borrowed = true, .borrower = 2, .roster = {.renderers = &same, .count = 1}};
+    uint32_t number = known_as(&first, 5);
+
+    (void)state;
+    assert_true(is_own(&first, 5, number));
+    assert_false(is_own(&second, 5, number));
+    lent.job = 4;
+    assert_false(is_own(&first, 5, number));
+    assert_true(is_own(&first, 5, known_as(&first, 5)));
+    assert_false(is_own(&first, 6, known_as(&first, 5))); // whom it does not know
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +142,7 @@ int main(void)
         cmocka_unit_test(one_that_has_ended_with_its_hello_on_the_way_is_not_told_of),
         cmocka_unit_test(a_stranger_is_told_of),
         cmocka_unit_test(one_that_cannot_be_reached_is_not_blamed),
+        cmocka_unit_test(what_comes_twice_of_one_stage_or_file_is_not_taken_for_anothers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
