@@ -139,10 +139,11 @@ static int64_t wanted_length(const struct cutter *c)
 
 static bool is_candidate(struct cutter *c, const struct cutter_packet *p)
 {
-    bool wanted = distance(c->segment_start, p->pts) >= wanted_length(c);
+    bool wanted;
 
     if (!c->started || !p->key)
         return false;
+    wanted = distance(c->segment_start, p->pts) >= wanted_length(c);
     if (!p->random_access) {
         c->unproven += wanted;
         return false;
