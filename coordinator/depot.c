@@ -123,7 +123,7 @@ static void replace_hanging(struct depot *d)
     for (size_t i = 0; i < d->crew.roster.count; i++) {
         struct renderer *renderer = &d->crew.roster.renderers[i];
 
-        renderer->heard_ns += asleep_ns;
+        renderer->heard_ns = clock_excuse(renderer->heard_ns, asleep_ns, now_ns);
         if (!is_on_its_way(d, renderer) || now_ns - renderer->heard_ns <= d->stall_ns)
             continue;
         log_warn("renderer %u hangs while it %s (see --stall-timeout)", renderer->slot, renderer->state == RENDERER_STARTING ? "starts" : "leaves");

@@ -265,7 +265,7 @@ void farm_tick(struct farm *f)
     }
     replace_hanging(f);
     farm_start_due(f);
-    if (f->trace)
+    if (f->trace && f->state != FARM_ENDING)
         trace_now(f);
     farm_tick_remote(f);
     farm_deal_seconds(f);
@@ -324,11 +324,16 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     init_job(f);
 }
 
+static void on_trace_idle(void *data)
+{
+    farm_pump(data);
+}
+
 // A pass that is repeated writes its trace over that of the one before.
 static int open_trace(struct farm *f)
 {
     const char *path = f->options->trace_path;
-    int err = trace_open(&f->trace, f->loop, path, f->options->page_path, f->report.stats.start_ns, &path);
+    int err = trace_open(&f->trace, f->loop, path, f->options->page_path, f->report.stats.start_ns, on_trace_idle, f, &path);
 
     if (err < 0) {
         log_error("%s: the %s cannot be written: %s", path, path == f->options->trace_path ? "trace" : "report", err_text(err));

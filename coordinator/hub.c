@@ -315,7 +315,7 @@ void hub_tick(struct hub *h, uint64_t now_ns)
     for (struct peer *peer = h->peers; peer; peer = peer->next) {
         if (!peer->port->remote)
             continue;
-        peer->heard_ns += asleep_ns;
+        peer->heard_ns = clock_excuse(peer->heard_ns, asleep_ns, now_ns);
         ping(peer, now_ns);
     }
     while ((silent = find_silent(h, now_ns))) {

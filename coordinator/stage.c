@@ -254,6 +254,7 @@ static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role,
         flush(s);
 }
 
+// It is held for that already, where frames are remembered at all.
 static void remember(struct stage *s, AVPacket **packet)
 {
     if (s->plan->before == 0) {
@@ -265,7 +266,6 @@ static void remember(struct stage *s, AVPacket **packet)
         av_packet_free(&s->history[0]);
         memmove(s->history, s->history + 1, --s->history_count * sizeof(*s->history));
     }
-    arena_hold(s->arena, (uint32_t)(*packet)->pos);
     s->history[s->history_count++] = *packet;
     *packet = NULL;
 }
@@ -322,6 +322,9 @@ static int deal_frame(struct stage *s, AVPacket **packet)
         arena_hold(s->arena, (uint32_t)s->history[i]->pos);
         put(s, s->run, s->history[i], STAGE_BEFORE, false);
     }
+    // Before it is dealt: of a run that the cache has it is let go at once, and whoever makes frames takes what nobody holds.
+    if (s->plan->before > 0)
+        arena_hold(s->arena, (uint32_t)(*packet)->pos);
     put(s, s->run, *packet, STAGE_CORE, s->plan->parallel && after == 0 && s->in_run == s->run_length);
     remember(s, packet);
     return 0;

@@ -43,6 +43,8 @@ struct trace {
         char arguments[160];
     } lane_tracks[MOST_LANES];
 
+    void (*on_idle)(void *data);
+    void *on_idle_data;
     // In the lane's hands while it is busy.
     FILE *files[2]; // the events, the page; NULL: none
     char *writing;
@@ -86,6 +88,7 @@ static void on_written(void *data)
 
     free(t->writing);
     t->writing = NULL;
+    t->on_idle(t->on_idle_data);
 }
 
 static void write_out(struct trace *t)
@@ -154,7 +157,8 @@ static void name_track(struct trace *t, unsigned track, const char *name)
                          track, escaped, track, track));
 }
 
-int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, const char **which)
+int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, void (*on_idle)(void *data),
+               void *data, const char **which)
 {
     static const char head[] = "[{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"renderfarm\"}}";
     const char *const paths[2] = {path, page_path};
@@ -184,6 +188,8 @@ int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const c
         return err;
     }
     t->start_ns = start_ns;
+    t->on_idle = on_idle;
+    t->on_idle_data = data;
     lane_init(&t->lane, loop);
     if (t->files[1]) {
         size_t length;

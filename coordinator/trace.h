@@ -16,8 +16,9 @@
 struct trace;
 
 // Opens the files, which are replaced; each may be NULL: the events, and a page that shows them (see page.h). A negative errno, and *which is the one
-// that cannot be written. Blocks for a moment.
-int trace_open(struct trace **trace, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, const char **which);
+// that cannot be written. on_idle: trace_busy holds no longer. Blocks for a moment.
+int trace_open(struct trace **trace, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, void (*on_idle)(void *data),
+               void *data, const char **which);
 
 // Times are those of clock_now_ns. name is a clause without quotes or newlines, or is escaped.
 void trace_turn(struct trace *trace, uint64_t from_ns, uint64_t to_ns);                    // of the loop; short ones are left out

@@ -1,5 +1,6 @@
 #include "watch.h"
 
+#include "common/clock.h"
 #include "common/protocol.h"
 
 #include <stdbool.h>
@@ -64,7 +65,7 @@ struct renderer *watch_find(struct watch *watch, struct roster *roster, uint64_t
     for (size_t i = 0; i < roster->count; i++) {
         struct renderer *renderer = &roster->renderers[i];
 
-        renderer->heard_ns += asleep_ns;
+        renderer->heard_ns = clock_excuse(renderer->heard_ns, asleep_ns, now_ns);
         if (waits_for_us(renderer))
             renderer->heard_ns = now_ns;
         if (renderer->state != RENDERER_GONE && now_ns - renderer->heard_ns > patience_ns(watch, renderer) &&

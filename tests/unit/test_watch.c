@@ -73,6 +73,19 @@ static void a_longer_silence_is_allowed_when_one_ended_well(void **state)
     assert_non_null(found_at(28));
 }
 
+// After the last look there was a sign, and then this process was stopped.
+static void who_was_heard_since_the_last_look_is_not_found(void **state)
+{
+    (void)state;
+    assert_null(found_at(3));
+    for (size_t i = 0; i < 3; i++)
+        watch_on_sign(&watch, &roster.renderers[i], 4 * second);
+    assert_null(watch_find(&watch, &roster, 60 * second));
+    watch.longest_ns = 0;
+    assert_null(found_at(70));
+    assert_non_null(found_at(71));
+}
+
 static void what_the_probe_took_is_allowed_for_each_frame(void **state)
 {
     (void)state;
@@ -146,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_is_silent_for_too_long_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_longer_silence_is_allowed_when_one_ended_well, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_was_heard_since_the_last_look_is_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_probe_took_is_allowed_for_each_frame, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_attempt_is_given_more_time, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_us_does_not_hang, setup, teardown),
