@@ -364,8 +364,9 @@ void avx_encoder_timing(const AVCodec *encoder, AVRational filter_rate, AVRation
     const AVRational *allowed = avx_encoder_frame_rates(encoder);
     AVRational r = filter_rate;
 
+    // Before 6.1 the ffmpeg program takes 25 for a rate that is not known, but a varying one (1/0) is known.
     if (r.num <= 0 || r.den <= 0)
-        r = AVX_FFTOOLS_6_1 ? (AVRational){0, 1} : (AVRational){25, 1};
+        r = AVX_FFTOOLS_6_1 || r.num > 0 ? (AVRational){0, 1} : (AVRational){25, 1};
     if (r.num > 0 && allowed)
         r = allowed_rate(r, allowed);
     // MPEG-4 counts a second in at most 65535 steps.

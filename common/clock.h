@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-uint64_t clock_now_ns(void);        // monotonic
-uint64_t clock_thread_cpu_ns(void); // CPU time of the calling thread
+uint64_t clock_now_ns(void);         // monotonic
+uint64_t clock_thread_cpu_ns(void);  // CPU time of the calling thread
 uint64_t clock_process_cpu_ns(void); // of all threads of this process
 
 // A time that is to be counted from, when of what has passed since then so much (asleep_ns) is not to count: later by that, but not later than now.

@@ -1,7 +1,7 @@
 // Rules in the table, separated by blanks, read from left to right:
 //   [COND]RESULT  the first whose COND holds and whose RESULT begins with a class decides: frame counted window(B,A) counted(B,A) stateful multi;
 //                 more properties may follow, joined with '+'
-//   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph env:X src
+//   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph commands writes env:X src
 //   COND          clauses joined with &&: opt=v|v  opt!=v|v  opt>n  opt<n  opt~flag  set:opt  side:TYPE  identifiers|identifiers@opt,opt
 //                 blocks:STEP,REACH (formulas: blocks begin every STEP pixels, and REACH pixels further the last one is beyond the picture's edge)
 #include "classes.h"
@@ -59,6 +59,7 @@ static const char has_state[] = "carries state from frame to frame";
 static const char counts_frames[] = "depends on the number of the frame";
 static const char looks_around[] = "looks at neighbouring frames";
 static const char comes_and_goes[] = "is switched on and off by 'enable' and so does not see every frame";
+static const char writes_file[] = "writes a file about all frames";
 static const char draws_lots[] = "draws random numbers from frame to frame";
 
 // A piece of text that is not ended by a zero.
@@ -406,6 +407,10 @@ static void apply_property(struct class_result *result, struct piece p)
         result->looks_at = "reads memory beyond the edges of the picture, where all that is done in the process leaves its traces";
     else if (piece_is(p, "graph"))
         result->looks_at = "draws the graph that it is in";
+    else if (piece_is(p, "commands"))
+        result->commands = true;
+    else if (piece_is(p, "writes"))
+        result->writes = true;
     else if (piece_is(p, "rand"))
         result->repeatable = false;
     else if (piece_is(p, "thr") || piece_starts(p, "thr:"))
@@ -595,7 +600,7 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
         result.bounded = evaluate(filter, (struct piece){row->before, strlen(row->before)}, &result.before) &&
                          evaluate(filter, (struct piece){row->after, strlen(row->after)}, &result.after);
     apply_rules(&result, &link_counter, filter, row->rules);
-    result.why = reason(result.kind);
+    result.why = result.writes ? writes_file : reason(result.kind);
     if (enable && *enable && !is_constant(enable)) {
         // A frame that passes by is not seen: that matters to every filter that remembers something of its own.
         if (result.kind != CLASS_FRAME && !(result.kind == CLASS_COUNTED && link_counter)) {

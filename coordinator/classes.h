@@ -19,6 +19,8 @@ struct class_result {
     bool meta_later;        // it attaches metadata whose class is worse than FRAME, which matters to filters behind it that read metadata
     bool reads_meta;        // what it does depends on metadata that filters before it attached
     const char *looks_at;   // besides its frames: a clause about what only is what it is for ffmpeg in a single process with everything; or NULL
+    bool commands;          // it tells other filters of the graph what to do, and they have to be there
+    bool writes;            // a file with something of every frame, in order
     bool in_slices;         // its pictures depend on the number of slices that they are filtered in, as far as is known
     bool repeatable;        // two runs of ffmpeg give the same; if not, nothing can be exact
     bool steady;            // one frame out for each frame in, with that frame's time

@@ -317,7 +317,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
     } else if (f->state == FARM_RUNNING &&
                scheduler_is_running(f->stages[renderer->stage].scheduler, failed->segment, failed->attempt, renderer->slot)) {
         if (failed->code == ERR_AGAIN_ONE_GRAPH || failed->code == -EMSGSIZE) {
-            bool one_graph = failed->code == ERR_AGAIN_ONE_GRAPH && !f->one_graph && !f->options->encode_stream;
+            bool one_graph = failed->code == ERR_AGAIN_ONE_GRAPH && !f->one_graph && !f->options->encode_stream && !f->why_one_encoder;
 
             farm_change_way(f, one_graph ? AGAIN_ONE_GRAPH : AGAIN_ONE_SEGMENT, failed->reason);
             farm_pump(f);

@@ -1,10 +1,11 @@
 #include "farm_state.h"
 
 #include "classes.h"
-#include "common/cores.h"
+#include "encoders.h"
 #include "hops.h"
 
 #include "common/clock.h"
+#include "common/cores.h"
 #include "common/frames.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -120,7 +121,11 @@ int farm_make_plan(struct farm *f)
 {
     const Wire__Probed *probed = f->probed->probed;
     const Wire__Rational *rate = probed->output_frame_rate;
-    struct plan_input input = {
+    struct plan_input input;
+
+    f->why_one_encoder =
+        encoders_why_one(probed->encoder_name ? probed->encoder_name : f->job.encoder, f->job.encoder_options, f->job.n_encoder_options);
+    input = (struct plan_input){
         .cuttable = f->intake.facts.cuttable,
         .why_not_cuttable = f->intake.facts.why_not_cuttable,
         .duration_s = f->intake.facts.duration_s,
@@ -131,7 +136,8 @@ int farm_make_plan(struct farm *f)
         .one_graph = f->one_graph,
         .one_segment = f->one_segment,
         .why_one_segment = f->options->one_segment ? NULL : f->pass->why_way,
-        .encode_stream = f->options->encode_stream,
+        .encode_stream = f->options->encode_stream || f->why_one_encoder,
+        .why_one_encoder = f->why_one_encoder,
         .chain = f->job.filters,
         .encoder_format = av_get_pix_fmt_name(probed->output->format),
         .filters = probed->filters,

@@ -45,8 +45,9 @@ struct farm {
     uv_loop_t *loop;
     enum farm_state state;
     int exit_status;
-    bool one_graph;   // because the graph starts anew on the way, in all its filters at once
-    bool one_segment; // by the user's wish or because stages did not work out
+    const char *why_one_encoder; // clause; NULL: segments may have encoders of their own
+    bool one_graph;              // because the graph starts anew on the way, in all its filters at once
+    bool one_segment;            // by the user's wish or because stages did not work out
 
     int local_workers; // renderers of a parallel stage on this host
 

@@ -37,12 +37,18 @@ static double segment_length(const struct plan_input *input)
     return length < shortest_s ? shortest_s : length;
 }
 
+static const char *why_one_encoder(const struct plan_input *input)
+{
+    return input->why_one_encoder ? input->why_one_encoder : "one encoder was asked for";
+}
+
 // What one filter may be put into.
 enum place {
     PLACE_PARALLEL,
     PLACE_SERIAL,
-    PLACE_FIRST, // in order, and in one graph with all filters before it: it changes times, drops or adds frames
-    PLACE_ALONE, // one process does it all
+    PLACE_FIRST,    // in order, and in one graph with all filters before it: it changes times, drops or adds frames
+    PLACE_WITH_ALL, // one process has all filters
+    PLACE_ALONE,    // one process does it all
 };
 
 struct filter_place {
@@ -98,6 +104,11 @@ static struct filter_place *place_filters(const struct plan_input *input)
         }
         if (class.meta_later)
             meta_from = filter->name;
+        if (class.commands) {
+            place->place = PLACE_WITH_ALL;
+            free(place->why);
+            place->why = mem_format("the filter %s commands others", filter->name);
+        }
         if (class.looks_at) {
             place->place = PLACE_ALONE;
             free(place->why);
@@ -286,7 +297,7 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
         stage->keeps_graph = stage->parallel;
         add_filters(stage, input, texts, at, at);
         if (input->encode_stream)
-            stage->why = mem_dup("one encoder was asked for");
+            stage->why = mem_dup(why_one_encoder(input));
     }
     for (size_t i = 0; i < plan->stage_count; i++) {
         if (plan->stages[i].parallel)
@@ -353,10 +364,11 @@ static void keep_branches_together(const struct plan_input *input, struct filter
             places[i].why = mem_format("the filter %s changes times or numbers of frames in a graph that branches", input->filters[i]->name);
 }
 
-static const char *why_alone(const struct filter_place *places, size_t count)
+// Of the first that has this place; NULL: none has.
+static const char *why_placed(const struct filter_place *places, size_t count, enum place place)
 {
     for (size_t i = 0; i < count; i++)
-        if (places[i].place == PLACE_ALONE)
+        if (places[i].place == place)
             return places[i].why;
     return NULL;
 }
@@ -364,7 +376,8 @@ static const char *why_alone(const struct filter_place *places, size_t count)
 void plan_make(struct plan *plan, const struct plan_input *input)
 {
     struct filter_place *places = place_filters(input);
-    const char *why = NULL;
+    const char *why = NULL, *alone = why_placed(places, input->filter_count, PLACE_ALONE);
+    const char *with_all = why_placed(places, input->filter_count, PLACE_WITH_ALL);
     bool in_packets; // nothing is in the way of cutting the packets
     char **texts;
     size_t count = 0;
@@ -380,7 +393,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     for (size_t i = 0; i < input->filter_count && !why; i++)
         why = places[i].why;
     if (!why && input->encode_stream)
-        why = "one encoder was asked for";
+        why = why_one_encoder(input);
     in_packets = !why;
     plan->limited = !in_packets || input->one_segment;
     if (!why && input->keyframe_gap_s > long_gop * plan->segment_s)
@@ -388,10 +401,12 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     texts = chain_split(input->chain ? input->chain : "", &count);
     if (input->one_segment) {
         make_one(plan, false, false, input->why_one_segment ? input->why_one_segment : "it was asked for");
-    } else if (why_alone(places, input->filter_count)) {
-        make_one(plan, false, false, why_alone(places, input->filter_count));
-    } else if (input->one_graph && input->encoder_format && !input->encode_stream) {
-        make_two(plan, input, "the picture's format changes");
+    } else if (alone) {
+        make_one(plan, false, false, alone);
+    } else if ((with_all || input->one_graph) && input->encoder_format && !input->encode_stream) {
+        make_two(plan, input, with_all ? with_all : "the picture's format changes");
+    } else if (with_all) {
+        make_one(plan, false, false, with_all);
     } else if (why && texts && count == input->filter_count && formats_known(input)) {
         plan->reason = mem_dup(why);
         make_stages(plan, input, places, texts, why);

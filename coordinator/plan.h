@@ -22,7 +22,8 @@ struct plan_input {
     bool one_graph;               // the filters may not be taken apart, for the graph starts anew on the way
     bool one_segment;             // the user's wish, or all that was left
     const char *why_one_segment;  // clause; NULL: the user's wish
-    bool encode_stream;           // the user's wish: one encoder over the whole video
+    bool encode_stream;           // one encoder over the whole video
+    const char *why_one_encoder;  // clause; NULL: the user's wish
     const char *chain;            // as the user wrote it
     const char *encoder_format;   // pixel format that the encoder gets
     Wire__FilterFacts *const *filters;

@@ -637,11 +637,19 @@ int filter_receive(struct filter *f, AVFrame *frame, char **why)
     return err_why(why, err, "the filter chain '%s' failed: %s", f->job->filters, reason(err));
 }
 
+// A rate that varies (1/0) cannot be told to the graph's source; behind filters that keep it, it is missing then.
+static AVRational frame_rate_of(const struct filter *f)
+{
+    AVRational rate = av_buffersink_get_frame_rate(f->sink);
+
+    return rate.num == 0 && f->frame_rate.num > 0 && f->frame_rate.den == 0 ? f->frame_rate : rate;
+}
+
 void filter_output(const struct filter *f, struct filter_output *output)
 {
     *output = (struct filter_output){
         .time_base = av_buffersink_get_time_base(f->sink),
-        .frame_rate = av_buffersink_get_frame_rate(f->sink),
+        .frame_rate = frame_rate_of(f),
         .aspect_ratio = av_buffersink_get_sample_aspect_ratio(f->sink),
         .width = f->output_width,
         .height = f->output_height,

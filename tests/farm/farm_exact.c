@@ -64,6 +64,8 @@ static const char *const chains[] = {
     "crop=310:180:0:0,select='not(mod(n,2))',fftdnoiz=prev=1", // reads what was cropped; without prev, ffmpeg may race with itself
     "split[a][b];[b]scale=80:45,negate[c];[a][c]overlay=x=20*t:y=10:format=auto,format=yuv420p", // in segments
     "split[a][b];[b]trim=1:2[c];[a][c]overlay=x=n",                                              // not
+    "split[a][b];[b]yadif=1[c];[a][c]vstack",                                                    // two rates meet: times of a rate that varies
+    "sendcmd=c='0.5 hue h 90',unsharp,hue=h=0",                                                  // tells another filter what to do
 };
 
 // Each of the other samples, once, where something about it is in the way of a cut.

@@ -232,6 +232,23 @@ static void vouching_wrongly_is_found_by_verify(void **state)
     assert_non_null(strstr(command->err, "render again with --segment=0"));
 }
 
+// Byte for byte what ffmpeg makes: as one file with one beginning, whatever the number of segments that there would be.
+static void what_is_made_in_one_piece_has_one_encoder(void **state)
+{
+    static const char *const names[] = {"out.gif", "out.apng", "out.webp"};
+    const char *input = trial_sample("plain.mp4");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *path = trial_path(names[i]), *expected = trial_path(trial_format("ffmpeg-%s", names[i]));
+
+        trial_ffmpeg("-i", input, "-t", "2", "-map", "0:v:0", "-c:v", "ffv1", "-y", trial_path("two.mkv"), NULL);
+        assert_says(trial_render(trial_path("two.mkv"), path, "--segment=0.5", NULL), "in one piece");
+        trial_ffmpeg("-y", "-i", trial_path("two.mkv"), "-map", "0:v:0", "-fps_mode", "passthrough", expected, NULL);
+        assert_string_equal(trial_sha256(path), trial_sha256(expected));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +257,7 @@ int main(void)
         TRIAL(graph_that_branches_otherwise_is_encoded_in_parallel),
         TRIAL(long_gop_is_split_without_a_word),
         TRIAL(bytes_are_the_same_for_any_number_of_workers),
+        TRIAL(what_is_made_in_one_piece_has_one_encoder),
         TRIAL(one_encoder_gives_the_packets_of_ffmpeg),
         TRIAL(filter_that_depends_on_its_own_frame_only_is_cut_without_a_word),
         TRIAL(matroska_with_b_frames_is_cut_too),

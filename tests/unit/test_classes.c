@@ -373,6 +373,16 @@ static void who_attaches_and_who_reads_metadata_is_known(void **state)
     assert_true(result_of("codecview").reads_meta);
 }
 
+static void who_writes_a_file_about_all_frames_goes_in_order(void **state)
+{
+    (void)state;
+    expect("metadata|*mode=4|file=", CLASS_FRAME);
+    expect("metadata|*mode=4|*file=m.txt", CLASS_STATEFUL);
+    expect("signature|*filename=s.bin", CLASS_STATEFUL);
+    expect("vmafmotion|*stats_file=s.txt", CLASS_STATEFUL);
+    assert_string_equal(result_of("metadata|*mode=4|*file=m.txt").why, "writes a file about all frames");
+}
+
 static void a_filter_that_is_vouched_for_is_frame_by_frame(void **state)
 {
     Wire__FilterFacts *facts = facts_of("frei0r|*filter_name=pixeliz0r");
@@ -415,6 +425,7 @@ int main(void)
         cmocka_unit_test(timestamps_may_be_rewritten_frame_by_frame),
         cmocka_unit_test(of_several_rules_the_first_that_holds_decides),
         cmocka_unit_test(blocks_that_reach_beyond_the_edge_look_at_more_than_the_picture),
+        cmocka_unit_test(who_writes_a_file_about_all_frames_goes_in_order),
         cmocka_unit_test(a_filter_that_is_vouched_for_is_frame_by_frame),
         cmocka_unit_test(who_attaches_and_who_reads_metadata_is_known),
     };

@@ -159,6 +159,13 @@ static void what_looks_at_more_than_its_frames_is_left_alone_with_everything(voi
                   "the filter pp reads memory beyond the edges of the picture, where all that is done in the process leaves its traces");
 }
 
+static void who_commands_others_stays_with_them(void **state)
+{
+    (void)state;
+    expect_stages("unsharp,sendcmd,hqdn3d,hue", "[decode unsharp,sendcmd,hqdn3d,hue] in order > [encode] parallel");
+    expect_stages_for((struct plan_input){.cuttable = true, .encode_stream = true}, "sendcmd,hue", "[decode sendcmd,hue encode] in order");
+}
+
 static void what_changes_times_stays_in_the_first_graph(void **state)
 {
     (void)state;
@@ -547,6 +554,7 @@ int main(void)
         cmocka_unit_test(neighbours_do_not_make_it_serial),
         cmocka_unit_test(filters_are_kept_for_the_next_run_when_no_frame_depends_on_another),
         cmocka_unit_test(what_looks_at_more_than_its_frames_is_left_alone_with_everything),
+        cmocka_unit_test(who_commands_others_stays_with_them),
         cmocka_unit_test(what_changes_times_stays_in_the_first_graph),
         cmocka_unit_test(one_encoder_is_a_serial_stage),
         cmocka_unit_test(a_stream_that_cannot_be_cut_is_decoded_in_order),

@@ -1,0 +1,12 @@
+// What is known of encoders whose segments do not make one stream. Pure.
+#ifndef RENDERFARM_ENCODERS_H
+#define RENDERFARM_ENCODERS_H
+
+#include "common/protocol.pb-c.h"
+
+#include <stddef.h>
+
+// Why one encoder has to go over the whole video, a clause; NULL: each segment may have its own. name: the encoder's. Static.
+const char *encoders_why_one(const char *name, Wire__Option *const *options, size_t option_count);
+
+#endif
