@@ -1,17 +1,21 @@
 #include "mem.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void say_out_of_memory(void)
 {
-    static const char line[] = "renderfarm: out of memory (see ulimit -v)\n";
+    static const char line[] = "renderfarm: out of memory (see ulimit -v and -d)\n";
 
     if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
         _exit(1);
@@ -23,17 +27,36 @@ static _Noreturn void out_of_memory(void)
     _exit(1);
 }
 
-// Whether a thread could still have its stack shows that; nothing but a system call may be asked here.
-static void on_abort(int number)
+static bool can_map_a_stack(void)
 {
     static const size_t stack_bytes = 8 << 20;
-    void *stack = mmap(NULL, stack_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *stack = mmap(NULL, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return stack != MAP_FAILED && munmap(stack, stack_bytes) == 0;
+}
+
+// Threads and processes are counted together. Who may make none (see renderer/jail.h) does not find out.
+static bool can_make_a_process(void)
+{
+    long pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+
+    if (pid == 0)
+        syscall(SYS_exit_group, 0);
+    if (pid > 0)
+        waitpid((pid_t)pid, NULL, 0);
+    return pid > 0 || errno == EPERM;
+}
+
+// Libraries abort where they cannot have a thread. Whether one could still be had shows that; nothing but system calls may be made here.
+static void on_abort(int number)
+{
+    static const char line[] = "renderfarm: no more threads or processes can be made (see ulimit -u, and pids.max of the control group)\n";
 
     (void)number;
-    if (stack == MAP_FAILED)
+    if (!can_map_a_stack())
         say_out_of_memory();
-    else
-        munmap(stack, stack_bytes);
+    else if (!can_make_a_process() && write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+        _exit(1);
 }
 
 void mem_explain_aborts(void)

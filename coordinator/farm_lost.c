@@ -5,6 +5,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/protocol.h"
+#include "common/sent.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 enum { MAX_FAILED_STARTS = 3, MOST_DOUBLINGS = 5 };
 
 #define FIRST_BACK_OFF_NS UINT64_C(100000000)
+#define START_AGAIN_NS UINT64_C(2000000000)
 
 // ---- Memory ----
 
@@ -92,12 +95,15 @@ static char *quoted(const char *text)
     return quoted;
 }
 
-// The command that does the same work without us; free().
+// The command that does the same work without us, at the same times; free(). ffmpeg's -to leaves out the frame of that time.
 static char *reproduction(const struct farm *f, double from_s, double to_s)
 {
-    char *input = quoted(f->options->input), *filter = quoted(f->job.filters), *codec = quoted(f->job.encoder);
-    char *command = mem_format("ffmpeg -ss %.3f -to %.3f -i %s%s%s -c:v %s -f null -", from_s, to_s, input, *f->job.filters ? " -vf " : "",
-                               *f->job.filters ? filter : "", codec);
+    const Wire__Rational *rate = f->intake.facts.frame_rate;
+    double frame_s = rate && rate->num > 0 && rate->den > 0 ? (double)rate->den / rate->num : 0;
+    const char *encoder = strcmp(f->job.encoder, PROTOCOL_LIBPNG) == 0 ? "png" : f->job.encoder;
+    char *input = quoted(f->options->input), *filter = quoted(f->job.filters), *codec = quoted(encoder);
+    char *command = mem_format("ffmpeg -copyts -ss %.3f -to %.3f -i %s%s%s -c:v %s -f null -", from_s, to_s + frame_s, input,
+                               *f->job.filters ? " -vf " : "", *f->job.filters ? filter : "", codec);
 
     free(input);
     free(filter);
@@ -192,6 +198,14 @@ static void back_off(struct renderer *renderer, bool killed)
     renderer->losses += !killed;
 }
 
+static bool anybody_is_there(const struct farm *f)
+{
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        if (f->crew.roster.renderers[i].state != RENDERER_GONE)
+            return true;
+    return false;
+}
+
 void farm_start_due(struct farm *f)
 {
     uint64_t now_ns = clock_now_ns();
@@ -201,8 +215,13 @@ void farm_start_due(struct farm *f)
     for (size_t i = 0; i < f->crew.roster.count && f->state != FARM_ENDING; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
 
-        if (renderer->state == RENDERER_GONE && !renderer->remote && !renderer->dismissed && now_ns >= renderer->start_at_ns &&
-            crew_start(&f->crew, renderer) < 0)
+        if (renderer->state != RENDERER_GONE || renderer->remote || renderer->dismissed || now_ns < renderer->start_at_ns ||
+            crew_start(&f->crew, renderer) == 0)
+            continue;
+        // What is lacking now, processes or memory, may be there later; until then others go on.
+        if (anybody_is_there(f))
+            renderer->start_at_ns = now_ns + START_AGAIN_NS;
+        else
             farm_start_ending(f, 1);
     }
 }
@@ -217,7 +236,7 @@ static bool has_limited_time(void)
 // By somebody else: the user, or the kernel for want of memory. Where the time of a process is limited it is most likely its work that takes longer.
 static bool was_killed(const struct renderer *was, const struct spawner_exit *fact)
 {
-    return fact->signal == SIGKILL && !was->condemned && !has_limited_time();
+    return !was->condemned && (fact->signal == SIGKILL ? !has_limited_time() : sent_by_somebody(fact->signal));
 }
 
 // Of a renderer whose end was not by our wish.

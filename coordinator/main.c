@@ -64,6 +64,8 @@ static int run(int argc, char **argv)
         log_error("only %d files may be open at once, and %d are needed at the least (see ulimit -n)", files, LEAST_FILES);
         status = 1;
     }
+    // Of one file there is more to tell than its names.
+    options.explain |= options.dry_run && !batch_is_asked_for(&options);
     if (status == 0)
         status = batch_is_asked_for(&options) ? batch_run(&options, argv) : passes_run(&options);
     // Of figures on the way nobody has to take notice.

@@ -50,6 +50,8 @@ int output_file_check(struct output_file *f, const char *path, const char *input
         return err_why(why, -EISDIR, "%s: the output must be a file, this is a folder", path);
     if (strlen(base_name(path)) > NAME_MAX)
         return err_why(why, -ENAMETOOLONG, "%s: %s", path, err_text(-ENAMETOOLONG));
+    if (!exists && lstat(path, &output_stat) == 0 && S_ISLNK(output_stat.st_mode))
+        return err_why(why, -ENOENT, "%s: is a link to nothing, and stays one; name the file that it is to lead to, or remove it", path);
     if (exists && S_ISDIR(output_stat.st_mode))
         return err_why(why, -EISDIR, "%s: the output must be a file, this is a folder", path);
     if (exists && !S_ISREG(output_stat.st_mode))

@@ -6,10 +6,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LAST_MS = 1000 };
 
 #define REDRAW_NS UINT64_C(200000000)
 #define PLAIN_NS UINT64_C(10000000000)
@@ -166,8 +169,13 @@ void progress_text(char *out, size_t size, enum progress_mode mode, int columns,
         bar_text(out, size, columns, facts, &figures);
 }
 
-static void put(int fd, const char *text)
+// What nobody takes is left out: a reader that has stopped must not stop the farm. wait_ms: for the end, which is worth some patience.
+static void put(int fd, const char *text, int wait_ms)
 {
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+
+    if (poll(&ready, 1, wait_ms) == 0)
+        return;
     if (write(fd, text, strlen(text)) < 0)
         return; // nobody is looking
 }
@@ -178,7 +186,7 @@ void progress_hide(void *data)
 
     if (!p->redraw || !p->line[0] || p->hidden)
         return;
-    put(STDERR_FILENO, "\r\033[K");
+    put(STDERR_FILENO, "\r\033[K", 0);
     p->hidden = true;
 }
 
@@ -188,26 +196,27 @@ void progress_again(void *data)
 
     if (!p->redraw || !p->line[0] || !p->hidden)
         return;
-    put(STDERR_FILENO, p->line);
+    put(STDERR_FILENO, p->line, 0);
     p->hidden = false;
 }
 
 static void say(struct progress *p, const struct progress_facts *facts, bool last)
 {
     char text[5000], line[5100]; // a name may be long
+    int wait_ms = last ? LAST_MS : 0;
 
     progress_text(text, sizeof(text), p->mode, p->redraw ? p->columns : 200, facts);
     if (p->mode == PROGRESS_JSON) {
         snprintf(line, sizeof(line), "%s\n", text);
-        put(STDOUT_FILENO, line);
+        put(STDOUT_FILENO, line, wait_ms);
     } else if (p->redraw) {
         snprintf(line, sizeof(line), "\r%s\033[K%s", text, last ? "\n" : "");
-        put(STDERR_FILENO, line);
+        put(STDERR_FILENO, line, wait_ms);
         snprintf(p->line, sizeof(p->line), "%s", last ? "" : text);
         p->hidden = false;
     } else {
         snprintf(line, sizeof(line), "renderfarm: %s\n", text);
-        put(STDERR_FILENO, line);
+        put(STDERR_FILENO, line, wait_ms);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/sent.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -73,7 +74,7 @@ static void on_end(struct child *child, int how, int *status)
             *status = 1;
         return;
     }
-    child->killed = WIFSIGNALED(how) ? WTERMSIG(how) == SIGKILL : WEXITSTATUS(how) == KEEPER_AGAIN;
+    child->killed = WIFSIGNALED(how) ? sent_by_somebody(WTERMSIG(how)) : WEXITSTATUS(how) == KEEPER_AGAIN;
     if (WIFSIGNALED(how))
         snprintf(child->ended, sizeof(child->ended), "was ended by signal %d (%s)", WTERMSIG(how), strsignal(WTERMSIG(how)));
     else

@@ -222,6 +222,9 @@ static int read_all(png_structp png, png_infop info, AVFrame *frame)
     frame->height = (int)height;
     if (av_frame_get_buffer(frame, 0) < 0)
         png_error(png, "no memory for the picture");
+    // Of a row of single bits the last byte may be filled only in part, and what is behind is not to be by chance: some encoders keep it.
+    if (frame->format == AV_PIX_FMT_MONOBLACK)
+        memset(frame->data[0], 0, (size_t)frame->linesize[0] * height);
     set_transforms(png, (enum AVPixelFormat)frame->format, colour_type, depth, transparent);
     passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);

@@ -46,7 +46,7 @@ static const char *abort_with(bool memory)
 static void an_abort_without_memory_says_so(void **state)
 {
     (void)state;
-    assert_string_equal(abort_with(false), "renderfarm: out of memory (see ulimit -v)\n");
+    assert_string_equal(abort_with(false), "renderfarm: out of memory (see ulimit -v and -d)\n");
 }
 
 static void another_abort_says_nothing(void **state)

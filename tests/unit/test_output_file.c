@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -121,6 +122,20 @@ static void names_of_one_file_are_known(void **state)
     assert_false(output_file_is_same("/dev/null", "/dev/null"));
 }
 
+static void a_link_to_nothing_is_refused(void **state)
+{
+    struct output_file file;
+    char *path = mem_format("%s/link", base), *why = NULL;
+
+    (void)state;
+    assert_int_equal(symlink("nothing", path), 0);
+    assert_int_equal(output_file_check(&file, path, "/nonexistent", true, &why), -ENOENT);
+    assert_non_null(strstr(why, "link to nothing"));
+    output_file_clear(&file);
+    free(why);
+    free(path);
+}
+
 static void what_cannot_be_written_is_known_before(void **state)
 {
     char *path = mem_format("%s/new", base), *nowhere = mem_format("%s/no/new", base);
@@ -140,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_killed_processes_left_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(it_appears_when_it_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(names_of_one_file_are_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_link_to_nothing_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_known_before, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <libavutil/imgutils.h>
 
 #include <png.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -188,6 +189,26 @@ static void every_kind_is_read_right(void **state)
         free(png.data);
     }
     assert_int_equal(compared, 184);
+}
+
+// Behind the last pixel of a row of single bits.
+static void what_is_no_picture_is_not_by_chance(void **state)
+{
+    struct bytes png = make(&(struct kind){PNG_COLOR_TYPE_GRAY, 1, false, false, 33, 9});
+    AVPacket *packet = packet_of(png.data, png.size);
+    AVFrame *frame = av_frame_alloc();
+    char reason[PNG_DECODE_REASON_BYTES];
+
+    (void)state;
+    mallopt(M_PERTURB, 0x55); // what memory holds before it is written
+    assert_int_equal(png_decode_packet(packet, frame, reason), 0);
+    mallopt(M_PERTURB, 0);
+    assert_int_equal(frame->format, AV_PIX_FMT_MONOBLACK);
+    for (int y = 0; y < frame->height; y++)
+        assert_int_equal(frame->data[0][y * frame->linesize[0] + 4] & 0x7f, 0);
+    av_frame_free(&frame);
+    av_packet_free(&packet);
+    free(png.data);
 }
 
 static void nothing_that_is_damaged_does_harm(void **state)
@@ -381,6 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_read_right),
+        cmocka_unit_test(what_is_no_picture_is_not_by_chance),
         cmocka_unit_test(nothing_that_is_damaged_does_harm),
         cmocka_unit_test(colours_come_out_as_they_went_in),
     };

@@ -2,6 +2,7 @@
 
 #include <json-c/json.h>
 
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -251,6 +252,32 @@ static void json_goes_to_stdout_line_by_line(void **state)
     assert_int_equal(count_of(text, "\"type\":\"progress\""), 2);
 }
 
+// The test ends by the alarm when it does.
+static void a_reader_that_has_stopped_does_not_stop_us(void **state)
+{
+    struct progress *progress = progress_new(PROGRESS_JSON, 0, 0);
+    const struct progress_facts facts = {.frames = 1};
+    int ends[2], saved = dup(STDOUT_FILENO);
+
+    (void)state;
+    fflush(stdout);
+    assert_int_equal(pipe(ends), 0);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (write(ends[1], "full", 4) == 4)
+        ;
+    fcntl(ends[1], F_SETFL, 0);
+    dup2(ends[1], STDOUT_FILENO);
+    alarm(60);
+    progress_show(progress, &facts, 100 * S);
+    progress_end(progress, &facts);
+    alarm(0);
+    dup2(saved, STDOUT_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    close(saved);
+    progress_free(&progress);
+}
+
 static void off_says_nothing(void **state)
 {
     const uint64_t times[] = {100 * S, 200 * S};
@@ -320,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_terminal_is_drawn_at_most_every_200_ms),
         cmocka_unit_test(elsewhere_a_line_comes_every_ten_seconds),
         cmocka_unit_test(json_goes_to_stdout_line_by_line),
+        cmocka_unit_test(a_reader_that_has_stopped_does_not_stop_us),
         cmocka_unit_test(off_says_nothing),
         cmocka_unit_test(the_line_steps_aside_for_the_log),
     };
