@@ -42,36 +42,41 @@ static bool is_mov(const AVOutputFormat *format)
     return format_is(format, "mov,mp4,ipod,3gp,3g2,psp,ismv,f4v");
 }
 
-// The MPEG-TS muxer takes anything and marks what it does not know as private data, which no player finds again. These it knows.
-static bool mpegts_takes(enum AVCodecID codec)
+static bool is_mpegps(const AVOutputFormat *format)
 {
-    static const enum AVCodecID known[] = {
-        AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,   AV_CODEC_ID_MPEG4,        AV_CODEC_ID_H264,      AV_CODEC_ID_HEVC,      AV_CODEC_ID_CAVS,
-        AV_CODEC_ID_DIRAC,      AV_CODEC_ID_VC1,          AV_CODEC_ID_MP1,          AV_CODEC_ID_MP2,       AV_CODEC_ID_MP3,       AV_CODEC_ID_AAC,
-        AV_CODEC_ID_AAC_LATM,   AV_CODEC_ID_AC3,          AV_CODEC_ID_EAC3,         AV_CODEC_ID_DTS,       AV_CODEC_ID_TRUEHD,    AV_CODEC_ID_OPUS,
-        AV_CODEC_ID_S302M,      AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT, AV_CODEC_ID_SMPTE_KLV, AV_CODEC_ID_TIMED_ID3,
-    };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i] == codec)
-            return true;
-    return false;
+    return format_is(format, "mpeg,vcd,vob,svcd,dvd");
 }
 
-// And so do the program stream's, with any video.
+// The MPEG-TS muxer takes anything; what it has no mark for becomes private data, which no player finds again. It has marks for these: see
+// get_dvb_stream_type(), get_m2ts_stream_type() and the descriptors of mpegts_write_pmt() in libavformat/mpegtsenc.c. Where Blu-ray has none for
+// the usual ones, demuxers find them by their contents. Names, for not every version of the library knows all of them.
+static bool mpegts_takes(const char *output, enum AVCodecID codec)
+{
+    static const char usual[] = "mpeg1video,mpeg2video,mpeg4,h264,hevc,vc1,mp2,mp3,aac,aac_latm,ac3,eac3,dts,truehd,opus,s302m,"
+                                "dvb_subtitle,dvb_teletext,klv",
+                      broadcast[] = "vvc,cavs,avs2,avs3,dirac,arib_caption,timed_id3,smpte_2038",
+                      blu_ray[] = "pcm_bluray,hdmv_pgs_subtitle,hdmv_text_subtitle";
+    const char *name = avcodec_get_name(codec);
+
+    return av_match_name(name, usual) || av_match_name(name, av_match_ext(output, "m2ts") ? blu_ray : broadcast);
+}
+
+// And so does the program stream's, with any video.
 static bool mpegps_takes_video(enum AVCodecID codec)
 {
     return codec == AV_CODEC_ID_MPEG1VIDEO || codec == AV_CODEC_ID_MPEG2VIDEO || codec == AV_CODEC_ID_MPEG4 || codec == AV_CODEC_ID_H264 ||
            codec == AV_CODEC_ID_HEVC;
 }
 
-bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec)
+bool streams_takes_codec(const AVOutputFormat *format, const char *output, enum AVCodecID codec)
 {
     unsigned tag;
     int answer;
 
     if (format_is(format, "mpegts"))
-        return mpegts_takes(codec);
+        return mpegts_takes(output, codec);
+    if (is_mpegps(format) && avcodec_get_type(codec) == AVMEDIA_TYPE_VIDEO)
+        return mpegps_takes_video(codec);
     answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL);
     if (answer > 0)
         return true;
@@ -151,7 +156,8 @@ static bool is_cover(const AVStream *st)
     return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
 }
 
-// Some muxers (Ogg's, MPEG-PS's) have no list of codecs: only trying tells. Those that write bare packets begin with whatever they get.
+// Some muxers (Ogg's, MPEG-PS's) have no list of codecs: only trying tells. Those that write bare packets begin with whatever they get. Not of those
+// with a list of ours, see streams_takes_codec.
 static bool has_no_list(const AVOutputFormat *format, const AVCodecParameters *par)
 {
     enum AVCodecID usual = par->codec_type == AVMEDIA_TYPE_VIDEO      ? format->video_codec
@@ -159,7 +165,8 @@ static bool has_no_list(const AVOutputFormat *format, const AVCodecParameters *p
                            : par->codec_type == AVMEDIA_TYPE_SUBTITLE ? format->subtitle_codec
                                                                       : AV_CODEC_ID_NONE;
 
-    return usual != AV_CODEC_ID_NONE && !(format->flags & AVFMT_NOTIMESTAMPS) &&
+    return usual != AV_CODEC_ID_NONE && !(format->flags & AVFMT_NOTIMESTAMPS) && !format_is(format, "mpegts") &&
+           !(is_mpegps(format) && par->codec_type == AVMEDIA_TYPE_VIDEO) &&
            avformat_query_codec(format, par->codec_id, FF_COMPLIANCE_NORMAL) == AVERROR_PATCHWELCOME;
 }
 
@@ -167,10 +174,10 @@ bool streams_takes_encoded(const AVOutputFormat *format, const char *output, enu
 {
     AVFormatContext *some;
     AVStream *st;
-    bool takes = streams_takes_codec(format, codec);
+    bool takes = streams_takes_codec(format, output, codec);
 
-    if (takes || format_is(format, "mpeg,vcd,vob,svcd,dvd"))
-        return takes || mpegps_takes_video(codec);
+    if (takes)
+        return true;
     some = avformat_alloc_context();
     st = some ? avformat_new_stream(some, NULL) : NULL;
     if (st) {
@@ -197,7 +204,7 @@ static bool can_copy(const struct streams_wish *wish, const AVStream *st)
         return false; // it would become a video of one picture
     if (is_cover(st) && format_is(wish->format, "matroska"))
         return st->attached_pic.size > 0 && streams_cover_kind(par->codec_id);
-    if (!streams_takes_codec(wish->format, par->codec_id) && !has_no_list(wish->format, par))
+    if (!streams_takes_codec(wish->format, wish->output, par->codec_id) && !has_no_list(wish->format, par))
         return false;
     return format_is(wish->format, "mpegts") || muxer_begins(wish->format, wish->output, st);
 }
@@ -228,7 +235,7 @@ static const AVCodec *subtitle_encoder(const struct streams_wish *wish, enum AVC
         codec = AV_CODEC_ID_SUBRIP;
     else
         codec = av_guess_codec(wish->format, NULL, wish->output, NULL, AVMEDIA_TYPE_SUBTITLE);
-    if (codec == AV_CODEC_ID_NONE || !streams_takes_codec(wish->format, codec))
+    if (codec == AV_CODEC_ID_NONE || !streams_takes_codec(wish->format, wish->output, codec))
         return NULL;
     return avcodec_find_encoder(codec);
 }

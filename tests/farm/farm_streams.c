@@ -153,6 +153,26 @@ static void opus_is_copied_into_ogg(void **state)
     assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
 }
 
+// Its muxer writes anything, but what it has no mark for is found by nobody.
+static void sound_is_converted_where_a_transport_stream_would_hide_it(void **state)
+{
+    static const char *const outputs[] = {"out.ts", "out.m2ts"};
+    const char *input = trial_path("in.mkv");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-map", "0:v:0", "-map", "0:a:0", "-c:v", "copy", "-c:a", "flac", input, NULL);
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        command = trial_run(input, trial_path(outputs[i]), "--codec=mpeg2video", NULL);
+        assert_int_equal(command->status, 0);
+        assert_has(command->err, trial_format("%s: stream 1 (audio flac) is converted to mp2, since mpegts cannot hold it as it is", outputs[i]));
+        assert_has(trial_probe(trial_path(outputs[i]), "a", "stream=codec_name"), "codec_name=mp2\n");
+    }
+    command = trial_run(input, trial_path("no.ts"), "--codec=ffv1", NULL);
+    assert_int_equal(command->status, 2);
+    assert_has(command->err, "no.ts: mpegts cannot hold ffv1 video (ffv1)");
+}
+
 // Their clock is ahead of the pictures, or players would have nothing in their buffers.
 static void mpeg_streams_begin_when_ffmpeg_has_them_begin(void **state)
 {
@@ -355,6 +375,7 @@ int main(void)
         TRIAL(text_subtitles_are_converted_where_the_container_takes_no_srt),
         TRIAL(webm_gets_vp9_and_opus),
         TRIAL(opus_is_copied_into_ogg),
+        TRIAL(sound_is_converted_where_a_transport_stream_would_hide_it),
         TRIAL(mpeg_streams_begin_when_ffmpeg_has_them_begin),
         TRIAL(streams_can_be_left_out),
         TRIAL(stream_that_fits_nowhere_is_refused_by_name_with_a_way_out),
