@@ -173,6 +173,42 @@ static void sound_is_converted_where_a_transport_stream_would_hide_it(void **sta
     assert_has(command->err, "no.ts: mpegts cannot hold ffv1 video (ffv1)");
 }
 
+// Its muxer has no list of codecs and wants a video before any sound.
+static void mxf_gets_sound_as_it_is_and_studio_video(void **state)
+{
+    static const char *const codecs[] = {"mpeg2video", "jpeg2000", "h264"};
+    const char *input = trial_path("in.mkv"), *output = trial_path("out.mxf");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-f", "lavfi", "-i", "sine=d=3:r=48000", "-c:v", "copy", "-c:a", "pcm_s24le", input, NULL);
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        command = trial_run(input, output, "-y", "--filter=scale=128:-2", trial_format("--codec=%s", codecs[i]), trial_workers(), NULL);
+        assert_int_equal(command->status, 0);
+        assert_null(strstr(command->err, "converted"));
+        assert_has(trial_probe(output, NULL, "stream=codec_name"), trial_format("codec_name=%s\ncodec_name=pcm_s24le\n", codecs[i]));
+    }
+    command = trial_run(input, trial_path("no.mxf"), "--codec=ffv1", NULL);
+    assert_int_equal(command->status, 2);
+    trial_ffmpeg("-y", "-i", trial_sample("silent.mp4"), "-f", "lavfi", "-i", "sine=d=3:r=44100", "-c:v", "copy", "-c:a", "pcm_s16le", input, NULL);
+    command = trial_run(input, trial_path("no.mxf"), NULL);
+    assert_int_equal(command->status, 2);
+    assert_has(command->err, "stream 1 (audio pcm_s16le) cannot go into mxf; 44100 Hz is no sample rate for it");
+}
+
+// RoQ's muxer begins with anything, and writes a file that nobody can read.
+static void sound_that_roq_cannot_hold_is_not_copied(void **state)
+{
+    const char *output = trial_path("out.roq");
+    struct command *command;
+
+    (void)state;
+    command = trial_run(trial_sample("plain.mp4"), output, "--filter=scale=128:128", NULL);
+    assert_int_not_equal(command->status, 0);
+    assert_has(command->err, "stream 1 cannot be converted with roq_dpcm");
+    trial_assert_only(trial_path("."), "tmp", NULL);
+}
+
 // Their clock is ahead of the pictures, or players would have nothing in their buffers.
 static void mpeg_streams_begin_when_ffmpeg_has_them_begin(void **state)
 {
@@ -376,6 +412,8 @@ int main(void)
         TRIAL(webm_gets_vp9_and_opus),
         TRIAL(opus_is_copied_into_ogg),
         TRIAL(sound_is_converted_where_a_transport_stream_would_hide_it),
+        TRIAL(mxf_gets_sound_as_it_is_and_studio_video),
+        TRIAL(sound_that_roq_cannot_hold_is_not_copied),
         TRIAL(mpeg_streams_begin_when_ffmpeg_has_them_begin),
         TRIAL(streams_can_be_left_out),
         TRIAL(stream_that_fits_nowhere_is_refused_by_name_with_a_way_out),

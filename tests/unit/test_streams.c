@@ -231,6 +231,63 @@ static void video_without_a_mark_in_mpeg_streams_is_refused(void **state)
     assert_true(decide("out.mpg", false, false) < 0);
 }
 
+// Its muxer wants a video before it looks at anything else.
+static void mxf_takes_sound_as_it_is_and_studio_video(void **state)
+{
+    static const enum AVCodecID video[] = {AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_DNXHD, AV_CODEC_ID_JPEG2000, AV_CODEC_ID_H264, AV_CODEC_ID_PRORES};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(video) / sizeof(video[0]); i++)
+        assert_true(takes_encoded("out.mxf", video[i]));
+    assert_false(takes_encoded("out.mxf", AV_CODEC_ID_FFV1));
+    assert_false(takes_encoded("out.mxf", AV_CODEC_ID_VP9));
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_PCM_S16LE);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_PCM_S24LE)->codecpar->bits_per_coded_sample = 24;
+    assert_int_equal(decide("out.mxf", false, false), 0);
+    assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
+    assert_int_equal(streams.choices[2].fate, STREAM_COPIED);
+    assert_int_equal(streams.note_count, 0);
+    streams_clear(&streams);
+    input->streams[2]->codecpar->codec_id = AV_CODEC_ID_FLAC;
+    assert_int_equal(decide("out.mxf", false, false), 0);
+    assert_converted(2, AV_CODEC_ID_PCM_S16LE);
+}
+
+static void sound_of_a_rate_that_mxf_does_not_take_is_refused(void **state)
+{
+    static const enum AVCodecID codecs[] = {AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_FLAC};
+
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_NONE)->codecpar->sample_rate = 44100;
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        input->streams[1]->codecpar->codec_id = codecs[i];
+        free(why);
+        why = NULL;
+        assert_true(decide("out.mxf", false, false) < 0);
+        assert_non_null(strstr(why, " cannot go into mxf; 44100 Hz is no sample rate for it: leave it out with --no-audio or choose .mkv"));
+        streams_clear(&streams);
+    }
+}
+
+static void muxer_that_looks_at_nothing_is_not_believed(void **state)
+{
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_AAC);
+    assert_int_equal(decide("out.roq", false, false), 0);
+    assert_converted(1, AV_CODEC_ID_ROQ_DPCM);
+    streams_clear(&streams);
+    input->streams[1]->codecpar->codec_id = AV_CODEC_ID_ROQ_DPCM;
+    assert_int_equal(decide("out.roq", false, false), 0);
+    assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
+    assert_true(takes_encoded("out.roq", AV_CODEC_ID_ROQ));
+    assert_false(takes_encoded("out.roq", AV_CODEC_ID_H264));
+    assert_true(takes_encoded("out.h264", AV_CODEC_ID_H264));
+    assert_false(takes_encoded("out.h264", AV_CODEC_ID_MPEG4));
+}
+
 static void what_the_user_leaves_out_needs_no_note(void **state)
 {
     (void)state;
@@ -319,6 +376,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(sound_without_a_mark_in_transport_streams_is_converted, setup, teardown),
         cmocka_unit_test_setup_teardown(blu_ray_has_marks_of_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(video_without_a_mark_in_mpeg_streams_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(mxf_takes_sound_as_it_is_and_studio_video, setup, teardown),
+        cmocka_unit_test_setup_teardown(sound_of_a_rate_that_mxf_does_not_take_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(muxer_that_looks_at_nothing_is_not_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_user_leaves_out_needs_no_note, setup, teardown),
         cmocka_unit_test_setup_teardown(data_that_fits_nowhere_is_left_out_with_a_note, setup, teardown),
         cmocka_unit_test_setup_teardown(timecode_track_is_made_anew_by_quicktime_only, setup, teardown),
