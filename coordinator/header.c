@@ -6,6 +6,7 @@
 #include "common/packets.h"
 
 #include <libavutil/avstring.h>
+#include <libavutil/channel_layout.h>
 #include <libavutil/mathematics.h>
 
 #include <stdio.h>
@@ -117,6 +118,19 @@ static int attach_cover(AVStream *out, const AVStream *in)
     return av_dict_set(&out->metadata, "mimetype", text, AV_DICT_DONT_OVERWRITE);
 }
 
+// Containers such as AVI and Matroska say how many channels there are, but not always which. The usual ones of that number, as ffmpeg guesses, or
+// QuickTime would say of each that it is not used.
+static void guess_channels(AVCodecParameters *par)
+{
+    AVChannelLayout usual = {0};
+
+    if (par->codec_type != AVMEDIA_TYPE_AUDIO || par->ch_layout.order != AV_CHANNEL_ORDER_UNSPEC || par->ch_layout.nb_channels <= 0)
+        return;
+    av_channel_layout_default(&usual, par->ch_layout.nb_channels);
+    av_channel_layout_uninit(&par->ch_layout);
+    par->ch_layout = usual; // of the native order or unspecified again, so it owns nothing
+}
+
 static int set_copied(const struct header *h, struct header_track *track, AVStream *out, const AVStream *in)
 {
     int err = avcodec_parameters_copy(out->codecpar, in->codecpar);
@@ -125,6 +139,7 @@ static int set_copied(const struct header *h, struct header_track *track, AVStre
     if (err < 0)
         return err;
     par->codec_tag = streams_copied_tag(h->output->oformat, in->codecpar);
+    guess_channels(par);
     track->time_base = out->time_base = in->time_base;
     out->avg_frame_rate = in->avg_frame_rate;
     if (in->duration > 0)

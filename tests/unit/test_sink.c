@@ -302,6 +302,21 @@ static void transport_stream_goes_to_mp4_and_back(void **state)
     assert_non_null(strstr(show("service.ts", "-show_entries program_tags=service_name"), "Channel"));
 }
 
+static void channels_that_only_have_a_number_are_the_usual_ones(void **state)
+{
+    static const char *const layouts[] = {"mono", "5.1", "7.1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+        shell("ffmpeg -v error -y -i plain.mp4 -map 0:v -map 0:a -af aformat=channel_layouts=%s -c:v copy -c:a pcm_s16le pcm.mkv", layouts[i]);
+        pass("pcm.mkv", "pcm.mov", "libx264");
+        assert_string_equal(show("pcm.mov", "-select_streams a -show_entries stream=codec_name,channel_layout"), i == 0   ? "pcm_s16le|mono"
+                                                                                                                 : i == 1 ? "pcm_s16le|5.1"
+                                                                                                                          : "pcm_s16le|7.1");
+        assert_same_packets("pcm.mkv", "pcm.mov", "0:a");
+    }
+}
+
 static void avi_takes_video_and_sound(void **state)
 {
     (void)state;
@@ -449,6 +464,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(video_that_begins_before_zero_is_shifted_in_matroska),
         cmocka_unit_test(cover_picture_arrives_in_mp4_and_matroska),
         cmocka_unit_test(transport_stream_goes_to_mp4_and_back),
+        cmocka_unit_test(channels_that_only_have_a_number_are_the_usual_ones),
         cmocka_unit_test(avi_takes_video_and_sound),
         cmocka_unit_test(sound_and_subtitles_are_converted_for_webm),
         cmocka_unit_test(subtitles_become_mov_text_in_mp4),
