@@ -329,30 +329,51 @@ static bool is_made_anew(const AVFormatContext *input, const struct streams_wish
     return par->codec_tag == MKTAG('t', 'm', 'c', 'd') && format_is(wish->format, "mov,mp4");
 }
 
-static int refuse(const AVFormatContext *input, unsigned i, const struct streams_wish *wish, const char *remedy, char **why)
+// NULL: it cannot be converted.
+static const AVCodec *encoder_for(const struct streams_wish *wish, const AVCodecParameters *par)
 {
-    char *what = streams_describe(input, i);
-    int err = err_why(why, -EINVAL, "%s: %s cannot go into %s; %s", wish->output, what, wish->format->name, remedy);
+    if (par->codec_type == AVMEDIA_TYPE_SUBTITLE)
+        return subtitle_encoder(wish, par->codec_id);
+    return par->codec_type == AVMEDIA_TYPE_AUDIO && avcodec_find_decoder(par->codec_id) && par->sample_rate > 0 ? audio_encoder(wish, par->codec_id)
+                                                                                                                : NULL;
+}
+
+// "leave it out with --no-audio or choose .mkv": what of it helps. option: what leaves such streams out, NULL for nothing.
+static char *remedy(const struct streams_wish *wish, const AVStream *st, const char *option)
+{
+    struct streams_wish matroska = {.format = av_guess_format("matroska", NULL, NULL), .output = "other.mkv"};
+    bool helps = matroska.format && !format_is(wish->format, "matroska") && (can_copy(&matroska, st) || encoder_for(&matroska, st->codecpar));
+
+    if (!option)
+        return mem_dup(helps ? "choose .mkv" : "take it out of the input first");
+    return mem_format("leave it out with %s%s", option, helps ? " or choose .mkv" : "");
+}
+
+// reason: "44100 Hz is no sample rate for it: ", or "".
+static int refuse(const AVFormatContext *input, unsigned i, const struct streams_wish *wish, const char *reason, const char *option, char **why)
+{
+    char *what = streams_describe(input, i), *way_out = remedy(wish, input->streams[i], option);
+    int err = err_why(why, -EINVAL, "%s: %s cannot go into %s; %s%s", wish->output, what, wish->format->name, reason, way_out);
 
     free(what);
+    free(way_out);
     return err;
 }
 
 static int choose_audio_encoder(const AVCodec **encoder, const AVFormatContext *input, unsigned i, const struct streams_wish *wish, char **why)
 {
     const AVCodecParameters *par = input->streams[i]->codecpar;
-    char *remedy;
+    char *reason;
     int err;
 
-    if (avcodec_find_decoder(par->codec_id) && par->sample_rate > 0)
-        *encoder = audio_encoder(wish, par->codec_id);
+    *encoder = encoder_for(wish, par);
     if (!*encoder)
-        return refuse(input, i, wish, "leave it out with --no-audio or choose .mkv", why);
+        return refuse(input, i, wish, "", "--no-audio", why);
     if (takes_rate(wish, *encoder, par->sample_rate))
         return 0;
-    remedy = mem_format("%d Hz is no sample rate for it: leave it out with --no-audio or choose .mkv", par->sample_rate);
-    err = refuse(input, i, wish, remedy, why);
-    free(remedy);
+    reason = mem_format("%d Hz is no sample rate for it: ", par->sample_rate);
+    err = refuse(input, i, wish, reason, "--no-audio", why);
+    free(reason);
     return err;
 }
 
@@ -393,13 +414,13 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
             return err;
         break;
     case AVMEDIA_TYPE_SUBTITLE:
-        choice->encoder = subtitle_encoder(wish, st->codecpar->codec_id);
+        choice->encoder = encoder_for(wish, st->codecpar);
         if (!choice->encoder)
-            return refuse(input, i, wish, "leave it out with --no-subtitles or choose .mkv", why);
+            return refuse(input, i, wish, "", "--no-subtitles", why);
         break;
     case AVMEDIA_TYPE_VIDEO:
         if (!is_cover(st))
-            return refuse(input, i, wish, "choose .mkv", why);
+            return refuse(input, i, wish, "", NULL, why);
         // fall through
     default:
         what = streams_describe(input, i);

@@ -404,7 +404,12 @@ static void unknown_and_unfit_encoders_are_refused(void **state)
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "foo"}, -EINVAL,
                    "unknown encoder or codec 'foo'");
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "aac"}, -EINVAL, "no video encoder");
-    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.webm"), .codec = "libx264"}, -EINVAL, "webm cannot hold h264");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.webm"), .codec = "libx264"}, -EINVAL,
+                   "webm cannot hold h264 video (libx264); choose another --codec or .mkv");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mkv"), .codec = "dnxhd"}, -EINVAL,
+                   "matroska cannot hold dnxhd video (dnxhd); choose another --codec or .mov");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mkv"), .codec = "a64multi"}, -EINVAL, "choose another --codec");
+    assert_null(strstr(why, "or ."));
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp3")}, -EINVAL, "mp3");
     pass("plain.mp4", "by-codec.mp4", "h264");
     assert_string_equal(facts.encoder, "libx264");

@@ -158,6 +158,28 @@ static void picture_subtitles_are_refused_by_name_with_the_way_out(void **state)
     assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
 }
 
+static void way_out_is_named_only_where_it_is_one(void **state)
+{
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_DNXHD);
+    assert_true(decide("out.mkv", false, false) < 0);
+    assert_string_equal(why, "out.mkv: stream 1 (video dnxhd) cannot go into matroska; take it out of the input first");
+    free(why);
+    why = NULL;
+    streams_clear(&streams);
+    input->streams[1]->codecpar->codec_id = AV_CODEC_ID_FFV1;
+    assert_true(decide("out.ts", false, false) < 0);
+    assert_string_equal(why, "out.ts: stream 1 (video ffv1) cannot go into mpegts; choose .mkv");
+    free(why);
+    why = NULL;
+    streams_clear(&streams);
+    input->streams[1]->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    input->streams[1]->codecpar->codec_id = AV_CODEC_ID_XSUB;
+    assert_true(decide("out.mkv", false, false) < 0);
+    assert_string_equal(why, "out.mkv: stream 1 (subtitle xsub) cannot go into matroska; leave it out with --no-subtitles");
+}
+
 static void text_subtitles_cannot_go_into_a_transport_stream_or_avi(void **state)
 {
     (void)state;
@@ -372,6 +394,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(aac_is_copied_where_it_fits_and_converted_in_webm, setup, teardown),
         cmocka_unit_test_setup_teardown(text_subtitles_are_converted_to_what_the_container_has, setup, teardown),
         cmocka_unit_test_setup_teardown(picture_subtitles_are_refused_by_name_with_the_way_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(way_out_is_named_only_where_it_is_one, setup, teardown),
         cmocka_unit_test_setup_teardown(text_subtitles_cannot_go_into_a_transport_stream_or_avi, setup, teardown),
         cmocka_unit_test_setup_teardown(sound_without_a_mark_in_transport_streams_is_converted, setup, teardown),
         cmocka_unit_test_setup_teardown(blu_ray_has_marks_of_its_own, setup, teardown),
