@@ -42,6 +42,23 @@ static int copy_side_data(AVStream *out, const AVStream *in)
     return 0;
 }
 
+static bool is_hdr(enum AVColorTransferCharacteristic transfer)
+{
+    return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
+}
+
+// Whether the filters have made an ordinary picture of one with a high dynamic range. How bright that was says nothing of this one, and displays that
+// believed it would darken it. Filters and frames carry it along all the same.
+static bool is_tone_mapped(const AVStream *out, const AVStream *in)
+{
+    return is_hdr(in->codecpar->color_trc) && !is_hdr(out->codecpar->color_trc);
+}
+
+static bool is_brightness(enum AVPacketSideDataType type)
+{
+    return type == AV_PKT_DATA_MASTERING_DISPLAY_METADATA || type == AV_PKT_DATA_CONTENT_LIGHT_LEVEL;
+}
+
 // What the renderers said of the video, and what the input said of the whole stream that the encoder cannot know.
 static int video_side_data(const struct header *h, AVStream *out, const AVStream *in)
 {
@@ -49,13 +66,14 @@ static int video_side_data(const struct header *h, AVStream *out, const AVStream
         AV_PKT_DATA_DISPLAYMATRIX,       AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
         AV_PKT_DATA_CONTENT_LIGHT_LEVEL,
     };
+    bool tone_mapped = is_tone_mapped(out, in);
     int err;
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         size_t size;
         const uint8_t *data = avx_stream_side(in, kept[i], &size);
 
-        if (!data || (h->autorotate && kept[i] == AV_PKT_DATA_DISPLAYMATRIX))
+        if (!data || (h->autorotate && kept[i] == AV_PKT_DATA_DISPLAYMATRIX) || (tone_mapped && is_brightness(kept[i])))
             continue;
         err = avx_stream_side_add(out, kept[i], data, size);
         if (err < 0)
@@ -66,6 +84,8 @@ static int video_side_data(const struct header *h, AVStream *out, const AVStream
 
         if (side->type < 0 || side->type >= AV_PKT_DATA_NB)
             return AVERROR_INVALIDDATA;
+        if (tone_mapped && is_brightness((enum AVPacketSideDataType)side->type))
+            continue;
         err = avx_stream_side_add(out, (enum AVPacketSideDataType)side->type, side->data.data, side->data.len);
         if (err < 0)
             return err;

@@ -309,6 +309,20 @@ static void hdr10_survives(void **state)
     assert_has(colours, "max_average=400\n");
 }
 
+// What was true of the bright picture is not of the one that was made of it.
+static void tone_map_leaves_no_hdr10_behind(void **state)
+{
+    const char *output = trial_path("out.mkv"), *colours;
+
+    (void)state;
+    trial_render(trial_sample("hdr10.mkv"), output, "-q", "--codec=libx264", fast,
+                 "--filter=zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p", NULL);
+    colours = trial_probe(output, "v", "stream=color_transfer:stream_side_data");
+    assert_has(colours, "color_transfer=bt709\n");
+    assert_null(strstr(colours, "Mastering display"));
+    assert_null(strstr(colours, "Content light"));
+}
+
 static void common_encoders_fill_common_containers(void **state)
 {
     static const char *const pairs[][3] = {
@@ -422,6 +436,7 @@ int main(void)
         TRIAL(aspect_ratio_survives),
         TRIAL(interlaced_video_stays_interlaced),
         TRIAL(hdr10_survives),
+        TRIAL(tone_map_leaves_no_hdr10_behind),
         TRIAL(common_encoders_fill_common_containers),
         TRIAL(tags_that_tell_the_kind_of_picture_are_the_encoders),
         TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),
