@@ -347,6 +347,18 @@ static bool keeps_negative_times(const struct header *h)
     return true;
 }
 
+// In the order of the input; MXF's muxer insists on the video in front.
+static int add_streams(const struct header *h)
+{
+    bool video_first = av_match_name(h->output->oformat->name, "mxf");
+    int err = video_first ? add_stream(h, h->streams->main) : 0;
+
+    for (unsigned i = 0; i < h->streams->count && err >= 0; i++)
+        if (!video_first || i != h->streams->main)
+            err = add_stream(h, i);
+    return err;
+}
+
 int header_fill(const struct header *h)
 {
     int err;
@@ -354,11 +366,9 @@ int header_fill(const struct header *h)
     // The same input gives the same bytes: no random numbers, no library versions in the file.
     h->output->flags |= AVFMT_FLAG_BITEXACT;
     h->output->max_delay = MUX_DELAY_US;
-    for (unsigned i = 0; i < h->streams->count; i++) {
-        err = add_stream(h, i);
-        if (err < 0)
-            return err;
-    }
+    err = add_streams(h);
+    if (err < 0)
+        return err;
     set_default_streams(h->output);
     if (keeps_negative_times(h))
         h->output->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;

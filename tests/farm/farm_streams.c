@@ -188,6 +188,9 @@ static void mxf_gets_sound_as_it_is_and_studio_video(void **state)
         assert_null(strstr(command->err, "converted"));
         assert_has(trial_probe(output, NULL, "stream=codec_name"), trial_format("codec_name=%s\ncodec_name=pcm_s24le\n", codecs[i]));
     }
+    trial_ffmpeg("-i", input, "-map", "0:a", "-map", "0:v", "-c", "copy", trial_path("sound-first.mkv"), NULL);
+    trial_render(trial_path("sound-first.mkv"), output, "-y", "-q", "--filter=scale=128:-2", trial_workers(), NULL);
+    assert_has(trial_probe(output, NULL, "stream=codec_name"), "codec_name=mpeg2video\ncodec_name=pcm_s24le\n");
     command = trial_run(input, trial_path("no.mxf"), "--codec=ffv1", NULL);
     assert_int_equal(command->status, 2);
     trial_ffmpeg("-y", "-i", trial_sample("silent.mp4"), "-f", "lavfi", "-i", "sine=d=3:r=44100", "-c:v", "copy", "-c:a", "pcm_s16le", input, NULL);
