@@ -36,6 +36,28 @@ int container_choose(const AVOutputFormat **format, const char *output, char **w
     return 0;
 }
 
+// The ending of a container that has a place for the codec, NULL where no usual one has.
+static const char *ending_for(enum AVCodecID codec)
+{
+    static const char *const names[] = {"other.mkv", "other.mov", "other.gif", "other.apng"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const AVOutputFormat *format = av_guess_format(NULL, names[i], NULL);
+
+        if (format && streams_takes_encoded(format, names[i], codec))
+            return strchr(names[i], '.');
+    }
+    return NULL;
+}
+
+static int refuse_codec(const AVOutputFormat *format, const char *output, const AVCodec *e, char **why)
+{
+    const char *ending = ending_for(e->id);
+
+    return err_why(why, -EINVAL, "%s: %s cannot hold %s video (%s); choose another --codec%s%s", output, format->name, avcodec_get_name(e->id),
+                   e->name, ending ? " or " : "", ending ? ending : "");
+}
+
 int container_choose_encoder(const AVCodec **encoder, const AVOutputFormat *format, const char *output, const char *codec, char **why)
 {
     const AVCodecDescriptor *descriptor;
@@ -67,8 +89,7 @@ int container_choose_encoder(const AVCodec **encoder, const AVOutputFormat *form
     if (e->id == AV_CODEC_ID_WRAPPED_AVFRAME)
         return err_why(why, -EINVAL, "the encoder '%s' hands frames on as they are; choose rawvideo or ffv1", codec);
     if (bare_takes(format) ? e->id != AV_CODEC_ID_RAWVIDEO : !streams_takes_encoded(format, output, e->id))
-        return err_why(why, -EINVAL, "%s: %s cannot hold %s video (%s); choose another --codec or .mkv", output, container, avcodec_get_name(e->id),
-                       e->name);
+        return refuse_codec(format, output, e, why);
     *encoder = e;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "common/packets.h"
 
 #include <libavutil/avstring.h>
+#include <libavutil/channel_layout.h>
 #include <libavutil/mathematics.h>
 
 #include <stdio.h>
@@ -41,6 +42,23 @@ static int copy_side_data(AVStream *out, const AVStream *in)
     return 0;
 }
 
+static bool is_hdr(enum AVColorTransferCharacteristic transfer)
+{
+    return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
+}
+
+// Whether the filters have made an ordinary picture of one with a high dynamic range. How bright that was says nothing of this one, and displays that
+// believed it would darken it. Filters and frames carry it along all the same.
+static bool is_tone_mapped(const AVStream *out, const AVStream *in)
+{
+    return is_hdr(in->codecpar->color_trc) && !is_hdr(out->codecpar->color_trc);
+}
+
+static bool is_brightness(enum AVPacketSideDataType type)
+{
+    return type == AV_PKT_DATA_MASTERING_DISPLAY_METADATA || type == AV_PKT_DATA_CONTENT_LIGHT_LEVEL;
+}
+
 // What the renderers said of the video, and what the input said of the whole stream that the encoder cannot know.
 static int video_side_data(const struct header *h, AVStream *out, const AVStream *in)
 {
@@ -48,13 +66,14 @@ static int video_side_data(const struct header *h, AVStream *out, const AVStream
         AV_PKT_DATA_DISPLAYMATRIX,       AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
         AV_PKT_DATA_CONTENT_LIGHT_LEVEL,
     };
+    bool tone_mapped = is_tone_mapped(out, in);
     int err;
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         size_t size;
         const uint8_t *data = avx_stream_side(in, kept[i], &size);
 
-        if (!data || (h->autorotate && kept[i] == AV_PKT_DATA_DISPLAYMATRIX))
+        if (!data || (h->autorotate && kept[i] == AV_PKT_DATA_DISPLAYMATRIX) || (tone_mapped && is_brightness(kept[i])))
             continue;
         err = avx_stream_side_add(out, kept[i], data, size);
         if (err < 0)
@@ -65,6 +84,8 @@ static int video_side_data(const struct header *h, AVStream *out, const AVStream
 
         if (side->type < 0 || side->type >= AV_PKT_DATA_NB)
             return AVERROR_INVALIDDATA;
+        if (tone_mapped && is_brightness((enum AVPacketSideDataType)side->type))
+            continue;
         err = avx_stream_side_add(out, (enum AVPacketSideDataType)side->type, side->data.data, side->data.len);
         if (err < 0)
             return err;
@@ -117,6 +138,19 @@ static int attach_cover(AVStream *out, const AVStream *in)
     return av_dict_set(&out->metadata, "mimetype", text, AV_DICT_DONT_OVERWRITE);
 }
 
+// Containers such as AVI and Matroska say how many channels there are, but not always which. The usual ones of that number, as ffmpeg guesses, or
+// QuickTime would say of each that it is not used.
+static void guess_channels(AVCodecParameters *par)
+{
+    AVChannelLayout usual = {0};
+
+    if (par->codec_type != AVMEDIA_TYPE_AUDIO || par->ch_layout.order != AV_CHANNEL_ORDER_UNSPEC || par->ch_layout.nb_channels <= 0)
+        return;
+    av_channel_layout_default(&usual, par->ch_layout.nb_channels);
+    av_channel_layout_uninit(&par->ch_layout);
+    par->ch_layout = usual; // of the native order or unspecified again, so it owns nothing
+}
+
 static int set_copied(const struct header *h, struct header_track *track, AVStream *out, const AVStream *in)
 {
     int err = avcodec_parameters_copy(out->codecpar, in->codecpar);
@@ -125,6 +159,7 @@ static int set_copied(const struct header *h, struct header_track *track, AVStre
     if (err < 0)
         return err;
     par->codec_tag = streams_copied_tag(h->output->oformat, in->codecpar);
+    guess_channels(par);
     track->time_base = out->time_base = in->time_base;
     out->avg_frame_rate = in->avg_frame_rate;
     if (in->duration > 0)
@@ -312,6 +347,18 @@ static bool keeps_negative_times(const struct header *h)
     return true;
 }
 
+// In the order of the input; MXF's muxer insists on the video in front.
+static int add_streams(const struct header *h)
+{
+    bool video_first = av_match_name(h->output->oformat->name, "mxf");
+    int err = video_first ? add_stream(h, h->streams->main) : 0;
+
+    for (unsigned i = 0; i < h->streams->count && err >= 0; i++)
+        if (!video_first || i != h->streams->main)
+            err = add_stream(h, i);
+    return err;
+}
+
 int header_fill(const struct header *h)
 {
     int err;
@@ -319,11 +366,9 @@ int header_fill(const struct header *h)
     // The same input gives the same bytes: no random numbers, no library versions in the file.
     h->output->flags |= AVFMT_FLAG_BITEXACT;
     h->output->max_delay = MUX_DELAY_US;
-    for (unsigned i = 0; i < h->streams->count; i++) {
-        err = add_stream(h, i);
-        if (err < 0)
-            return err;
-    }
+    err = add_streams(h);
+    if (err < 0)
+        return err;
     set_default_streams(h->output);
     if (keeps_negative_times(h))
         h->output->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;

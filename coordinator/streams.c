@@ -5,6 +5,7 @@
 #include "common/mem.h"
 
 #include <libavutil/avstring.h>
+#include <libavutil/channel_layout.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,36 +43,41 @@ static bool is_mov(const AVOutputFormat *format)
     return format_is(format, "mov,mp4,ipod,3gp,3g2,psp,ismv,f4v");
 }
 
-// The MPEG-TS muxer takes anything and marks what it does not know as private data, which no player finds again. These it knows.
-static bool mpegts_takes(enum AVCodecID codec)
+static bool is_mpegps(const AVOutputFormat *format)
 {
-    static const enum AVCodecID known[] = {
-        AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,   AV_CODEC_ID_MPEG4,        AV_CODEC_ID_H264,      AV_CODEC_ID_HEVC,      AV_CODEC_ID_CAVS,
-        AV_CODEC_ID_DIRAC,      AV_CODEC_ID_VC1,          AV_CODEC_ID_MP1,          AV_CODEC_ID_MP2,       AV_CODEC_ID_MP3,       AV_CODEC_ID_AAC,
-        AV_CODEC_ID_AAC_LATM,   AV_CODEC_ID_AC3,          AV_CODEC_ID_EAC3,         AV_CODEC_ID_DTS,       AV_CODEC_ID_TRUEHD,    AV_CODEC_ID_OPUS,
-        AV_CODEC_ID_S302M,      AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT, AV_CODEC_ID_SMPTE_KLV, AV_CODEC_ID_TIMED_ID3,
-    };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i] == codec)
-            return true;
-    return false;
+    return format_is(format, "mpeg,vcd,vob,svcd,dvd");
 }
 
-// And so do the program stream's, with any video.
+// The MPEG-TS muxer takes anything; what it has no mark for becomes private data, which no player finds again. It has marks for these: see
+// get_dvb_stream_type(), get_m2ts_stream_type() and the descriptors of mpegts_write_pmt() in libavformat/mpegtsenc.c. Where Blu-ray has none for
+// the usual ones, demuxers find them by their contents. Names, for not every version of the library knows all of them.
+static bool mpegts_takes(const char *output, enum AVCodecID codec)
+{
+    static const char usual[] = "mpeg1video,mpeg2video,mpeg4,h264,hevc,vc1,mp2,mp3,aac,aac_latm,ac3,eac3,dts,truehd,opus,s302m,"
+                                "dvb_subtitle,dvb_teletext,klv",
+                      broadcast[] = "vvc,cavs,avs2,avs3,dirac,arib_caption,timed_id3,smpte_2038",
+                      blu_ray[] = "pcm_bluray,hdmv_pgs_subtitle,hdmv_text_subtitle";
+    const char *name = avcodec_get_name(codec);
+
+    return av_match_name(name, usual) || av_match_name(name, av_match_ext(output, "m2ts") ? blu_ray : broadcast);
+}
+
+// And so does the program stream's, with any video.
 static bool mpegps_takes_video(enum AVCodecID codec)
 {
     return codec == AV_CODEC_ID_MPEG1VIDEO || codec == AV_CODEC_ID_MPEG2VIDEO || codec == AV_CODEC_ID_MPEG4 || codec == AV_CODEC_ID_H264 ||
            codec == AV_CODEC_ID_HEVC;
 }
 
-bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec)
+bool streams_takes_codec(const AVOutputFormat *format, const char *output, enum AVCodecID codec)
 {
     unsigned tag;
     int answer;
 
     if (format_is(format, "mpegts"))
-        return mpegts_takes(codec);
+        return mpegts_takes(output, codec);
+    if (is_mpegps(format) && avcodec_get_type(codec) == AVMEDIA_TYPE_VIDEO)
+        return mpegps_takes_video(codec);
     answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL);
     if (answer > 0)
         return true;
@@ -109,14 +115,25 @@ uint32_t streams_copied_tag(const AVOutputFormat *format, const AVCodecParameter
     return 0;
 }
 
-// Lists of codecs do not tell everything: profiles, sample rates, or codecs that a muxer holds for experimental. The muxer itself does, when asked to
-// begin a file with this one stream.
-static bool muxer_begins(const AVOutputFormat *format, const char *output, const AVStream *in)
+static int add_to_trial(AVFormatContext *trial, const AVStream *in)
+{
+    AVStream *out = avformat_new_stream(trial, NULL);
+
+    if (!out || avcodec_parameters_copy(out->codecpar, in->codecpar) < 0 || av_dict_copy(&out->metadata, in->metadata, 0) < 0)
+        return AVERROR(ENOMEM);
+    out->codecpar->codec_tag = streams_copied_tag(trial->oformat, in->codecpar);
+    out->time_base = in->time_base;
+    out->avg_frame_rate = in->avg_frame_rate;
+    out->disposition = in->disposition;
+    return 0;
+}
+
+// video: a stream to go before it, or NULL.
+static bool begins_with(const AVOutputFormat *format, const char *output, const AVStream *video, const AVStream *in)
 {
     AVFormatContext *trial = NULL;
     AVIOContext *io = NULL;
     uint8_t *bytes = NULL;
-    AVStream *out;
     bool begins = false;
 
     if (avformat_alloc_output_context2(&trial, format, NULL, output) < 0)
@@ -125,13 +142,8 @@ static bool muxer_begins(const AVOutputFormat *format, const char *output, const
         goto done;
     trial->pb = io;
     trial->flags |= AVFMT_FLAG_BITEXACT;
-    out = avformat_new_stream(trial, NULL);
-    if (!out || avcodec_parameters_copy(out->codecpar, in->codecpar) < 0 || av_dict_copy(&out->metadata, in->metadata, 0) < 0)
+    if ((video && add_to_trial(trial, video) < 0) || add_to_trial(trial, in) < 0)
         goto done;
-    out->codecpar->codec_tag = streams_copied_tag(format, in->codecpar);
-    out->time_base = in->time_base;
-    out->avg_frame_rate = in->avg_frame_rate;
-    out->disposition = in->disposition;
     begins = avformat_write_header(trial, NULL) >= 0;
     if (begins)
         av_write_trailer(trial);
@@ -146,12 +158,57 @@ done:
     return begins;
 }
 
+// A stream as plain as can be, in a context that the caller frees. NULL: no memory.
+static AVFormatContext *plain_stream(enum AVMediaType type, enum AVCodecID codec)
+{
+    AVFormatContext *some = avformat_alloc_context();
+    AVStream *st = some ? avformat_new_stream(some, NULL) : NULL;
+    AVCodecParameters *par;
+
+    if (!st) {
+        avformat_free_context(some);
+        return NULL;
+    }
+    par = st->codecpar;
+    par->codec_type = type;
+    par->codec_id = codec;
+    if (type == AVMEDIA_TYPE_VIDEO) {
+        par->format = AV_PIX_FMT_YUV420P;
+        par->width = 640;
+        par->height = 480;
+        st->time_base = (AVRational){1, 25};
+        st->avg_frame_rate = (AVRational){25, 1};
+    } else if (type == AVMEDIA_TYPE_AUDIO) {
+        par->sample_rate = 48000;
+        par->frame_size = 1024;
+        par->bits_per_coded_sample = av_get_bits_per_sample(codec);
+        av_channel_layout_default(&par->ch_layout, 2);
+        st->time_base = (AVRational){1, par->sample_rate};
+    }
+    return some;
+}
+
+// Lists of codecs do not tell everything: profiles, sample rates, or codecs that a muxer holds for experimental. The muxer itself does, when asked to
+// begin a file with this one stream; MXF's wants a video before any other.
+static bool muxer_begins(const AVOutputFormat *format, const char *output, const AVStream *in)
+{
+    AVFormatContext *video;
+    bool begins = begins_with(format, output, NULL, in);
+
+    if (begins || in->codecpar->codec_type == AVMEDIA_TYPE_VIDEO || format->video_codec == AV_CODEC_ID_NONE)
+        return begins;
+    video = plain_stream(AVMEDIA_TYPE_VIDEO, format->video_codec);
+    begins = video && begins_with(format, output, video->streams[0], in);
+    avformat_free_context(video);
+    return begins;
+}
+
 static bool is_cover(const AVStream *st)
 {
     return st->disposition & AV_DISPOSITION_ATTACHED_PIC;
 }
 
-// Some muxers (Ogg's, MPEG-PS's) have no list of codecs: only trying tells. Those that write bare packets begin with whatever they get.
+// Some muxers (Ogg's, MPEG-PS's sound, MXF's) have no list of codecs: only trying tells. Not of those with a list of ours, see streams_takes_codec.
 static bool has_no_list(const AVOutputFormat *format, const AVCodecParameters *par)
 {
     enum AVCodecID usual = par->codec_type == AVMEDIA_TYPE_VIDEO      ? format->video_codec
@@ -159,30 +216,33 @@ static bool has_no_list(const AVOutputFormat *format, const AVCodecParameters *p
                            : par->codec_type == AVMEDIA_TYPE_SUBTITLE ? format->subtitle_codec
                                                                       : AV_CODEC_ID_NONE;
 
-    return usual != AV_CODEC_ID_NONE && !(format->flags & AVFMT_NOTIMESTAMPS) &&
+    return usual != AV_CODEC_ID_NONE && !format_is(format, "mpegts") && !(is_mpegps(format) && par->codec_type == AVMEDIA_TYPE_VIDEO) &&
            avformat_query_codec(format, par->codec_id, FF_COMPLIANCE_NORMAL) == AVERROR_PATCHWELCOME;
+}
+
+// Some look at nothing (RoQ's, FITS's, those that write bare packets) and begin with whatever they get, even with what lives in files of its own
+// only.
+static bool looks_at_codecs(const AVOutputFormat *format, const char *output, enum AVMediaType type)
+{
+    AVFormatContext *strange = plain_stream(type, type == AVMEDIA_TYPE_VIDEO   ? AV_CODEC_ID_BINKVIDEO
+                                                  : type == AVMEDIA_TYPE_AUDIO ? AV_CODEC_ID_BINKAUDIO_DCT
+                                                                               : AV_CODEC_ID_XSUB);
+    bool begins = strange && muxer_begins(format, output, strange->streams[0]);
+
+    avformat_free_context(strange);
+    return !begins;
 }
 
 bool streams_takes_encoded(const AVOutputFormat *format, const char *output, enum AVCodecID codec)
 {
     AVFormatContext *some;
-    AVStream *st;
-    bool takes = streams_takes_codec(format, codec);
+    bool takes = streams_takes_codec(format, output, codec);
 
-    if (takes || format_is(format, "mpeg,vcd,vob,svcd,dvd"))
-        return takes || mpegps_takes_video(codec);
-    some = avformat_alloc_context();
-    st = some ? avformat_new_stream(some, NULL) : NULL;
-    if (st) {
-        st->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
-        st->codecpar->codec_id = codec;
-        st->codecpar->format = AV_PIX_FMT_YUV420P;
-        st->codecpar->width = 640;
-        st->codecpar->height = 480;
-        st->time_base = (AVRational){1, 25};
-        st->avg_frame_rate = (AVRational){25, 1};
-        takes = has_no_list(format, st->codecpar) && muxer_begins(format, output, st);
-    }
+    if (takes)
+        return true;
+    some = plain_stream(AVMEDIA_TYPE_VIDEO, codec);
+    takes = some && has_no_list(format, some->streams[0]->codecpar) && muxer_begins(format, output, some->streams[0]) &&
+            looks_at_codecs(format, output, AVMEDIA_TYPE_VIDEO);
     avformat_free_context(some);
     return takes;
 }
@@ -197,7 +257,8 @@ static bool can_copy(const struct streams_wish *wish, const AVStream *st)
         return false; // it would become a video of one picture
     if (is_cover(st) && format_is(wish->format, "matroska"))
         return st->attached_pic.size > 0 && streams_cover_kind(par->codec_id);
-    if (!streams_takes_codec(wish->format, par->codec_id) && !has_no_list(wish->format, par))
+    if (!streams_takes_codec(wish->format, wish->output, par->codec_id) &&
+        !(has_no_list(wish->format, par) && looks_at_codecs(wish->format, wish->output, par->codec_type)))
         return false;
     return format_is(wish->format, "mpegts") || muxer_begins(wish->format, wish->output, st);
 }
@@ -211,6 +272,21 @@ static const AVCodec *audio_encoder(const struct streams_wish *wish, enum AVCode
     if (descriptor && descriptor->props & AV_CODEC_PROP_LOSSLESS && !(descriptor->props & AV_CODEC_PROP_LOSSY) && format_is(wish->format, "matroska"))
         codec = AV_CODEC_ID_FLAC;
     return codec == AV_CODEC_ID_NONE ? NULL : avcodec_find_encoder(codec);
+}
+
+// Uncompressed sound keeps its sample rate when it is converted; MXF's muxer takes but one, and would say so with the header only.
+static bool takes_rate(const struct streams_wish *wish, const AVCodec *encoder, int rate)
+{
+    AVFormatContext *some = plain_stream(AVMEDIA_TYPE_AUDIO, encoder->id);
+    bool takes = true;
+
+    if (some && av_get_exact_bits_per_sample(encoder->id) > 0 && muxer_begins(wish->format, wish->output, some->streams[0])) {
+        some->streams[0]->codecpar->sample_rate = rate;
+        some->streams[0]->time_base = (AVRational){1, rate};
+        takes = muxer_begins(wish->format, wish->output, some->streams[0]);
+    }
+    avformat_free_context(some);
+    return takes;
 }
 
 static const AVCodec *subtitle_encoder(const struct streams_wish *wish, enum AVCodecID from)
@@ -228,7 +304,7 @@ static const AVCodec *subtitle_encoder(const struct streams_wish *wish, enum AVC
         codec = AV_CODEC_ID_SUBRIP;
     else
         codec = av_guess_codec(wish->format, NULL, wish->output, NULL, AVMEDIA_TYPE_SUBTITLE);
-    if (codec == AV_CODEC_ID_NONE || !streams_takes_codec(wish->format, codec))
+    if (codec == AV_CODEC_ID_NONE || !streams_takes_codec(wish->format, wish->output, codec))
         return NULL;
     return avcodec_find_encoder(codec);
 }
@@ -253,12 +329,51 @@ static bool is_made_anew(const AVFormatContext *input, const struct streams_wish
     return par->codec_tag == MKTAG('t', 'm', 'c', 'd') && format_is(wish->format, "mov,mp4");
 }
 
-static int refuse(const AVFormatContext *input, unsigned i, const struct streams_wish *wish, const char *remedy, char **why)
+// NULL: it cannot be converted.
+static const AVCodec *encoder_for(const struct streams_wish *wish, const AVCodecParameters *par)
 {
-    char *what = streams_describe(input, i);
-    int err = err_why(why, -EINVAL, "%s: %s cannot go into %s; %s", wish->output, what, wish->format->name, remedy);
+    if (par->codec_type == AVMEDIA_TYPE_SUBTITLE)
+        return subtitle_encoder(wish, par->codec_id);
+    return par->codec_type == AVMEDIA_TYPE_AUDIO && avcodec_find_decoder(par->codec_id) && par->sample_rate > 0 ? audio_encoder(wish, par->codec_id)
+                                                                                                                : NULL;
+}
+
+// "leave it out with --no-audio or choose .mkv": what of it helps. option: what leaves such streams out, NULL for nothing.
+static char *remedy(const struct streams_wish *wish, const AVStream *st, const char *option)
+{
+    struct streams_wish matroska = {.format = av_guess_format("matroska", NULL, NULL), .output = "other.mkv"};
+    bool helps = matroska.format && !format_is(wish->format, "matroska") && (can_copy(&matroska, st) || encoder_for(&matroska, st->codecpar));
+
+    if (!option)
+        return mem_dup(helps ? "choose .mkv" : "take it out of the input first");
+    return mem_format("leave it out with %s%s", option, helps ? " or choose .mkv" : "");
+}
+
+// reason: "44100 Hz is no sample rate for it: ", or "".
+static int refuse(const AVFormatContext *input, unsigned i, const struct streams_wish *wish, const char *reason, const char *option, char **why)
+{
+    char *what = streams_describe(input, i), *way_out = remedy(wish, input->streams[i], option);
+    int err = err_why(why, -EINVAL, "%s: %s cannot go into %s; %s%s", wish->output, what, wish->format->name, reason, way_out);
 
     free(what);
+    free(way_out);
+    return err;
+}
+
+static int choose_audio_encoder(const AVCodec **encoder, const AVFormatContext *input, unsigned i, const struct streams_wish *wish, char **why)
+{
+    const AVCodecParameters *par = input->streams[i]->codecpar;
+    char *reason;
+    int err;
+
+    *encoder = encoder_for(wish, par);
+    if (!*encoder)
+        return refuse(input, i, wish, "", "--no-audio", why);
+    if (takes_rate(wish, *encoder, par->sample_rate))
+        return 0;
+    reason = mem_format("%d Hz is no sample rate for it: ", par->sample_rate);
+    err = refuse(input, i, wish, reason, "--no-audio", why);
+    free(reason);
     return err;
 }
 
@@ -267,6 +382,7 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
     const AVStream *st = input->streams[i];
     struct stream_choice *choice = &s->choices[i];
     char *what;
+    int err;
 
     if (i == s->main) {
         choice->fate = STREAM_MAIN;
@@ -293,19 +409,18 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
     }
     switch (st->codecpar->codec_type) {
     case AVMEDIA_TYPE_AUDIO:
-        if (avcodec_find_decoder(st->codecpar->codec_id) && st->codecpar->sample_rate > 0)
-            choice->encoder = audio_encoder(wish, st->codecpar->codec_id);
-        if (!choice->encoder)
-            return refuse(input, i, wish, "leave it out with --no-audio or choose .mkv", why);
+        err = choose_audio_encoder(&choice->encoder, input, i, wish, why);
+        if (err < 0)
+            return err;
         break;
     case AVMEDIA_TYPE_SUBTITLE:
-        choice->encoder = subtitle_encoder(wish, st->codecpar->codec_id);
+        choice->encoder = encoder_for(wish, st->codecpar);
         if (!choice->encoder)
-            return refuse(input, i, wish, "leave it out with --no-subtitles or choose .mkv", why);
+            return refuse(input, i, wish, "", "--no-subtitles", why);
         break;
     case AVMEDIA_TYPE_VIDEO:
         if (!is_cover(st))
-            return refuse(input, i, wish, "choose .mkv", why);
+            return refuse(input, i, wish, "", NULL, why);
         // fall through
     default:
         what = streams_describe(input, i);

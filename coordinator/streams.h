@@ -34,10 +34,10 @@ struct streams {
 // The stream that the farm renders: the first video that is no cover picture, else the first cover picture. -1: there is none.
 int streams_find_main(const AVFormatContext *input);
 
-// Whether the container has a place for the codec, as far as can be told without the stream.
-bool streams_takes_codec(const AVOutputFormat *format, enum AVCodecID codec);
+// Whether the container has a place for the codec, as far as can be told without the stream. output: its name.
+bool streams_takes_codec(const AVOutputFormat *format, const char *output, enum AVCodecID codec);
 
-// Whether it has one for a video that is yet to be encoded; where it cannot be asked it is tried. output: its name.
+// Whether it has one for a video that is yet to be encoded; where it cannot be asked it is tried.
 bool streams_takes_encoded(const AVOutputFormat *format, const char *output, enum AVCodecID codec);
 
 // "png", "jpeg"... for codecs of still pictures that can be attached as files, NULL for others.

@@ -153,6 +153,65 @@ static void opus_is_copied_into_ogg(void **state)
     assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
 }
 
+// Its muxer writes anything, but what it has no mark for is found by nobody.
+static void sound_is_converted_where_a_transport_stream_would_hide_it(void **state)
+{
+    static const char *const outputs[] = {"out.ts", "out.m2ts"};
+    const char *input = trial_path("in.mkv");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-map", "0:v:0", "-map", "0:a:0", "-c:v", "copy", "-c:a", "flac", input, NULL);
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        command = trial_run(input, trial_path(outputs[i]), "--codec=mpeg2video", NULL);
+        assert_int_equal(command->status, 0);
+        assert_has(command->err, trial_format("%s: stream 1 (audio flac) is converted to mp2, since mpegts cannot hold it as it is", outputs[i]));
+        assert_has(trial_probe(trial_path(outputs[i]), "a", "stream=codec_name"), "codec_name=mp2\n");
+    }
+    command = trial_run(input, trial_path("no.ts"), "--codec=ffv1", NULL);
+    assert_int_equal(command->status, 2);
+    assert_has(command->err, "no.ts: mpegts cannot hold ffv1 video (ffv1)");
+}
+
+// Its muxer has no list of codecs and wants a video before any sound.
+static void mxf_gets_sound_as_it_is_and_studio_video(void **state)
+{
+    static const char *const codecs[] = {"mpeg2video", "jpeg2000", "h264"};
+    const char *input = trial_path("in.mkv"), *output = trial_path("out.mxf");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-f", "lavfi", "-i", "sine=d=3:r=48000", "-c:v", "copy", "-c:a", "pcm_s24le", input, NULL);
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        command = trial_run(input, output, "-y", "--filter=scale=128:-2", trial_format("--codec=%s", codecs[i]), trial_workers(), NULL);
+        assert_int_equal(command->status, 0);
+        assert_null(strstr(command->err, "converted"));
+        assert_has(trial_probe(output, NULL, "stream=codec_name"), trial_format("codec_name=%s\ncodec_name=pcm_s24le\n", codecs[i]));
+    }
+    trial_ffmpeg("-i", input, "-map", "0:a", "-map", "0:v", "-c", "copy", trial_path("sound-first.mkv"), NULL);
+    trial_render(trial_path("sound-first.mkv"), output, "-y", "-q", "--filter=scale=128:-2", trial_workers(), NULL);
+    assert_has(trial_probe(output, NULL, "stream=codec_name"), "codec_name=mpeg2video\ncodec_name=pcm_s24le\n");
+    command = trial_run(input, trial_path("no.mxf"), "--codec=ffv1", NULL);
+    assert_int_equal(command->status, 2);
+    trial_ffmpeg("-y", "-i", trial_sample("silent.mp4"), "-f", "lavfi", "-i", "sine=d=3:r=44100", "-c:v", "copy", "-c:a", "pcm_s16le", input, NULL);
+    command = trial_run(input, trial_path("no.mxf"), NULL);
+    assert_int_equal(command->status, 2);
+    assert_has(command->err, "stream 1 (audio pcm_s16le) cannot go into mxf; 44100 Hz is no sample rate for it");
+}
+
+// RoQ's muxer begins with anything, and writes a file that nobody can read.
+static void sound_that_roq_cannot_hold_is_not_copied(void **state)
+{
+    const char *output = trial_path("out.roq");
+    struct command *command;
+
+    (void)state;
+    command = trial_run(trial_sample("plain.mp4"), output, "--filter=scale=128:128", NULL);
+    assert_int_not_equal(command->status, 0);
+    assert_has(command->err, "stream 1 cannot be converted with roq_dpcm");
+    trial_assert_only(trial_path("."), "tmp", NULL);
+}
+
 // Their clock is ahead of the pictures, or players would have nothing in their buffers.
 static void mpeg_streams_begin_when_ffmpeg_has_them_begin(void **state)
 {
@@ -251,6 +310,20 @@ static void hdr10_survives(void **state)
     assert_has(colours, "side_data_type=Mastering display metadata\n");
     assert_has(colours, "max_content=1000\n");
     assert_has(colours, "max_average=400\n");
+}
+
+// What was true of the bright picture is not of the one that was made of it.
+static void tone_map_leaves_no_hdr10_behind(void **state)
+{
+    const char *output = trial_path("out.mkv"), *colours;
+
+    (void)state;
+    trial_render(trial_sample("hdr10.mkv"), output, "-q", "--codec=libx264", fast,
+                 "--filter=zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p", NULL);
+    colours = trial_probe(output, "v", "stream=color_transfer:stream_side_data");
+    assert_has(colours, "color_transfer=bt709\n");
+    assert_null(strstr(colours, "Mastering display"));
+    assert_null(strstr(colours, "Content light"));
 }
 
 static void common_encoders_fill_common_containers(void **state)
@@ -355,6 +428,9 @@ int main(void)
         TRIAL(text_subtitles_are_converted_where_the_container_takes_no_srt),
         TRIAL(webm_gets_vp9_and_opus),
         TRIAL(opus_is_copied_into_ogg),
+        TRIAL(sound_is_converted_where_a_transport_stream_would_hide_it),
+        TRIAL(mxf_gets_sound_as_it_is_and_studio_video),
+        TRIAL(sound_that_roq_cannot_hold_is_not_copied),
         TRIAL(mpeg_streams_begin_when_ffmpeg_has_them_begin),
         TRIAL(streams_can_be_left_out),
         TRIAL(stream_that_fits_nowhere_is_refused_by_name_with_a_way_out),
@@ -363,6 +439,7 @@ int main(void)
         TRIAL(aspect_ratio_survives),
         TRIAL(interlaced_video_stays_interlaced),
         TRIAL(hdr10_survives),
+        TRIAL(tone_map_leaves_no_hdr10_behind),
         TRIAL(common_encoders_fill_common_containers),
         TRIAL(tags_that_tell_the_kind_of_picture_are_the_encoders),
         TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),

@@ -6,6 +6,8 @@
 #include "common/retime.h"
 #include "renderer/convert.h"
 
+#include <libavutil/mastering_display_metadata.h>
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,6 +62,8 @@ static const char *path(const char *name)
 }
 
 static int64_t video_shift; // of all times of the video, in its ticks
+static enum AVColorTransferCharacteristic video_transfer =
+    AVCOL_TRC_UNSPECIFIED; // what filters made of it; its frames still say how bright they were
 
 // What a probe would have said, had an encoder made the input's video packets.
 static Wire__Probed *probed_like(const AVFormatContext *input, const AVStream *st)
@@ -70,6 +74,12 @@ static Wire__Probed *probed_like(const AVFormatContext *input, const AVStream *s
     wire__probed__init(video);
     packets_parameters_to_wire(&video->output, st->codecpar);
     video->output->codec_tag = 0; // the container's; an encoder sets one only where it tells the kind of picture
+    if (video_transfer != AVCOL_TRC_UNSPECIFIED) {
+        AVContentLightMetadata light = {.MaxCLL = 1000, .MaxFALL = 400};
+
+        video->output->color_trc = (int32_t)video_transfer;
+        packets_side_data_append(&video->output_side_data, &video->n_output_side_data, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, &light, sizeof(light));
+    }
     video->output_time_base = packets_rational_to_wire(st->time_base);
     video->output_frame_rate = packets_rational_to_wire(st->avg_frame_rate);
     video->encoder_name = strdup("libexample");
@@ -302,6 +312,42 @@ static void transport_stream_goes_to_mp4_and_back(void **state)
     assert_non_null(strstr(show("service.ts", "-show_entries program_tags=service_name"), "Channel"));
 }
 
+static void channels_that_only_have_a_number_are_the_usual_ones(void **state)
+{
+    static const char *const layouts[] = {"mono", "5.1", "7.1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+        shell("ffmpeg -v error -y -i plain.mp4 -map 0:v -map 0:a -af aformat=channel_layouts=%s -c:v copy -c:a pcm_s16le pcm.mkv", layouts[i]);
+        pass("pcm.mkv", "pcm.mov", "libx264");
+        assert_string_equal(show("pcm.mov", "-select_streams a -show_entries stream=codec_name,channel_layout"), i == 0   ? "pcm_s16le|mono"
+                                                                                                                 : i == 1 ? "pcm_s16le|5.1"
+                                                                                                                          : "pcm_s16le|7.1");
+        assert_same_packets("pcm.mkv", "pcm.mov", "0:a");
+    }
+}
+
+static void brightness_goes_along_unless_the_picture_was_tone_mapped(void **state)
+{
+    static const enum AVColorTransferCharacteristic transfers[] = {AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67, AVCOL_TRC_BT709};
+    static const char what[] = "-select_streams v -show_entries stream=color_transfer:stream_side_data=max_content";
+
+    (void)state;
+    shell("ffmpeg -v error -y -i plain.mp4 -an -c:v libx264 -preset veryfast -color_trc smpte2084 pq.mkv");
+    for (size_t i = 0; i < sizeof(transfers) / sizeof(transfers[0]); i++) {
+        video_transfer = transfers[i];
+        pass("pq.mkv", "mapped.mkv", "libx264");
+        if (i < 2)
+            assert_non_null(strstr(show("mapped.mkv", what), "1000"));
+        else
+            assert_null(strstr(show("mapped.mkv", what), "1000"));
+    }
+    shell("ffmpeg -v error -y -i plain.mp4 -an -c copy sdr.mkv");
+    pass("sdr.mkv", "mapped.mkv", "libx264");
+    assert_non_null(strstr(show("mapped.mkv", what), "1000")); // it was there before, and nobody has changed the picture
+    video_transfer = AVCOL_TRC_UNSPECIFIED;
+}
+
 static void avi_takes_video_and_sound(void **state)
 {
     (void)state;
@@ -389,7 +435,12 @@ static void unknown_and_unfit_encoders_are_refused(void **state)
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "foo"}, -EINVAL,
                    "unknown encoder or codec 'foo'");
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp4"), .codec = "aac"}, -EINVAL, "no video encoder");
-    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.webm"), .codec = "libx264"}, -EINVAL, "webm cannot hold h264");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.webm"), .codec = "libx264"}, -EINVAL,
+                   "webm cannot hold h264 video (libx264); choose another --codec or .mkv");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mkv"), .codec = "dnxhd"}, -EINVAL,
+                   "matroska cannot hold dnxhd video (dnxhd); choose another --codec or .mov");
+    assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mkv"), .codec = "a64multi"}, -EINVAL, "choose another --codec");
+    assert_null(strstr(why, "or ."));
     assert_refused((struct sink_setup){.input = path("plain.mp4"), .output = path("x.mp3")}, -EINVAL, "mp3");
     pass("plain.mp4", "by-codec.mp4", "h264");
     assert_string_equal(facts.encoder, "libx264");
@@ -449,6 +500,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(video_that_begins_before_zero_is_shifted_in_matroska),
         cmocka_unit_test(cover_picture_arrives_in_mp4_and_matroska),
         cmocka_unit_test(transport_stream_goes_to_mp4_and_back),
+        cmocka_unit_test(channels_that_only_have_a_number_are_the_usual_ones),
+        cmocka_unit_test(brightness_goes_along_unless_the_picture_was_tone_mapped),
         cmocka_unit_test(avi_takes_video_and_sound),
         cmocka_unit_test(sound_and_subtitles_are_converted_for_webm),
         cmocka_unit_test(subtitles_become_mov_text_in_mp4),

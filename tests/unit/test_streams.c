@@ -158,6 +158,28 @@ static void picture_subtitles_are_refused_by_name_with_the_way_out(void **state)
     assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
 }
 
+static void way_out_is_named_only_where_it_is_one(void **state)
+{
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_DNXHD);
+    assert_true(decide("out.mkv", false, false) < 0);
+    assert_string_equal(why, "out.mkv: stream 1 (video dnxhd) cannot go into matroska; take it out of the input first");
+    free(why);
+    why = NULL;
+    streams_clear(&streams);
+    input->streams[1]->codecpar->codec_id = AV_CODEC_ID_FFV1;
+    assert_true(decide("out.ts", false, false) < 0);
+    assert_string_equal(why, "out.ts: stream 1 (video ffv1) cannot go into mpegts; choose .mkv");
+    free(why);
+    why = NULL;
+    streams_clear(&streams);
+    input->streams[1]->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    input->streams[1]->codecpar->codec_id = AV_CODEC_ID_XSUB;
+    assert_true(decide("out.mkv", false, false) < 0);
+    assert_string_equal(why, "out.mkv: stream 1 (subtitle xsub) cannot go into matroska; leave it out with --no-subtitles");
+}
+
 static void text_subtitles_cannot_go_into_a_transport_stream_or_avi(void **state)
 {
     (void)state;
@@ -166,6 +188,126 @@ static void text_subtitles_cannot_go_into_a_transport_stream_or_avi(void **state
     assert_true(decide("out.ts", false, false) < 0);
     streams_clear(&streams);
     assert_true(decide("out.avi", false, false) < 0);
+}
+
+// Its muxer takes what it has no mark for as well, as private data, and nobody finds it again.
+static void sound_without_a_mark_in_transport_streams_is_converted(void **state)
+{
+    static const enum AVCodecID marked[] = {AV_CODEC_ID_MP2,  AV_CODEC_ID_MP3, AV_CODEC_ID_AAC,    AV_CODEC_ID_AC3,
+                                            AV_CODEC_ID_EAC3, AV_CODEC_ID_DTS, AV_CODEC_ID_TRUEHD, AV_CODEC_ID_OPUS},
+                                unmarked[] = {AV_CODEC_ID_FLAC, AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S24LE, AV_CODEC_ID_VORBIS,
+                                              AV_CODEC_ID_ALAC, AV_CODEC_ID_WMAV2,     AV_CODEC_ID_ADPCM_MS};
+    static const char *const outputs[] = {"out.ts", "out.m2ts"};
+
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_NONE);
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < sizeof(marked) / sizeof(marked[0]); i++) {
+            input->streams[1]->codecpar->codec_id = marked[i];
+            assert_int_equal(decide(outputs[k], false, false), 0);
+            assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
+            streams_clear(&streams);
+        }
+        for (size_t i = 0; i < sizeof(unmarked) / sizeof(unmarked[0]); i++) {
+            input->streams[1]->codecpar->codec_id = unmarked[i];
+            assert_int_equal(decide(outputs[k], false, false), 0);
+            assert_converted(1, AV_CODEC_ID_MP2);
+            streams_clear(&streams);
+        }
+    }
+}
+
+static void blu_ray_has_marks_of_its_own(void **state)
+{
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_SUBTITLE, AV_CODEC_ID_HDMV_PGS_SUBTITLE);
+    assert_true(decide("out.ts", false, false) < 0);
+    streams_clear(&streams);
+    assert_int_equal(decide("out.m2ts", false, false), 0);
+    assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
+}
+
+static bool takes_encoded(const char *output, enum AVCodecID codec)
+{
+    return streams_takes_encoded(av_guess_format(NULL, output, NULL), output, codec);
+}
+
+static void video_without_a_mark_in_mpeg_streams_is_refused(void **state)
+{
+    static const char *const outputs[] = {"out.ts", "out.m2ts", "out.mpg", "out.vob"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        assert_true(takes_encoded(outputs[i], AV_CODEC_ID_MPEG2VIDEO));
+        assert_true(takes_encoded(outputs[i], AV_CODEC_ID_H264));
+        assert_false(takes_encoded(outputs[i], AV_CODEC_ID_VP9));
+        assert_false(takes_encoded(outputs[i], AV_CODEC_ID_FFV1));
+        assert_false(takes_encoded(outputs[i], AV_CODEC_ID_MJPEG));
+    }
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_VP9);
+    assert_true(decide("out.ts", false, false) < 0);
+    streams_clear(&streams);
+    assert_true(decide("out.mpg", false, false) < 0);
+}
+
+// Its muxer wants a video before it looks at anything else.
+static void mxf_takes_sound_as_it_is_and_studio_video(void **state)
+{
+    static const enum AVCodecID video[] = {AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_DNXHD, AV_CODEC_ID_JPEG2000, AV_CODEC_ID_H264, AV_CODEC_ID_PRORES};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(video) / sizeof(video[0]); i++)
+        assert_true(takes_encoded("out.mxf", video[i]));
+    assert_false(takes_encoded("out.mxf", AV_CODEC_ID_FFV1));
+    assert_false(takes_encoded("out.mxf", AV_CODEC_ID_VP9));
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_PCM_S16LE);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_PCM_S24LE)->codecpar->bits_per_coded_sample = 24;
+    assert_int_equal(decide("out.mxf", false, false), 0);
+    assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
+    assert_int_equal(streams.choices[2].fate, STREAM_COPIED);
+    assert_int_equal(streams.note_count, 0);
+    streams_clear(&streams);
+    input->streams[2]->codecpar->codec_id = AV_CODEC_ID_FLAC;
+    assert_int_equal(decide("out.mxf", false, false), 0);
+    assert_converted(2, AV_CODEC_ID_PCM_S16LE);
+}
+
+static void sound_of_a_rate_that_mxf_does_not_take_is_refused(void **state)
+{
+    static const enum AVCodecID codecs[] = {AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_FLAC};
+
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_NONE)->codecpar->sample_rate = 44100;
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        input->streams[1]->codecpar->codec_id = codecs[i];
+        free(why);
+        why = NULL;
+        assert_true(decide("out.mxf", false, false) < 0);
+        assert_non_null(strstr(why, " cannot go into mxf; 44100 Hz is no sample rate for it: leave it out with --no-audio or choose .mkv"));
+        streams_clear(&streams);
+    }
+}
+
+static void muxer_that_looks_at_nothing_is_not_believed(void **state)
+{
+    (void)state;
+    add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
+    add(AVMEDIA_TYPE_AUDIO, AV_CODEC_ID_AAC);
+    assert_int_equal(decide("out.roq", false, false), 0);
+    assert_converted(1, AV_CODEC_ID_ROQ_DPCM);
+    streams_clear(&streams);
+    input->streams[1]->codecpar->codec_id = AV_CODEC_ID_ROQ_DPCM;
+    assert_int_equal(decide("out.roq", false, false), 0);
+    assert_int_equal(streams.choices[1].fate, STREAM_COPIED);
+    assert_true(takes_encoded("out.roq", AV_CODEC_ID_ROQ));
+    assert_false(takes_encoded("out.roq", AV_CODEC_ID_H264));
+    assert_true(takes_encoded("out.h264", AV_CODEC_ID_H264));
+    assert_false(takes_encoded("out.h264", AV_CODEC_ID_MPEG4));
 }
 
 static void what_the_user_leaves_out_needs_no_note(void **state)
@@ -223,19 +365,24 @@ static void attachments_go_into_matroska(void **state)
     assert_int_equal(streams.note_count, 1);
 }
 
+static bool takes(const char *output, enum AVCodecID codec)
+{
+    return streams_takes_codec(av_guess_format(NULL, output, NULL), output, codec);
+}
+
 static void containers_know_their_video_codecs(void **state)
 {
     (void)state;
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.webm", NULL), AV_CODEC_ID_VP9));
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.webm", NULL), AV_CODEC_ID_AV1));
-    assert_false(streams_takes_codec(av_guess_format(NULL, "a.webm", NULL), AV_CODEC_ID_H264));
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.mkv", NULL), AV_CODEC_ID_FFV1));
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.mkv", NULL), AV_CODEC_ID_HUFFYUV));
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.mov", NULL), AV_CODEC_ID_PRORES));
-    assert_false(streams_takes_codec(av_guess_format(NULL, "a.mp4", NULL), AV_CODEC_ID_PRORES));
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.ts", NULL), AV_CODEC_ID_HEVC));
-    assert_false(streams_takes_codec(av_guess_format(NULL, "a.ts", NULL), AV_CODEC_ID_VP9));
-    assert_true(streams_takes_codec(av_guess_format(NULL, "a.avi", NULL), AV_CODEC_ID_MJPEG));
+    assert_true(takes("a.webm", AV_CODEC_ID_VP9));
+    assert_true(takes("a.webm", AV_CODEC_ID_AV1));
+    assert_false(takes("a.webm", AV_CODEC_ID_H264));
+    assert_true(takes("a.mkv", AV_CODEC_ID_FFV1));
+    assert_true(takes("a.mkv", AV_CODEC_ID_HUFFYUV));
+    assert_true(takes("a.mov", AV_CODEC_ID_PRORES));
+    assert_false(takes("a.mp4", AV_CODEC_ID_PRORES));
+    assert_true(takes("a.ts", AV_CODEC_ID_HEVC));
+    assert_false(takes("a.ts", AV_CODEC_ID_VP9));
+    assert_true(takes("a.avi", AV_CODEC_ID_MJPEG));
 }
 
 int main(void)
@@ -247,7 +394,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(aac_is_copied_where_it_fits_and_converted_in_webm, setup, teardown),
         cmocka_unit_test_setup_teardown(text_subtitles_are_converted_to_what_the_container_has, setup, teardown),
         cmocka_unit_test_setup_teardown(picture_subtitles_are_refused_by_name_with_the_way_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(way_out_is_named_only_where_it_is_one, setup, teardown),
         cmocka_unit_test_setup_teardown(text_subtitles_cannot_go_into_a_transport_stream_or_avi, setup, teardown),
+        cmocka_unit_test_setup_teardown(sound_without_a_mark_in_transport_streams_is_converted, setup, teardown),
+        cmocka_unit_test_setup_teardown(blu_ray_has_marks_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(video_without_a_mark_in_mpeg_streams_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(mxf_takes_sound_as_it_is_and_studio_video, setup, teardown),
+        cmocka_unit_test_setup_teardown(sound_of_a_rate_that_mxf_does_not_take_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(muxer_that_looks_at_nothing_is_not_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_user_leaves_out_needs_no_note, setup, teardown),
         cmocka_unit_test_setup_teardown(data_that_fits_nowhere_is_left_out_with_a_note, setup, teardown),
         cmocka_unit_test_setup_teardown(timecode_track_is_made_anew_by_quicktime_only, setup, teardown),
