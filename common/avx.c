@@ -96,6 +96,16 @@ static void on_log(void *context, int level, const char *format, va_list args)
         log_debug("libav: %s", line);
 }
 
+static bool is_hdr(int transfer)
+{
+    return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
+}
+
+bool avx_is_tone_mapped(int input_transfer, int output_transfer)
+{
+    return is_hdr(input_transfer) && !is_hdr(output_transfer);
+}
+
 void avx_log_install(void)
 {
     av_log_set_callback(on_log);

@@ -37,6 +37,10 @@ int avx_stream_side_count(const AVStream *stream);
 void avx_stream_side_at(const AVStream *stream, int i, enum AVPacketSideDataType *type, const uint8_t **data, size_t *size);
 int avx_stream_side_add(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size); // copies
 
+// Whether filters have made an ordinary picture of one with a high dynamic range, by the two transfer characteristics. How bright that was says nothing
+// of what it has become, and displays that believed it would darken it; filters and frames carry it along all the same.
+bool avx_is_tone_mapped(int input_transfer, int output_transfer);
+
 // As the ffmpeg program before 6.1 does for its decoders: the first packet of each stream carries the stream's side data. Nothing to do after.
 void avx_inject_side_data(AVFormatContext *input);
 // Since 6.1 decoders find the stream's side data in their parameters instead. Does nothing before. Copies.

@@ -42,18 +42,6 @@ static int copy_side_data(AVStream *out, const AVStream *in)
     return 0;
 }
 
-static bool is_hdr(enum AVColorTransferCharacteristic transfer)
-{
-    return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
-}
-
-// Whether the filters have made an ordinary picture of one with a high dynamic range. How bright that was says nothing of this one, and displays that
-// believed it would darken it. Filters and frames carry it along all the same.
-static bool is_tone_mapped(const AVStream *out, const AVStream *in)
-{
-    return is_hdr(in->codecpar->color_trc) && !is_hdr(out->codecpar->color_trc);
-}
-
 static bool is_brightness(enum AVPacketSideDataType type)
 {
     return type == AV_PKT_DATA_MASTERING_DISPLAY_METADATA || type == AV_PKT_DATA_CONTENT_LIGHT_LEVEL;
@@ -66,7 +54,7 @@ static int video_side_data(const struct header *h, AVStream *out, const AVStream
         AV_PKT_DATA_DISPLAYMATRIX,       AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
         AV_PKT_DATA_CONTENT_LIGHT_LEVEL,
     };
-    bool tone_mapped = is_tone_mapped(out, in);
+    bool tone_mapped = avx_is_tone_mapped(in->codecpar->color_trc, out->codecpar->color_trc);
     int err;
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {

@@ -6,12 +6,11 @@
 #include "output_file.h"
 #include "passes.h"
 
+#include "common/avx.h"
 #include "common/cores.h"
 #include "common/err.h"
 #include "common/footing.h"
 #include "common/log.h"
-
-#include <libavutil/log.h>
 
 #include <errno.h>
 #include <malloc.h>
@@ -55,7 +54,7 @@ static int run(int argc, char **argv)
         break;
     }
     log_init("renderfarm", options.verbosity < 0 ? LOG_ERROR : options.verbosity == 0 ? LOG_WARN : options.verbosity == 1 ? LOG_INFO : LOG_DEBUG);
-    av_log_set_level(AV_LOG_QUIET); // what matters is said in our own words, with the file's name
+    avx_log_install(); // what matters is said in our own words, with the file's name
     // What one lane has taken and the loop has freed is there for all of them.
     mallopt(M_ARENA_MAX, 2);
     hands_widen_pool(cores_usable());

@@ -211,7 +211,7 @@ static void copy_side(const Wire__Job *job, const AVFrame *frame, enum AVFrameSi
     const AVFrameSideData *side = av_frame_get_side_data(frame, in_frame);
     const Wire__SideData *stream_side = packets_side_data_find(job->input_side_data, job->n_input_side_data, (int)in_stream);
 
-    if (!side && !stream_side)
+    if ((!side && !stream_side) || avx_is_tone_mapped(job->input->color_trc, (int)frame->color_trc))
         return;
     *has = 1;
     out->len = side ? side->size : stream_side->data.len;

@@ -110,7 +110,7 @@ static void truncated_input_renders_what_decodes_and_says_so(void **state)
 static void input_whose_index_is_cut_off_is_named(void **state)
 {
     (void)state;
-    assert_refused(trial_run(truncated("plain.mp4", "half.mp4", 0.5), out("o.mp4"), NULL), FAILED, "half.mp4", "damaged");
+    assert_refused(trial_run(truncated("plain.mp4", "half.mp4", 0.5), out("o.mp4"), NULL), FAILED, "half.mp4", "has lost its index");
     assert_no_output();
 }
 
