@@ -4,8 +4,11 @@
 #include "batch_record.h"
 #include "batch_table.h"
 #include "depot.h"
+#include "lane.h"
 #include "passes.h"
+#include "pictures.h"
 #include "progress.h"
+#include "sequence.h"
 #include "signals.h"
 
 #include "common/clock.h"
@@ -14,6 +17,7 @@
 #include "common/mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +43,12 @@ struct job {
     struct passes passes;
     struct farm *farm; // while it runs
     struct progress_facts facts;
+    struct batch_holes holes;
     uint64_t start_ns, end_ns;
-    int status;
+    bool unsure;      // the record says that an earlier batch had begun it
+    bool begun;       // or that this one has
+    const char *made; // the key that it is to be noted with, NULL: it was not made
+    int note_err;     // of its last line for the record
 };
 
 struct batch {
@@ -52,6 +60,7 @@ struct batch {
     uint64_t bytes, start_ns; // bytes of all inputs that have to be rendered
 
     uv_loop_t loop;
+    struct lane notes; // lines for the records: each waits for the disk
     struct signals signals;
     uv_timer_t tick_timer, leave_timer;
     uv_prepare_t turn;
@@ -59,7 +68,7 @@ struct batch {
     struct progress *progress;
     int signal;    // that ends it, 0: none
     bool stopping; // nothing is begun any more
-    bool poisoned; // a file is done but for what --on-poison tells of
+    bool unnoted;  // a record cannot be written, and that was said
     bool broken;   // renderers do not start
     bool leaving, closed;
 };
@@ -186,6 +195,34 @@ static int prepare_options(struct batch *b, struct job *job)
     return 0;
 }
 
+static bool has_holes(const struct job *job)
+{
+    return job->holes.missing + job->holes.plain > 0;
+}
+
+// "2 segments are missing, 1 segment is there without its filters"; free().
+static char *text_of_holes(const struct batch_holes *holes)
+{
+    char *missing =
+        holes->missing == 0 ? mem_dup("") : mem_format("%" PRIu64 " segment%s missing", holes->missing, holes->missing == 1 ? " is" : "s are");
+    char *text = holes->plain == 0 ? mem_dup(missing)
+                                   : mem_format("%s%s%" PRIu64 " segment%s there without %s filters", missing, holes->missing ? ", " : "",
+                                                holes->plain, holes->plain == 1 ? " is" : "s are", holes->plain == 1 ? "its" : "their");
+
+    free(missing);
+    return text;
+}
+
+static void skip(struct job *job)
+{
+    char *holes = has_holes(job) ? text_of_holes(&job->holes) : NULL;
+
+    job->state = BATCH_SKIPPED;
+    job->why = holes ? mem_format("it is there, but %s; remove it to try again", holes)
+                     : mem_dup("it is there, newer than its input and with the same options");
+    free(holes);
+}
+
 // What is there already, and what must not be touched.
 static void compare(struct batch *b, struct job *job, struct batch_record *record)
 {
@@ -196,10 +233,12 @@ static void compare(struct batch *b, struct job *job, struct batch_record *recor
         job->why = mem_dup(item->problem);
         return;
     }
-    switch (batch_record_look(record, item->output, job->key, item->input_ns)) {
+    switch (batch_record_look(record, item->output, job->key, item->input_ns, &job->holes)) {
     case BATCH_MADE:
-        job->state = BATCH_SKIPPED;
-        job->why = mem_dup("it is there, newer than its input and with the same options");
+        skip(job);
+        break;
+    case BATCH_UNSURE:
+        job->unsure = job->options.overwrite = true;
         break;
     case BATCH_OUTDATED:
         job->options.overwrite = true; // our own
@@ -262,21 +301,59 @@ static int make_folders(const char *path)
 // An output that waits to be verified: the batch made it, and not with the options that were asked for.
 static const char unverified[BATCH_KEY_TEXT] = "00000000000000000000000000000000";
 
+static const char foreign_then[] = "takes what is made now for somebody else's, and leaves it alone unless -y is given";
+
+// Once for all: what cannot be written now will most likely not be for the next file either.
+static void tell_unnoted(struct job *job, const char *what_follows)
+{
+    char *path = batch_record_path(job->item->output);
+
+    if (!job->batch->unnoted)
+        log_warn("%s: cannot be written: %s; the same command %s", path, err_text(job->note_err), what_follows);
+    job->batch->unnoted = true;
+    free(path);
+}
+
+// Numbered pictures are no one file; they look after themselves.
+static bool is_noted(const struct job *job)
+{
+    return !sequence_is_output(job->item->output);
+}
+
+// In the lane.
+static void note_end(void *data)
+{
+    struct job *job = data;
+    const char *output = job->item->output;
+    int err = job->made ? batch_record_add(output, job->made, &job->holes) : -ENOENT;
+
+    // Somebody may have taken away what was just made.
+    job->note_err = err == -ENOENT ? batch_record_end(output) : err;
+}
+
+static void on_noted_end(void *data)
+{
+    struct job *job = data;
+
+    if (job->note_err < 0 && job->made)
+        tell_unnoted(job, job->begun || job->unsure ? "renders again what is made now" : foreign_then);
+    else if (job->note_err < 0)
+        tell_unnoted(job, "replaces what somebody else puts where a file could not be made");
+}
+
 static void end_job(struct job *job, int status)
 {
     struct batch *b = job->batch;
-    const char *made = NULL;
 
-    job->status = status;
     job->end_ns = clock_now_ns();
     job->state = status == 0 || status == 3 ? BATCH_OK : b->stopping ? BATCH_WAITING : BATCH_FAILED;
-    b->poisoned |= status == 3;
     if (job->state == BATCH_OK)
-        made = job->key;
-    else if (job->state == BATCH_WAITING && job->passes.verifying)
-        made = unverified;
-    if (made && batch_record_add(job->item->output, made) < 0)
-        log_debug("%s: it cannot be remembered that it is done", job->item->output);
+        job->made = job->key;
+    else if (job->passes.verifying)
+        job->made = unverified;
+    // Where nothing was made, what an earlier batch has left stays in doubt.
+    if (is_noted(job) && (job->made || job->begun))
+        lane_run(&b->notes, note_end, on_noted_end, job);
     if (job->state == BATCH_FAILED && b->options->fail_fast)
         b->stopping = true;
 }
@@ -286,6 +363,16 @@ static void on_pass_over(void *data);
 static void begin_pass(struct job *job)
 {
     job->farm = farm_begin(&job->batch->loop, passes_options(&job->passes), passes_pass(&job->passes), on_pass_over, job);
+}
+
+static void count_holes(struct job *job)
+{
+    const struct poison *poison = &job->passes.first.poison;
+
+    for (size_t i = 0; i < poison->count; i++) {
+        job->holes.missing += poison->entries[i].way == POISON_SKIP;
+        job->holes.plain += poison->entries[i].way == POISON_COPY;
+    }
 }
 
 static void on_pass_over(void *data)
@@ -305,10 +392,48 @@ static void on_pass_over(void *data)
         }
         status = 1; // something is left to be done
     }
-    job->why = mem_dup(pass->why);
+    if (status == 3)
+        count_holes(job);
+    job->why = has_holes(job) ? text_of_holes(&job->holes) : mem_dup(pass->why);
     passes_clear(&job->passes);
     b->running--;
     end_job(job, status);
+}
+
+// The pass will find it and end: what is there by now and may not be replaced is somebody else's, or there is no input.
+static bool is_in_vain(const struct job *job)
+{
+    const char *input = job->item->input;
+
+    return (!job->options.overwrite && access(job->item->output, F_OK) == 0) || (access(input, R_OK) < 0 && !pictures_is_input(input));
+}
+
+// In the lane.
+static void note_begin(void *data)
+{
+    struct job *job = data;
+
+    if (job->unsure || is_in_vain(job))
+        return;
+    job->note_err = batch_record_begin(job->item->output);
+    job->begun = job->note_err == 0;
+}
+
+static void on_noted_begin(void *data)
+{
+    struct job *job = data;
+    struct batch *b = job->batch;
+
+    if (job->note_err < 0)
+        tell_unnoted(job, foreign_then);
+    if (b->stopping) {
+        b->running--;
+        end_job(job, 1);
+        return;
+    }
+    passes_begin(&job->passes, &job->options);
+    passes_pass(&job->passes)->depot = b->depot;
+    begin_pass(job);
 }
 
 static void begin_job(struct job *job)
@@ -325,9 +450,10 @@ static void begin_job(struct job *job)
     }
     job->state = BATCH_RUNNING;
     b->running++;
-    passes_begin(&job->passes, &job->options);
-    passes_pass(&job->passes)->depot = b->depot;
-    begin_pass(job);
+    if (is_noted(job))
+        lane_run(&b->notes, note_begin, on_noted_begin, job);
+    else
+        on_noted_begin(job);
 }
 
 // So many that no renderer waits for a file to be opened, and not more, so that memory does not grow with the number of files.
@@ -344,7 +470,7 @@ static bool may_begin(const struct batch *b)
         if (job->state != BATCH_RUNNING)
             continue;
         left--;
-        hungry += !farm_is_dealt(job->farm);
+        hungry += !job->farm || !farm_is_dealt(job->farm);
     }
     return hungry < 2 + workers / 4;
 }
@@ -390,7 +516,7 @@ static void on_turn(uv_prepare_t *handle)
             begin_job(job);
     }
     depot_turn(b->depot); // what has just begun may have a use for one
-    if (b->running > 0 || (b->next < b->count && !b->stopping))
+    if (b->running > 0 || lane_busy(&b->notes) || (b->next < b->count && !b->stopping))
         return;
     if (!b->leaving) {
         b->leaving = true;
@@ -511,6 +637,7 @@ static void fill_rows(const struct batch *b, struct batch_row *rows)
             .output = job->item->output,
             .state = job->state,
             .why = job->why,
+            .incomplete = has_holes(job),
             .frames = job->facts.frames,
             .wall_s = (double)(job->end_ns - job->start_ns) / 1e9,
             .video_s = job->facts.video_s,
@@ -559,14 +686,19 @@ static int tell_plan(const struct batch *b)
 
 static int status_of(const struct batch *b)
 {
+    int status = 0;
+
     if (b->signal)
         return 128 + b->signal;
     if (b->broken)
         return 1;
-    for (size_t i = 0; i < b->count; i++)
+    for (size_t i = 0; i < b->count; i++) {
         if (b->jobs[i].state == BATCH_FAILED)
             return 1;
-    return b->poisoned ? 3 : 0;
+        if (has_holes(&b->jobs[i]))
+            status = 3;
+    }
+    return status;
 }
 
 // ---- All of it ----
@@ -576,6 +708,7 @@ static void run(struct batch *b)
     b->start_ns = clock_now_ns();
     uv_loop_init(&b->loop);
     uv_loop_configure(&b->loop, UV_METRICS_IDLE_TIME);
+    lane_init(&b->notes, &b->loop);
     signals_open(&b->signals, &b->loop, on_signal, b);
     uv_timer_init(&b->loop, &b->tick_timer);
     uv_timer_init(&b->loop, &b->leave_timer);

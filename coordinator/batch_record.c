@@ -1,5 +1,7 @@
 #include "batch_record.h"
 
+#include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 #include <sodium.h>
@@ -17,11 +19,17 @@
 
 static const char file_name[] = ".renderfarm-batch", format[] = "renderfarm batch 1";
 
+#define NEVER INT64_MAX
+
+// What a line says of its name, or several together.
 struct line {
     char *name; // escaped
-    char key[BATCH_KEY_TEXT];
+    bool made;
+    char key[BATCH_KEY_TEXT]; // from here on: as it was made
     int64_t changed_ns;
     uint64_t bytes;
+    struct batch_holes holes;
+    int64_t begun_ns; // NEVER: it is not being made
     size_t number;
 };
 
@@ -93,17 +101,58 @@ static void split(const char *path, char **folder, char **name)
 
 // ---- Reading ----
 
-static bool parse(struct line *line, char *text)
+static bool parse_made(struct line *line, const char *text)
 {
     char name[3 * 256], key[BATCH_KEY_TEXT];
-    int end = 0;
+    int end = 0, more = 0;
 
-    if (sscanf(text, "%32[0-9a-f] %" SCNd64 " %" SCNu64 " %767s%n", key, &line->changed_ns, &line->bytes, name, &end) != 4 || text[end] ||
+    if (sscanf(text, "%32[0-9a-f] %" SCNd64 " %" SCNu64 " %767s%n", key, &line->changed_ns, &line->bytes, name, &end) != 4 ||
         strlen(key) != BATCH_KEY_TEXT - 1)
         return false;
+    if (text[end] && (sscanf(text + end, " %" SCNu64 " %" SCNu64 "%n", &line->holes.missing, &line->holes.plain, &more) != 2 || text[end + more]))
+        return false;
     memcpy(line->key, key, sizeof(key));
+    line->made = true;
     line->name = mem_dup(name);
     return true;
+}
+
+static bool parse_begun(struct line *line, const char *text)
+{
+    char name[3 * 256], word[6];
+    int end = 0;
+
+    if (sscanf(text, "%5s %" SCNd64 " %767s%n", word, &line->begun_ns, name, &end) != 3 || text[end])
+        return false;
+    if (strcmp(word, "ended") == 0)
+        line->begun_ns = NEVER;
+    else if (strcmp(word, "begun") != 0)
+        return false;
+    line->name = mem_dup(name);
+    return true;
+}
+
+// Without its line feed a line is torn: the name may be longer.
+static bool parse(struct line *line, char *text, size_t length)
+{
+    if (text[length - 1] != '\n')
+        return false;
+    text[length - 1] = '\0';
+    line->begun_ns = NEVER;
+    return parse_made(line, text) || parse_begun(line, text);
+}
+
+// What a later line leaves of earlier ones: how it was made last stays known while it is made again, because it may never come to that.
+static void add_earlier(struct line *line, struct line *earlier)
+{
+    char *name = line->name;
+
+    if (!line->made && earlier->made) {
+        earlier->begun_ns = line->begun_ns;
+        *line = *earlier;
+        earlier->name = name;
+    }
+    free(earlier->name);
 }
 
 static int by_name(const void *a, const void *b)
@@ -114,6 +163,11 @@ static int by_name(const void *a, const void *b)
     return order ? order : first->number < second->number ? -1 : 1;
 }
 
+static void tell_unreadable(const char *path, int err)
+{
+    log_warn("%s: cannot be read: %s; what is there already is taken for somebody else's", path, err_text(err));
+}
+
 static void read_folder(struct folder *folder)
 {
     char *path = mem_format("%s/%s", folder->path, file_name), *text = NULL;
@@ -121,28 +175,32 @@ static void read_folder(struct folder *folder)
     size_t size = 0, kept = 0;
     ssize_t length;
 
-    free(path);
-    if (!file)
+    if (!file) {
+        if (errno != ENOENT)
+            tell_unreadable(path, -errno);
+        free(path);
         return;
+    }
+    errno = 0;
     while ((length = getline(&text, &size, file)) > 0) {
         struct line line = {.number = folder->count};
 
-        if (text[length - 1] == '\n')
-            text[length - 1] = '\0';
-        if (!parse(&line, text))
+        if (!parse(&line, text, (size_t)length))
             continue;
         folder->lines = mem_grow(folder->lines, folder->count + 1, sizeof(*folder->lines));
         folder->lines[folder->count++] = line;
     }
+    if (ferror(file))
+        tell_unreadable(path, -errno);
+    free(path);
     free(text);
     fclose(file);
     if (folder->count == 0)
         return;
     qsort(folder->lines, folder->count, sizeof(*folder->lines), by_name);
-    // The last of each name.
     for (size_t i = 0; i < folder->count; i++) {
         if (i + 1 < folder->count && strcmp(folder->lines[i].name, folder->lines[i + 1].name) == 0)
-            free(folder->lines[i].name);
+            add_earlier(&folder->lines[i + 1], &folder->lines[i]);
         else
             folder->lines[kept++] = folder->lines[i];
     }
@@ -176,7 +234,7 @@ struct batch_record *batch_record_new(void)
     return mem_zalloc(sizeof(struct batch_record));
 }
 
-enum batch_made batch_record_look(struct batch_record *r, const char *output, const char *key, int64_t input_ns)
+enum batch_made batch_record_look(struct batch_record *r, const char *output, const char *key, int64_t input_ns, struct batch_holes *holes)
 {
     enum batch_made made = BATCH_FOREIGN;
     char *path, *name;
@@ -189,8 +247,13 @@ enum batch_made batch_record_look(struct batch_record *r, const char *output, co
     split(output, &path, &name);
     folder = folder_of(r, path);
     line = folder->count ? bsearch(name, folder->lines, folder->count, sizeof(*folder->lines), compare_name) : NULL;
-    if (line && line->changed_ns == changed_ns(&about) && line->bytes == (uint64_t)about.st_size)
+    if (line && line->made && line->changed_ns == changed_ns(&about) && line->bytes == (uint64_t)about.st_size) {
         made = strcmp(line->key, key) == 0 && input_ns <= line->changed_ns ? BATCH_MADE : BATCH_OUTDATED;
+        if (made == BATCH_MADE)
+            *holes = line->holes;
+    } else if (line && line->begun_ns <= changed_ns(&about)) {
+        made = BATCH_UNSURE;
+    }
     free(path);
     free(name);
     return made;
@@ -198,28 +261,136 @@ enum batch_made batch_record_look(struct batch_record *r, const char *output, co
 
 // ---- Writing ----
 
-int batch_record_add(const char *output, const char *key)
+char *batch_record_path(const char *output)
 {
-    char *folder, *name, *path, *line;
+    char *folder, *name, *path;
+
+    split(output, &folder, &name);
+    path = mem_format("%s/%s", folder, file_name);
+    free(folder);
+    free(name);
+    return path;
+}
+
+// The record that an output belongs to, open for one more line.
+struct place {
+    char *path, *name;
+    int fd;
+};
+
+static int open_place(struct place *p, const char *output)
+{
+    char *folder;
+
+    split(output, &folder, &p->name);
+    free(folder);
+    p->path = batch_record_path(output);
+    p->fd = open(p->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    return p->fd < 0 ? -errno : 0;
+}
+
+static void close_place(struct place *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    free(p->path);
+    free(p->name);
+}
+
+// A new file is only there for sure once its folder is on disk.
+static void sync_folder(const char *path)
+{
+    char *folder = mem_format("%.*s", (int)(strlen(path) - strlen(file_name)), path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        fsync(fd); // some network file systems cannot do this
+        close(fd);
+    }
+    free(folder);
+}
+
+// A line that was torn must not run on into the next one. The blank makes that it makes no sense, wherever it was torn.
+static const char *torn_end(int fd, int64_t size)
+{
+    char last = '\n';
+
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n' ? " torn\n" : "";
+}
+
+static int append(const struct place *p, const char *line)
+{
     struct stat about;
-    int err = 0, fd = -1;
+    ssize_t written, length;
+    char *text;
+    int err = 0;
+
+    if (fstat(p->fd, &about) < 0)
+        return -errno;
+    text = mem_format("%s%s", torn_end(p->fd, about.st_size), line);
+    length = (ssize_t)strlen(text);
+    // One write, at the end: two batches in one folder do not get into each other's lines.
+    written = write(p->fd, text, (size_t)length);
+    if (written >= 0 && written < length)
+        err = -ENOSPC;
+    else if (written < 0 || fdatasync(p->fd) < 0)
+        err = -errno;
+    else if (about.st_size == 0)
+        sync_folder(p->path);
+    free(text);
+    return err;
+}
+
+int batch_record_add(const char *output, const char *key, const struct batch_holes *holes)
+{
+    struct place place;
+    struct stat about;
+    int err;
 
     if (stat(output, &about) < 0)
         return -errno;
-    split(output, &folder, &name);
-    path = mem_format("%s/%s", folder, file_name);
-    line = mem_format("%s %" PRId64 " %" PRId64 " %s\n", key, changed_ns(&about), (int64_t)about.st_size, name);
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
-    // One write, at the end: two batches in one folder do not get into each other's lines.
-    if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
-        err = fd < 0 || errno ? -errno : -ENOSPC;
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    free(name);
-    free(path);
-    free(line);
+    err = open_place(&place, output);
+    if (err == 0) {
+        char *line = mem_format("%s %" PRId64 " %" PRId64 " %s", key, changed_ns(&about), (int64_t)about.st_size, place.name);
+        char *more = holes->missing + holes->plain > 0 ? mem_format(" %" PRIu64 " %" PRIu64, holes->missing, holes->plain) : mem_dup("");
+        char *all = mem_format("%s%s\n", line, more);
+
+        err = append(&place, all);
+        free(line);
+        free(more);
+        free(all);
+    }
+    close_place(&place);
     return err;
+}
+
+static int add_word(const char *output, const char *word)
+{
+    struct place place;
+    struct stat about;
+    int err = open_place(&place, output);
+
+    // The time as the disk has it that the output will be on: it may be that of another host, or count in whole seconds.
+    if (err == 0 && (futimens(place.fd, NULL) < 0 || fstat(place.fd, &about) < 0))
+        err = -errno;
+    if (err == 0) {
+        char *line = mem_format("%s %" PRId64 " %s\n", word, changed_ns(&about), place.name);
+
+        err = append(&place, line);
+        free(line);
+    }
+    close_place(&place);
+    return err;
+}
+
+int batch_record_begin(const char *output)
+{
+    return add_word(output, "begun");
+}
+
+int batch_record_end(const char *output)
+{
+    return add_word(output, "ended");
 }
 
 void batch_record_free(struct batch_record **record)

@@ -12,9 +12,10 @@ static const char *const state_names[] = {
 void batch_sum(struct batch_sums *sums, const struct batch_row *rows, size_t count)
 {
     memset(sums->counts, 0, sizeof(sums->counts));
-    sums->frames = 0;
+    sums->frames = sums->incomplete = 0;
     for (size_t i = 0; i < count; i++) {
         sums->counts[rows[i].state]++;
+        sums->incomplete += rows[i].incomplete;
         if (rows[i].state == BATCH_OK)
             sums->frames += rows[i].frames;
     }
@@ -46,14 +47,14 @@ static void put(FILE *out, const char *text)
         putc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
 }
 
-// The file, and for one that has nothing to count the reason, which may begin with the file.
+// The file, and what is to be said of it, which may begin with the file.
 static void put_name(FILE *out, const struct batch_row *row)
 {
     const char *name = row->state == BATCH_FAILED || !row->output ? row->input : row->output;
 
-    if (!row->why || row->state == BATCH_OK || strncmp(row->why, name, strlen(name)) != 0)
+    if (!row->why || strncmp(row->why, name, strlen(name)) != 0)
         put(out, name);
-    if (!row->why || row->state == BATCH_OK)
+    if (!row->why)
         return;
     if (strncmp(row->why, name, strlen(name)) != 0)
         fputs(": ", out);
@@ -80,6 +81,8 @@ void batch_table_print(FILE *out, const struct batch_row *rows, size_t count, co
     fprintf(out, "%zu ok, %zu skipped, %zu failed", sums->counts[BATCH_OK], sums->counts[BATCH_SKIPPED], sums->counts[BATCH_FAILED]);
     if (not_done > 0)
         fprintf(out, ", %zu not done", not_done);
+    if (sums->incomplete > 0)
+        fprintf(out, ", %zu incomplete", sums->incomplete);
     if (sums->frames > 0 && sums->wall_s > 0)
         fprintf(out, ": %" PRIu64 " frames in %.2f s, %.1f fps", sums->frames, sums->wall_s, (double)sums->frames / sums->wall_s);
     if (sums->others > 0)
@@ -104,6 +107,7 @@ int batch_table_write(const char *path, const struct batch_row *rows, size_t cou
     json_object_object_add(top, "skipped", json_object_new_int64((int64_t)sums->counts[BATCH_SKIPPED]));
     json_object_object_add(top, "failed", json_object_new_int64((int64_t)sums->counts[BATCH_FAILED]));
     json_object_object_add(top, "not_done", json_object_new_int64((int64_t)(sums->counts[BATCH_WAITING] + sums->counts[BATCH_RUNNING])));
+    json_object_object_add(top, "incomplete", json_object_new_int64((int64_t)sums->incomplete));
     json_object_object_add(top, "left_out", json_object_new_int64((int64_t)sums->others));
     for (size_t i = 0; i < count; i++) {
         struct json_object *file = json_object_new_object();
@@ -112,6 +116,8 @@ int batch_table_write(const char *path, const struct batch_row *rows, size_t cou
         add_text(file, "output", rows[i].output);
         add_text(file, "state", rows[i].state == BATCH_FAILED ? "failed" : state_names[rows[i].state]);
         add_text(file, "why", *reason_of(&rows[i]) ? reason_of(&rows[i]) : NULL);
+        if (rows[i].incomplete)
+            json_object_object_add(file, "incomplete", json_object_new_boolean(true));
         if (rows[i].state == BATCH_OK) {
             json_object_object_add(file, "frames", json_object_new_int64((int64_t)rows[i].frames));
             json_object_object_add(file, "wall_s", json_object_new_double(rows[i].wall_s));

@@ -2,6 +2,7 @@
 #ifndef RENDERFARM_BATCH_TABLE_H
 #define RENDERFARM_BATCH_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,13 +18,15 @@ enum batch_state {
 struct batch_row {
     const char *input, *output; // output is NULL where there is none
     enum batch_state state;
-    const char *why; // of one that failed or was skipped: a sentence that may begin with the name and a colon
+    const char *why; // a sentence that may begin with the name and a colon; of one that is ok only where it is incomplete
     uint64_t frames;
     double wall_s, video_s; // from the first to the last, of that file alone; the length of the video
+    bool incomplete;        // it is there, but for what --on-poison has left out
 };
 
 struct batch_sums {
     size_t counts[BATCH_FAILED + 1]; // by state
+    size_t incomplete;               // of those that are ok or skipped
     uint64_t frames;
     size_t others; // files that were left out, see batch_list.h
     double wall_s;

@@ -520,6 +520,117 @@ static void a_second_ctrl_c_ends_at_once(void **state)
     assert_true(command->status == 130 || command->status == 143);
 }
 
+// Takes away all lines that a file was made, as a process leaves it that was killed before it could write them.
+static void forget_what_was_made(void)
+{
+    const char *path = trial_path("out/.renderfarm-batch");
+    size_t size, kept = 0;
+    char *text = trial_read(path, &size), *next;
+
+    for (char *line = text; *line; line = next) {
+        next = strchr(line, '\n') + 1;
+        if (strncmp(line, "begun ", 6) == 0) {
+            memmove(text + kept, line, (size_t)(next - line));
+            kept += (size_t)(next - line);
+        }
+    }
+    trial_write(path, text, kept);
+}
+
+static void what_a_kill_left_is_made_again(void **state)
+{
+    const char *path = trial_path("out/.renderfarm-batch");
+    const struct command *command;
+    struct stat about;
+
+    (void)state;
+    prepare();
+    assert_status(batch("-q"), 0);
+    forget_what_was_made();
+    command = batch("-v");
+    assert_status(command, 0);
+    assert_told(command->err, "2 ok, 1 skipped, 0 failed"); // more/c.mp4 is in a record of its own
+    assert_told(batch("-v")->err, "0 ok, 3 skipped, 0 failed");
+    // The last line is torn.
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(truncate(path, about.st_size - 30), 0);
+    assert_told(batch("-v")->err, "1 ok, 2 skipped, 0 failed");
+    assert_told(batch("-v")->err, "0 ok, 3 skipped, 0 failed");
+    assert_as_alone("a.mp4", "-q");
+    assert_as_alone("b.mkv", "-q");
+}
+
+static void a_killed_batch_goes_on(void **state)
+{
+    const char *filter = "--filter=nlmeans=r=11";
+    struct command *command;
+
+    (void)state;
+    prepare();
+    command = start_slow();
+    if (!command_wait_for_error(command, 0, "out/a.mp4: 25 frames in ", 60))
+        fail_msg("%s", command->err);
+    kill(command->pid, SIGKILL);
+    command_wait(command, 10);
+    assert_status(batch("-v", "--segment=0.4", filter), 0);
+    trial_render(trial_path("in/a.mp4"), trial_path("alone.mp4"), "-y", CHEAP, "--segment=0.4", filter, NULL);
+    assert_string_equal(trial_sha256(trial_path("out/a.mp4")), trial_sha256(trial_path("alone.mp4")));
+}
+
+static void what_failed_in_a_batch_gives_no_right_to_the_name(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    folder("in");
+    trial_write(trial_path("in/a.mp4"), "this is no video", 16);
+    assert_status(batch("-q"), 1);
+    trial_write(trial_path("out/a.mp4"), "precious", 8);
+    command = batch("-q");
+    assert_status(command, 1);
+    assert_told(command->err, "is there and was not made by a batch");
+}
+
+static void a_record_that_cannot_be_written_is_told(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    folder("out");
+    folder("out/.renderfarm-batch");
+    command = batch("--progress=off");
+    assert_status(command, 0);
+    assert_told(command->err, trial_format("%s: cannot be written: Is a directory; the same command takes what is made now for somebody else's",
+                                           trial_path("out/.renderfarm-batch")));
+    assert_int_equal(count_of(command->err, ".renderfarm-batch: cannot be written"), 1);
+    command = batch("-v");
+    assert_status(command, 1);
+    assert_told(command->err, ".renderfarm-batch: cannot be read: Is a directory; what is there already is taken for somebody else's");
+    assert_told(command->err, "0 ok, 1 skipped, 2 failed");
+}
+
+static void holes_are_told_each_time(void **state)
+{
+    static const char *const ways[] = {"skip", "copy"}, *const told[] = {"1 segment is missing", "1 segment is there without its filters"};
+    const char *chain = "--segment=0.5 --filter=frei0r=filter_name=crash:filter_params=1.2 --parallel-safe=crash";
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *output = trial_path("out.mp4");
+        const char *list = trial_format("%s %s %s --on-poison=%s\n", trial_sample("silent.mp4"), output, chain, ways[i]);
+        const struct command *command = run_list(list, CHEAP);
+
+        assert_status(command, 3);
+        assert_told(command->err, trial_format("x  %s: %s\n", output, told[i]));
+        assert_told(command->err, "1 ok, 0 skipped, 0 failed, 1 incomplete: ");
+        command = run_list(list, CHEAP);
+        assert_status(command, 3);
+        assert_told(command->err, trial_format("  %s: it is there, but %s; remove it to try again\n", output, told[i]));
+        assert_told(command->err, "0 ok, 1 skipped, 0 failed, 1 incomplete");
+    }
+}
+
 static long peak_of(const char *files)
 {
     struct command *command = trial_start(ARGUMENTS("-v", CHEAP, "--workers=2", "--progress=off", files, trial_format("%s.out/", files)));
@@ -630,6 +741,11 @@ int main(void)
         TRIAL(a_killed_renderer_is_replaced),
         TRIAL(ctrl_c_keeps_what_is_done),
         TRIAL(a_second_ctrl_c_ends_at_once),
+        TRIAL(what_a_kill_left_is_made_again),
+        TRIAL(a_killed_batch_goes_on),
+        TRIAL(what_failed_in_a_batch_gives_no_right_to_the_name),
+        TRIAL(a_record_that_cannot_be_written_is_told),
+        TRIAL(holes_are_told_each_time),
         TRIAL(memory_does_not_grow_with_files),
         TRIAL(ten_thousand_files_are_listed),
         TRIAL(the_shell_loop_does_the_same),

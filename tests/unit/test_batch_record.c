@@ -3,6 +3,7 @@
 #include "common/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,13 +31,24 @@ static void put(const char *path, const char *text)
     fclose(file);
 }
 
+static const struct batch_holes none;
+
 // What is known of the output, read anew.
-static enum batch_made look(const char *output, const char *key, int64_t input_ns)
+static enum batch_made look_closely(const char *output, const char *key, int64_t input_ns, struct batch_holes *holes)
 {
     struct batch_record *record = batch_record_new();
-    enum batch_made made = batch_record_look(record, output, key, input_ns);
+    enum batch_made made = batch_record_look(record, output, key, input_ns, holes);
 
     batch_record_free(&record);
+    return made;
+}
+
+static enum batch_made look(const char *output, const char *key, int64_t input_ns)
+{
+    struct batch_holes holes = {0};
+    enum batch_made made = look_closely(output, key, input_ns, &holes);
+
+    assert_int_equal(holes.missing + holes.plain, 0);
     return made;
 }
 
@@ -58,13 +70,13 @@ static void what_was_made_is_known_until_it_changes(void **state)
     assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
     put(output, "bytes");
     assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
-    assert_int_equal(batch_record_add(output, key), 0);
+    assert_int_equal(batch_record_add(output, key, &none), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     assert_int_equal(look(output, key, changed(output)), BATCH_MADE);
     assert_int_equal(look(output, key, changed(output) + 1), BATCH_OUTDATED);
     assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
     // The last word counts, and lines that make no sense do not.
-    assert_int_equal(batch_record_add(output, other), 0);
+    assert_int_equal(batch_record_add(output, other, &none), 0);
     put(file, "\n\x01\x02 1 2 3\n00 1 2 c.mp4\n00112233445566778899aabbccddeeff x 2 c.mp4\nnothing");
     assert_int_equal(look(output, other, 0), BATCH_MADE);
     put(next, "");
@@ -72,11 +84,153 @@ static void what_was_made_is_known_until_it_changes(void **state)
     put(output, "more");
     assert_int_equal(look(output, other, 0), BATCH_FOREIGN);
     unlink(output);
-    assert_int_equal(batch_record_add(output, key), -ENOENT);
+    assert_int_equal(batch_record_add(output, key, &none), -ENOENT);
     unlink(next);
     unlink(file);
     free(output);
     free(next);
+    free(file);
+}
+
+// As it is after a kill between the output's appearing and the line that says so.
+static void what_was_begun_is_ours_whatever_became_of_it(void **state)
+{
+    char *output = in_folder("a.mp4"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    assert_int_equal(batch_record_begin(output), 0);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    put(output, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_UNSURE);
+    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    put(output, "of somebody else");
+    assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
+    unlink(output);
+    unlink(file);
+    free(output);
+    free(file);
+}
+
+static void what_was_there_before_it_was_begun_is_not_ours(void **state)
+{
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    char *output = in_folder("a.mp4"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    put(output, "precious");
+    assert_int_equal(utimensat(AT_FDCWD, output, old, 0), 0);
+    assert_int_equal(batch_record_begin(output), 0);
+    assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
+    unlink(output);
+    unlink(file);
+    free(output);
+    free(file);
+}
+
+static void what_came_to_nothing_is_not_ours(void **state)
+{
+    char *output = in_folder("a.mp4"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    assert_int_equal(batch_record_begin(output), 0);
+    assert_int_equal(batch_record_end(output), 0);
+    put(output, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
+    unlink(output);
+    unlink(file);
+    free(output);
+    free(file);
+}
+
+// With other options, and not brought to its end: what was there is what it was.
+static void what_is_made_again_is_known_meanwhile(void **state)
+{
+    char *output = in_folder("a.mp4"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    put(output, "bytes");
+    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_begin(output), 0);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    put(output, "more");
+    assert_int_equal(look(output, key, 0), BATCH_UNSURE);
+    assert_int_equal(batch_record_end(output), 0);
+    assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
+    unlink(output);
+    unlink(file);
+    free(output);
+    free(file);
+}
+
+static char *text_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *text = mem_zalloc(4096);
+
+    assert_non_null(file);
+    assert_true(fread(text, 1, 4095, file) > 0);
+    fclose(file);
+    return text;
+}
+
+// Wherever the last line was torn, the file that it was of is done again, and the next line counts.
+static void a_torn_line_costs_itself_alone(void **state)
+{
+    const struct batch_holes holes = {.missing = 12, .plain = 34};
+    char *first = in_folder("a.mp4"), *output = in_folder("b.mp4"), *cut = in_folder("b.mp"), *file = in_folder(".renderfarm-batch"), *text;
+    size_t begun;
+
+    (void)state;
+    put(first, "bytes");
+    put(cut, "somebody else's");
+    assert_int_equal(batch_record_add(first, key, &none), 0);
+    assert_int_equal(batch_record_begin(output), 0);
+    text = text_of(file);
+    begun = strlen(text);
+    free(text);
+    put(output, "bytes");
+    assert_int_equal(batch_record_add(output, key, &holes), 0);
+    text = text_of(file);
+    for (size_t size = strlen(text) - 1; size >= begun; size--) {
+        text[size] = '\0';
+        unlink(file);
+        put(file, text);
+        assert_int_equal(look(output, key, 0), BATCH_UNSURE);
+        assert_int_equal(batch_record_add(first, other, &none), 0);
+        assert_int_equal(look(first, other, 0), BATCH_MADE);
+        assert_int_equal(look(output, key, 0), BATCH_UNSURE);
+        assert_int_equal(look(cut, key, 0), BATCH_FOREIGN);
+    }
+    unlink(first);
+    unlink(output);
+    unlink(cut);
+    unlink(file);
+    free(text);
+    free(first);
+    free(output);
+    free(cut);
+    free(file);
+}
+
+static void holes_are_remembered(void **state)
+{
+    const struct batch_holes holes = {.missing = 2, .plain = 1};
+    struct batch_holes found = {0};
+    char *output = in_folder("a.mp4"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    put(output, "bytes");
+    assert_int_equal(batch_record_add(output, key, &holes), 0);
+    assert_int_equal(look_closely(output, key, 0, &found), BATCH_MADE);
+    assert_int_equal(found.missing, 2);
+    assert_int_equal(found.plain, 1);
+    assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
+    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    unlink(output);
+    unlink(file);
+    free(output);
     free(file);
 }
 
@@ -88,7 +242,7 @@ static void a_link_in_its_place_is_not_followed(void **state)
     put(output, "bytes");
     put(target, "");
     assert_int_equal(symlink(target, file), 0);
-    assert_int_equal(batch_record_add(output, key), -ELOOP);
+    assert_int_equal(batch_record_add(output, key, &none), -ELOOP);
     assert_int_equal(changed(target) > 0, 1);
     unlink(output);
     unlink(target);
@@ -139,6 +293,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_made_is_known_until_it_changes),
+        cmocka_unit_test(what_was_begun_is_ours_whatever_became_of_it),
+        cmocka_unit_test(what_was_there_before_it_was_begun_is_not_ours),
+        cmocka_unit_test(what_came_to_nothing_is_not_ours),
+        cmocka_unit_test(what_is_made_again_is_known_meanwhile),
+        cmocka_unit_test(a_torn_line_costs_itself_alone),
+        cmocka_unit_test(holes_are_remembered),
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
         cmocka_unit_test(keys_differ_where_bytes_may),
     };

@@ -9,12 +9,14 @@
 #include <cmocka.h>
 
 static const struct batch_row rows[] = {
-    {"in/a.mp4", "out/a.mp4", BATCH_OK, NULL, 250, 2.5, 10},
-    {"in/b\n.mp4", "out/b\n.mp4", BATCH_SKIPPED, "it is there", 0, 0, 0},
-    {"in/c.mp4", "out/c.mp4", BATCH_FAILED, "in/c.mp4: it is broken", 17, 1, 1},
-    {"in/d.mp4", "out/d.mp4", BATCH_FAILED, "out/d.mp4: No space left on device", 17, 1, 1},
-    {"in/e.mp4", NULL, BATCH_FAILED, "it cannot be read", 0, 0, 0},
-    {"in/f.mp4", "out/f.mp4", BATCH_WAITING, NULL, 0, 0, 0},
+    {"in/a.mp4", "out/a.mp4", BATCH_OK, NULL, 250, 2.5, 10, false},
+    {"in/b\n.mp4", "out/b\n.mp4", BATCH_SKIPPED, "it is there", 0, 0, 0, false},
+    {"in/c.mp4", "out/c.mp4", BATCH_FAILED, "in/c.mp4: it is broken", 17, 1, 1, false},
+    {"in/d.mp4", "out/d.mp4", BATCH_FAILED, "out/d.mp4: No space left on device", 17, 1, 1, false},
+    {"in/e.mp4", NULL, BATCH_FAILED, "it cannot be read", 0, 0, 0, false},
+    {"in/f.mp4", "out/f.mp4", BATCH_WAITING, NULL, 0, 0, 0, false},
+    {"in/g.mp4", "out/g.mp4", BATCH_OK, "1 segment is missing", 75, 2.5, 4, true},
+    {"in/h.mp4", "out/h.mp4", BATCH_SKIPPED, "it is there, but 1 segment is missing", 0, 0, 0, true},
 };
 
 static void every_file_has_a_row(void **state)
@@ -25,8 +27,8 @@ static void every_file_has_a_row(void **state)
     FILE *out = open_memstream(&text, &size);
 
     (void)state;
-    batch_sum(&sums, rows, 6);
-    batch_table_print(out, rows, 6, &sums);
+    batch_sum(&sums, rows, 8);
+    batch_table_print(out, rows, 8, &sums);
     fclose(out);
     assert_string_equal(text, "           frames       time    speed  file\n"
                               "ok            250     2.50 s    4.00x  out/a.mp4\n"
@@ -35,7 +37,10 @@ static void every_file_has_a_row(void **state)
                               "FAILED                                 in/d.mp4: out/d.mp4: No space left on device\n"
                               "FAILED                                 in/e.mp4: it cannot be read\n"
                               "not done                               out/f.mp4\n"
-                              "1 ok, 1 skipped, 3 failed, 1 not done: 250 frames in 5.00 s, 50.0 fps; 1 other file was left out (see --include)\n");
+                              "ok             75     2.50 s    1.60x  out/g.mp4: 1 segment is missing\n"
+                              "skipped                                out/h.mp4: it is there, but 1 segment is missing\n"
+                              "2 ok, 2 skipped, 3 failed, 1 not done, 2 incomplete: 325 frames in 5.00 s, 65.0 fps; 1 other file was left out (see "
+                              "--include)\n");
     free(text);
 }
 
