@@ -58,12 +58,20 @@ static int refuse_codec(const AVOutputFormat *format, const char *output, const 
                    e->name, ending ? " or " : "", ending ? ending : "");
 }
 
+// Sound with a picture on its cover, which muxers call a video.
+static bool holds_only_covers(const AVOutputFormat *format)
+{
+    return av_match_name(format->name, "mp3,flac,aiff");
+}
+
 int container_choose_encoder(const AVCodec **encoder, const AVOutputFormat *format, const char *output, const char *codec, char **why)
 {
     const AVCodecDescriptor *descriptor;
     const AVCodec *e;
     const char *container = format->name;
 
+    if (holds_only_covers(format))
+        return err_why(why, -EINVAL, "%s: %s holds no video; choose another ending, .mp4 or .mkv for example", output, container);
     if (codec) {
         e = avcodec_find_encoder_by_name(codec);
         descriptor = e ? NULL : avcodec_descriptor_get_by_name(codec);
