@@ -188,15 +188,15 @@ check-suite: all
 MEASURE := $(DESTDIR)$(PREFIX)/share/renderfarm/measure
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(MEASURE)
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 755 scripts/speedup $(DESTDIR)$(PREFIX)/bin/renderfarm-speedup
-	install -m 644 scripts/measure/* $(MEASURE)
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(MEASURE)"
+	install -m 755 $(PROGRAMS) "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 scripts/speedup "$(DESTDIR)$(PREFIX)/bin/renderfarm-speedup"
+	install -m 644 scripts/measure/* "$(MEASURE)"
 
 uninstall:
-	rm -f $(patsubst $(B)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin/renderfarm-speedup
-	rm -f $(addprefix $(MEASURE)/,$(notdir $(wildcard scripts/measure/*)))
-	-rmdir $(MEASURE) $(DESTDIR)$(PREFIX)/share/renderfarm 2>/dev/null
+	rm -f $(foreach name,$(notdir $(PROGRAMS)) renderfarm-speedup,"$(DESTDIR)$(PREFIX)/bin/$(name)")
+	rm -f $(foreach name,$(notdir $(wildcard scripts/measure/*)),"$(MEASURE)/$(name)")
+	-rmdir "$(MEASURE)" "$(DESTDIR)$(PREFIX)/share/renderfarm" 2>/dev/null
 
 bundle: all
 	$(Q)scripts/bundle $(B)/renderfarm-$(VERSION)-$(shell uname -m).tar.gz $(PROGRAMS)

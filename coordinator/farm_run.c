@@ -81,10 +81,10 @@ static void on_tick_timer(uv_timer_t *timer)
 static void on_turn_end(uv_prepare_t *handle)
 {
     struct farm *f = handle->data;
+    uint64_t now_ns = uv_hrtime(); // once: turns do not overlap
+    uint64_t turn_ns = report_turn(&f->report, now_ns, uv_metrics_idle_time(f->loop));
 
-    uint64_t turn_ns = report_turn(&f->report, uv_hrtime(), uv_metrics_idle_time(f->loop));
-
-    trace_turn(f->trace, uv_hrtime() - turn_ns, uv_hrtime());
+    trace_turn(f->trace, now_ns - turn_ns, now_ns);
 }
 
 static void init_handles(struct farm *f)

@@ -4,7 +4,10 @@
 
 #include "common/mem.h"
 
+#include <libavutil/avstring.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,12 +110,23 @@ static double us(const struct trace *t, uint64_t ns)
     return ns > t->start_ns ? (double)(ns - t->start_ns) / 1e3 : 0;
 }
 
-// The longest name that is kept is more than any that we make.
+// The bytes of the character that text begins with; 0: it is not UTF-8.
+static int character_length(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    int32_t code;
+
+    return av_utf8_decode(&code, &at, at + strnlen(text, 4), AV_UTF8_FLAG_ACCEPT_NON_CHARACTERS) < 0 ? 0 : (int)(at - (const uint8_t *)text);
+}
+
+// Characters are kept whole, and what is none, in names of files say, becomes U+FFFD. The longest name that is kept is more than any that we make.
 static void escape(char *out, size_t size, const char *text)
 {
     size_t length = 0;
 
-    for (; *text && length + 7 < size; text++) {
+    while (*text && length + 7 < size) {
+        int bytes = character_length(text);
+
         if (*text == '<') // an end of the page's script, say
             length += (size_t)snprintf(out + length, size - length, "\\u003c");
         else if (*text == '"' || *text == '\\')
@@ -120,7 +134,8 @@ static void escape(char *out, size_t size, const char *text)
         else if ((unsigned char)*text < 0x20)
             length += (size_t)snprintf(out + length, size - length, "\\u%04x", (unsigned)*text);
         else
-            out[length++] = *text;
+            length += (size_t)snprintf(out + length, size - length, "%.*s", bytes ? bytes : 3, bytes ? text : "\uFFFD");
+        text += bytes ? bytes : 1;
     }
     out[length] = '\0';
 }
@@ -157,33 +172,61 @@ static void name_track(struct trace *t, unsigned track, const char *name)
                          track, escaped, track, track));
 }
 
+// Neither waits for somebody to read from a pipe (-ENXIO: there is nobody), as the loop would with it, nor shortens a file: others may not open.
+static FILE *open_kept(const char *path, bool *made)
+{
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    *made = fd < 0 && errno == ENOENT;
+    if (*made)
+        fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_CREAT, 0666);
+    if (fd < 0)
+        return NULL;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fdopen(fd, "w");
+}
+
+static int empty(FILE *file)
+{
+    struct stat facts;
+
+    if (fstat(fileno(file), &facts) < 0 || !S_ISREG(facts.st_mode) || facts.st_size == 0) // a device, say
+        return 0;
+    return ftruncate(fileno(file), 0) < 0 ? -errno : 0;
+}
+
+// All or none; *which is one that cannot be written.
+static int open_files(FILE **files, const char *const *paths, const char **which)
+{
+    bool made[2] = {false};
+    int err = 0;
+
+    for (size_t i = 0; i < 2 && !err; i++) {
+        *which = paths[i];
+        files[i] = paths[i] ? open_kept(paths[i], &made[i]) : NULL;
+        err = paths[i] && !files[i] ? -errno : 0;
+    }
+    for (size_t i = 0; i < 2 && !err; i++) {
+        *which = paths[i];
+        err = files[i] ? empty(files[i]) : 0;
+    }
+    for (size_t i = 0; i < 2 && err; i++) {
+        if (files[i])
+            fclose(files[i]);
+        if (files[i] && made[i])
+            unlink(paths[i]);
+    }
+    return err;
+}
+
 int trace_open(struct trace **result, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, void (*on_idle)(void *data),
                void *data, const char **which)
 {
     static const char head[] = "[{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"renderfarm\"}}";
-    const char *const paths[2] = {path, page_path};
     struct trace *t = mem_zalloc(sizeof(*t));
-    int err = 0;
+    int err = open_files(t->files, (const char *const[]){path, page_path}, which);
 
-    for (size_t i = 0; i < 2 && !err; i++) {
-        if (!paths[i])
-            continue;
-        t->files[i] = fopen(paths[i], "we");
-        if (!t->files[i]) {
-            err = -errno;
-            *which = paths[i];
-        }
-    }
     if (err < 0) {
-        for (size_t i = 0; i < 2; i++) {
-            struct stat facts;
-
-            if (!t->files[i])
-                continue;
-            if (fstat(fileno(t->files[i]), &facts) == 0 && S_ISREG(facts.st_mode)) // and no device
-                unlink(paths[i]);
-            fclose(t->files[i]);
-        }
         free(t);
         return err;
     }
@@ -262,12 +305,13 @@ void trace_lane(struct trace *t, struct lane *lane, const char *name)
 
 void trace_renderer(struct trace *t, uint32_t slot, uint32_t stage, const char *what)
 {
-    char text[200];
+    char *text;
 
     if (!t)
         return;
-    snprintf(text, sizeof(text), "renderer %u: stage %u, %s", slot, stage + 1, what);
+    text = mem_format("renderer %u: stage %u, %s", slot, stage + 1, what);
     name_track(t, FIRST_RENDERER_TRACK + slot, text);
+    free(text);
 }
 
 // What the CPU did for the task, one after the other, though in fact it took turns: how long each is is what counts.

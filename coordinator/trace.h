@@ -15,8 +15,8 @@
 
 struct trace;
 
-// Opens the files, which are replaced; each may be NULL: the events, and a page that shows them (see page.h). A negative errno, and *which is the one
-// that cannot be written. on_idle: trace_busy holds no longer. Blocks for a moment.
+// Opens the files, which are replaced if both can be opened; each may be NULL: the events, and a page that shows them (see page.h). A negative errno,
+// and *which is the one that cannot be written (-ENXIO: a pipe from which nobody reads). on_idle: trace_busy holds no longer. Blocks for a moment.
 int trace_open(struct trace **trace, uv_loop_t *loop, const char *path, const char *page_path, uint64_t start_ns, void (*on_idle)(void *data),
                void *data, const char **which);
 

@@ -195,6 +195,7 @@ void virtual_post(double work_ns, callback handle, void *data)
 {
     struct post *post = mem_zalloc(sizeof(*post));
 
+    virtual.posts++;
     *post = (struct post){NULL, work_ns, handle, data};
     *last_post = post;
     last_post = &post->next;

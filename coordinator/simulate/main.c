@@ -45,7 +45,8 @@ static void print_help(void)
            "      --cores=N          so many cores, whatever the number of workers (default: as many as\n"
            "                         workers)\n"
            "      --repeat=N         the recorded video N times in a row; segments get as long as\n"
-           "                         renderfarm makes them for that length\n"
+           "                         renderfarm makes them for that length; at most 100000, 20 million\n"
+           "                         frames, and 50000 segments\n"
            "      --length=TIME      the same, to that length or a little more: 90, 90s, 30m, 2h\n"
            "      --segment=SECONDS  length of a segment to aim at\n"
            "      --hosts=N          cores and renderers are spread over N hosts, the coordinator is on\n"
@@ -283,7 +284,10 @@ static int run_one(const struct wishes *w, const struct recording *recording, un
 
     if (virtual_run(&machine, prediction) == 0)
         return 0;
-    fprintf(stderr, "renderfarm-simulate: %s: the job with %u workers failed in the simulation; please report this\n", w->path, workers);
+    if (prediction->too_much)
+        fprintf(stderr, "renderfarm-simulate: %s: the job with %u workers is too much to simulate: %s\n", w->path, workers, prediction->too_much);
+    else
+        fprintf(stderr, "renderfarm-simulate: %s: the job with %u workers failed in the simulation; please report this\n", w->path, workers);
     return 1;
 }
 

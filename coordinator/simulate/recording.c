@@ -11,19 +11,50 @@
 #include <string.h>
 #include <unistd.h>
 
-// Of whatever is told, so that sums stay numbers.
+// More than that is a mistake, or meant to keep us busy: the time that something took (eleven days), and any other figure.
+#define MOST_MS 1e9
+#define MOST_SPAWN_MS 1e6 // of the loop, for each renderer
 #define MOST_NUMBER 1e12
 
 enum { MOST_SEGMENTS = 1000000, MOST_STAGES = 64, MOST_FILE_BYTES = 1 << 30, MOST_FRAMES = 100000000 };
 
+// While the file is read.
+struct reader {
+    struct recording *recording;
+    bool planned, ended;
+    double written_bytes, written_ns, calls;
+    double hands_until_ns; // files were written by some hand
+    double starts, trailer_end_ns, loop_cpu_ns;
+    const char *wrong;
+    const char *too_large; // a key whose number is that
+};
+
 // ---- JSON ----
 
-static double number(struct json_object *object, const char *key)
+static double number_up_to(struct reader *r, struct json_object *object, const char *key, double most)
 {
     struct json_object *value;
     double found = json_object_object_get_ex(object, key, &value) ? json_object_get_double(value) : 0;
 
-    return found > 0 ? fmin(found, MOST_NUMBER) : 0; // also of what is no number
+    if (found > most && !r->too_large)
+        r->too_large = key;
+    return found > 0 ? fmin(found, most) : 0; // also of what is no number
+}
+
+static double number(struct reader *r, struct json_object *object, const char *key)
+{
+    return number_up_to(r, object, key, MOST_NUMBER);
+}
+
+// What is told in milliseconds, or in microseconds as by the format.
+static double ms_in_ns(struct reader *r, struct json_object *object, const char *key)
+{
+    return number_up_to(r, object, key, MOST_MS) * 1e6;
+}
+
+static double us_in_ns(struct reader *r, struct json_object *object, const char *key)
+{
+    return number_up_to(r, object, key, MOST_MS * 1e3) * 1e3;
 }
 
 static bool flag(struct json_object *object, const char *key)
@@ -42,9 +73,9 @@ static const char *text(struct json_object *object, const char *key)
 }
 
 // A count that is not trusted.
-static unsigned count_of(struct json_object *object, const char *key, double most)
+static unsigned count_of(struct reader *r, struct json_object *object, const char *key, double most)
 {
-    double value = number(object, key);
+    double value = number(r, object, key);
 
     return (unsigned)(value < most ? value : most);
 }
@@ -108,16 +139,6 @@ double recorded_bytes(const struct recorded_pieces *pieces, double from, double 
 
 // ---- Events ----
 
-// While the file is read.
-struct reader {
-    struct recording *recording;
-    bool planned, ended;
-    double written_bytes, written_ns, calls;
-    double hands_until_ns; // files were written by some hand
-    double starts, trailer_end_ns, loop_cpu_ns;
-    const char *wrong;
-};
-
 static void take_plan(struct reader *r, struct json_object *args)
 {
     struct recording *recording = r->recording;
@@ -132,16 +153,16 @@ static void take_plan(struct reader *r, struct json_object *args)
     recording->input = mem_dup(text(args, "input"));
     recording->filters = mem_dup(text(args, "filters"));
     recording->reason = *text(args, "reason") ? mem_dup(text(args, "reason")) : NULL;
-    recording->workers = (int)count_of(args, "workers", 1e6);
-    recording->threads = (int)count_of(args, "threads", 1e6);
-    recording->duration_s = number(args, "duration_s");
-    recording->frame_rate = number(args, "frame_rate");
-    recording->keyframe_gap_s = number(args, "keyframe_gap_s");
-    recording->wished_segment_s = number(args, "wished_segment_s");
-    recording->segment_s = number(args, "segment_s");
-    recording->frame_bytes = (size_t)count_of(args, "frame_bytes", 1 << 30);
+    recording->workers = (int)count_of(r, args, "workers", 1e6);
+    recording->threads = (int)count_of(r, args, "threads", 1e6);
+    recording->duration_s = number(r, args, "duration_s");
+    recording->frame_rate = number(r, args, "frame_rate");
+    recording->keyframe_gap_s = number(r, args, "keyframe_gap_s");
+    recording->wished_segment_s = number(r, args, "wished_segment_s");
+    recording->segment_s = number(r, args, "segment_s");
+    recording->frame_bytes = (size_t)count_of(r, args, "frame_bytes", 1 << 30);
     recording->cuttable = flag(args, "cuttable");
-    r->loop_cpu_ns = number(args, "loop_cpu_ms") * 1e6;
+    r->loop_cpu_ns = ms_in_ns(r, args, "loop_cpu_ms");
     recording->stage_count = json_object_array_length(stages);
     recording->stages = mem_zalloc(recording->stage_count * sizeof(*recording->stages));
     for (size_t i = 0; i < recording->stage_count; i++) {
@@ -153,10 +174,10 @@ static void take_plan(struct reader *r, struct json_object *args)
                                          .decode = flag(one, "decode"),
                                          .encode = flag(one, "encode"),
                                          .parallel = flag(one, "parallel"),
-                                         .before = count_of(one, "before", 10000),
-                                         .after = count_of(one, "after", 10000),
-                                         .run_frames = count_of(one, "run_frames", 100000),
-                                         .frames = count_of(one, "frames", 1e9)};
+                                         .before = count_of(r, one, "before", 10000),
+                                         .after = count_of(r, one, "after", 10000),
+                                         .run_frames = count_of(r, one, "run_frames", 100000),
+                                         .frames = count_of(r, one, "frames", 1e9)};
     }
     if (recording->workers < 1 || recording->threads < 1 || !recording->stages[0].decode || !recording->stages[recording->stage_count - 1].encode)
         r->wrong = "its plan makes no sense";
@@ -164,7 +185,7 @@ static void take_plan(struct reader *r, struct json_object *args)
 
 static void take_task(struct reader *r, struct json_object *args, double wall_ns)
 {
-    size_t stage = count_of(args, "stage", 1e6), segment = count_of(args, "segment", 1e9);
+    size_t stage = count_of(r, args, "stage", 1e6), segment = count_of(r, args, "segment", 1e9);
     struct recorded_piece *piece;
 
     if (stage < 1 || stage > r->recording->stage_count || segment >= MOST_SEGMENTS) {
@@ -172,17 +193,17 @@ static void take_task(struct reader *r, struct json_object *args, double wall_ns
         return;
     }
     piece = piece_at(&r->recording->stages[stage - 1].tasks, segment);
-    *piece = (struct recorded_piece){.frames = (uint64_t)number(args, r->recording->stages[stage - 1].encode ? "frames" : "packets"),
+    *piece = (struct recorded_piece){.frames = (uint64_t)number(r, args, r->recording->stages[stage - 1].encode ? "frames" : "packets"),
                                      .wall_ns = wall_ns,
-                                     .bytes = number(args, "bytes"),
+                                     .bytes = number(r, args, "bytes"),
                                      .known = true};
     // With several threads a renderer's processors work side by side, so that only the time tells.
-    piece->cpu_ns = r->recording->threads > 1 ? wall_ns : number(args, "cpu_ms") * 1e6;
+    piece->cpu_ns = r->recording->threads > 1 ? wall_ns : ms_in_ns(r, args, "cpu_ms");
 }
 
 static void take_reading(struct reader *r, struct json_object *args, double wall_ns)
 {
-    size_t segment = count_of(args, "segment", 1e9);
+    size_t segment = count_of(r, args, "segment", 1e9);
     struct recorded_piece *piece;
 
     if (segment >= MOST_SEGMENTS) {
@@ -191,9 +212,9 @@ static void take_reading(struct reader *r, struct json_object *args, double wall
     }
     piece = piece_at(&r->recording->reading, segment);
     piece->known = true;
-    piece->frames += (uint64_t)number(args, "frames");
-    piece->keyframes += (uint64_t)number(args, "keyframes");
-    piece->bytes += number(args, "bytes");
+    piece->frames += (uint64_t)number(r, args, "frames");
+    piece->keyframes += (uint64_t)number(r, args, "keyframes");
+    piece->bytes += number(r, args, "bytes");
     piece->cpu_ns += wall_ns;
     piece->wall_ns += wall_ns;
 }
@@ -216,10 +237,10 @@ static void take_slice(struct reader *r, const char *name, struct json_object *a
     } else if (strcmp(name, "starts") == 0) {
         // The quickest: others may have had to wait for a core.
         recording->start = r->starts == 0 || wall_ns < recording->start ? wall_ns : recording->start;
-        recording->spawn = (recording->spawn * r->starts + number(args, "spawn_ms") * 1e6) / (r->starts + 1);
+        recording->spawn = (recording->spawn * r->starts + number_up_to(r, args, "spawn_ms", MOST_SPAWN_MS) * 1e6) / (r->starts + 1);
         r->starts++;
     } else if (strcmp(name, "writes") == 0) {
-        r->written_bytes += number(args, "bytes");
+        r->written_bytes += number(r, args, "bytes");
         r->written_ns += wall_ns;
         r->calls++;
     } else if (strcmp(name, "writes files") == 0) {
@@ -229,7 +250,7 @@ static void take_slice(struct reader *r, const char *name, struct json_object *a
     } else if (strcmp(name, "reads") == 0) {
         take_reading(r, args, wall_ns);
         r->calls++;
-    } else if (number(args, "stage") > 0 && !flag(args, "lost")) {
+    } else if (number(r, args, "stage") > 0 && !flag(args, "lost")) {
         take_task(r, args, wall_ns);
     }
 }
@@ -245,12 +266,12 @@ static void take_event(struct reader *r, struct json_object *event)
         take_plan(r, args);
     } else if (*kind == 'i' && strcmp(name, "end") == 0) {
         r->ended = true;
-        r->recording->wall = number(event, "ts") * 1e3;
-        r->loop_cpu_ns = fmax(0, number(args, "loop_cpu_ms") * 1e6 - r->loop_cpu_ns);
-        r->recording->message = r->loop_cpu_ns / fmax(1, number(args, "received_messages") + r->calls);
+        r->recording->wall = us_in_ns(r, event, "ts");
+        r->loop_cpu_ns = fmax(0, ms_in_ns(r, args, "loop_cpu_ms") - r->loop_cpu_ns);
+        r->recording->message = r->loop_cpu_ns / fmax(1, number(r, args, "received_messages") + r->calls);
         r->recording->leave = r->trailer_end_ns > 0 ? fmax(0, r->recording->wall - r->trailer_end_ns) : 0;
     } else if (*kind == 'X') {
-        take_slice(r, name, args, number(event, "ts") * 1e3, number(event, "dur") * 1e3);
+        take_slice(r, name, args, us_in_ns(r, event, "ts"), us_in_ns(r, event, "dur"));
     }
 }
 
@@ -272,25 +293,30 @@ static const char *check_whole(const struct recording *recording)
     return recording->reading.frames == 0 ? "nothing was read in it" : NULL;
 }
 
-static const char *take_events(struct recording *recording, struct json_object *events, enum recording_costs costs)
+static void take_events(struct reader *r, struct json_object *events)
 {
-    struct reader r = {.recording = recording};
-    const char *wrong;
-
     // The plan comes before the tasks, but the file is not trusted.
-    for (size_t i = 0; i < json_object_array_length(events) && !r.wrong; i++) {
+    for (size_t i = 0; i < json_object_array_length(events) && !r->wrong && !r->too_large; i++) {
         struct json_object *event = json_object_array_get_idx(events, i);
 
         if (json_object_is_type(event, json_type_object))
-            take_event(&r, event);
+            take_event(r, event);
     }
-    if (r.wrong)
-        return r.wrong;
-    if (!r.planned)
+}
+
+// Returns what is wrong with it, NULL for nothing.
+static const char *finish(struct reader *r, enum recording_costs costs)
+{
+    struct recording *recording = r->recording;
+    const char *wrong;
+
+    if (r->wrong)
+        return r->wrong;
+    if (!r->planned)
         return "there is no plan in it, so it is no trace of renderfarm, or an old one";
-    if (!r.ended)
+    if (!r->ended)
         return "it has no end; the job was interrupted or failed";
-    recording->write_byte = r.written_bytes > 0 ? r.written_ns / r.written_bytes : 0;
+    recording->write_byte = r->written_bytes > 0 ? r->written_ns / r->written_bytes : 0;
     sum_up(&recording->reading, COSTS_WALL);
     for (size_t i = 0; i < recording->stage_count; i++)
         sum_up(&recording->stages[i].tasks, costs);
@@ -330,6 +356,7 @@ static char *read_file(const char *path, size_t *size, int *err)
 
 int recording_read(struct recording *recording, const char *path, enum recording_costs costs, char **why)
 {
+    struct reader r = {.recording = recording};
     struct json_tokener *tokener;
     struct json_object *events;
     const char *wrong = NULL;
@@ -348,13 +375,15 @@ int recording_read(struct recording *recording, const char *path, enum recording
         wrong = events || json_tokener_get_error(tokener) != json_tokener_continue ? "it is no trace of renderfarm (--trace=FILE writes one)"
                                                                                    : "it breaks off; the job was interrupted";
     else
-        wrong = take_events(recording, events, costs);
+        take_events(&r, events);
     json_object_put(events);
     json_tokener_free(tokener);
     free(data);
-    if (!wrong)
+    if (!wrong && !r.too_large)
+        wrong = finish(&r, costs);
+    if (!wrong && !r.too_large)
         return 0;
-    *why = mem_format("%s: %s", path, wrong);
+    *why = wrong ? mem_format("%s: %s", path, wrong) : mem_format("%s: its number \"%s\" is out of range", path, r.too_large);
     recording_clear(recording);
     return -EINVAL;
 }

@@ -44,7 +44,8 @@ struct process {
     // The task.
     struct task_at task;
     bool busy, probing, retrying, cancelled;
-    bool ended, closed; // its input; its output, whose last chunk is made
+    uint64_t waits_since_ns; // for a slot; 0: it does not
+    bool ended, closed;      // its input; its output, whose last chunk is made
     uint32_t credit, sequence;
     struct intake_chunk *first, **last;
     uint64_t step;         // frames that are being worked on

@@ -16,6 +16,7 @@
 enum {
     PTS_STEP = 1000, // of one frame, in all time bases here
     MOST_PACKET_BYTES = 1 << 30,
+    MOST_SEGMENTS = 50000, // of a stage: half a day of video in segments of a second; each costs us time for every number of workers
 };
 
 // What is to be predicted.
@@ -50,6 +51,7 @@ enum idle_cause {
 struct prediction {
     unsigned workers;
     int status;
+    const char *too_much; // why it was given up: "it has ...", "it takes ..."; NULL: it was not
     uint64_t wall_ns, frames;
     uint32_t segments;                    // of the output
     double idle_ns[IDLE_CAUSES];          // core times time
@@ -59,7 +61,7 @@ struct prediction {
     uint64_t most_shelf_bytes, most_held_bytes;
 };
 
-// Runs one job. Returns its exit status, 0.
+// Runs one job. Returns its exit status: 0, or 1 when there was too much of it.
 int virtual_run(const struct machine *machine, struct prediction *prediction);
 
 // ---- Between the files ----
@@ -72,6 +74,7 @@ struct virtual_farm {
     const struct machine *machine;
     struct prediction *prediction;
     uint64_t now_ns, order;
+    uint64_t posts; // what has come to the loop so far
     struct farm *farm;
     bool closed;
     double lane_ns;               // what the lane's call that has just been made takes

@@ -6,9 +6,10 @@
 #include "common/mem.h"
 #include "common/protocol.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-enum { SLOT_RETRY_NS = 1000000 }; // in the real one the kernel wakes who waits
+enum { SLOT_RETRY_NS = 1000000 }; // or a thousandth of the wait so far; in the real one the kernel wakes who waits
 
 static void work_on(struct process *p);
 
@@ -172,12 +173,15 @@ static void work_on(struct process *p)
     if (!store_frames(p)) {
         send_out(p);
         renderers_set_state(p, PROCESS_WAITS_SLOT);
+        if (!p->waits_since_ns)
+            p->waits_since_ns = virtual.now_ns;
         if (!p->retrying) {
             p->retrying = true;
-            virtual_after(SLOT_RETRY_NS, on_retry, p);
+            virtual_after(fmax(SLOT_RETRY_NS, (double)(virtual.now_ns - p->waits_since_ns) / 1000), on_retry, p);
         }
         return;
     }
+    p->waits_since_ns = 0;
     if (p->ended && !p->closed) {
         close_open(p, true);
         p->closed = true;

@@ -56,13 +56,14 @@ check_input() {
     [ "$(ffprobe -v quiet -select_streams v:0 -show_entries stream=codec_type -of csv=p=0 -i "file:$1")" ] || stop 1 "$1: ffprobe finds no video in it"
 }
 
-# check_writable FILE: whether a file of that name can be made
+# check_writable FILE: whether a file of that name can be made, which is tried: permissions do not tell all
 check_writable() {
     local folder
     folder=$(dirname -- "$1")
     [ -d "$folder" ] || stop 1 "$folder: there is no such folder for the results"
-    [ -w "$folder" ] || stop 1 "$folder: the results cannot be written into this folder"
     [ ! -d "$1" ] || stop 1 "$1: a folder is in the way of the results"
+    (: >"$1.part") 2>/dev/null || stop 1 "$folder: the results cannot be written into this folder"
+    rm -f -- "$1.part"
 }
 
 make_scratch() {
@@ -114,7 +115,7 @@ timed() {
     local start=${EPOCHREALTIME/[.,]/} end status=0
     "$@" >"$scratch/out" 2>"$scratch/said" </dev/null &
     child=$!
-    wait "$child" || status=$?
+    wait "$child" 2>/dev/null || status=$? # without the shell's own words on one that was killed
     child=
     end=${EPOCHREALTIME/[.,]/}
     printf -v wall '%d.%06d' $(((end - start) / 1000000)) $(((end - start) % 1000000))
@@ -124,6 +125,7 @@ timed() {
 # pass_on STATUS: the message of a program that failed, and the end of this one
 pass_on() {
     grep -v '^bench: ' "$scratch/said" | tail -n 5 >&2 || true
+    [ "$1" -le 128 ] || stop 1 "renderfarm was ended by a signal ($(kill -l "$1"))"
     [ "$1" -eq 2 ] && exit 2
     exit 1
 }
@@ -223,6 +225,35 @@ take_arguments() {
     done
 }
 
+# as_utf8 TEXT: with U+FFFD for each byte that is no part of a character
+as_utf8() {
+    text=$1 LC_ALL=C awk '
+        function between(i, least, most) { return i in byte && byte[i] >= least && byte[i] <= most }
+        function character(i,    c, bytes, k) { # how many bytes it has that begins there; 0: none does
+            c = byte[i]
+            if (c < 128)
+                return 1
+            bytes = c >= 194 && c <= 223 ? 2 : c >= 224 && c <= 239 ? 3 : c >= 240 && c <= 244 ? 4 : 0
+            if (!bytes || !between(i + 1, c == 224 ? 160 : c == 240 ? 144 : 128, c == 237 ? 159 : c == 244 ? 143 : 191))
+                return 0
+            for (k = 2; k < bytes; k++)
+                if (!between(i + k, 128, 191))
+                    return 0
+            return bytes
+        }
+        BEGIN {
+            for (i = 1; i < 256; i++)
+                code[sprintf("%c", i)] = i
+            text = ENVIRON["text"]
+            for (i = 1; i <= length(text); i++)
+                byte[i] = code[substr(text, i, 1)]
+            for (i = 1; i <= length(text); i += bytes ? bytes : 1) {
+                bytes = character(i)
+                printf "%s", bytes ? substr(text, i, bytes) : "\357\277\275"
+            }
+        }'
+}
+
 # The options of renderfarm that are passed on, and the same in ffmpeg's words; what ffmpeg need not know is only renderfarm's.
 farm_options=() before_input=() ffmpeg_options=() audio=1 untranslated=''
 
@@ -249,6 +280,8 @@ take_farm_option() {
         --encoder-options=*) take_encoder_options "$value" ;;
         --no-audio) audio='' ;;
         --no-autorotate) before_input+=(-noautorotate) ;;
+        --cache=*) stop 2 "$name is not for measuring: all but the first run would find its segments there" ;;
+        --every=* | --poster | --contact-sheet=*) untranslated=$1 ;;
         --explain | --verify | --stats | --stats=* | --progress | --progress=*) stop 2 "$name is not for measuring (--help says what is)" ;;
         --version) exec "$renderfarm" --version ;;
         --overwrite | --quiet | --verbose) return ;; # the script's own business

@@ -118,5 +118,6 @@ END {
         print workers[i], threads[i], wall[i], speed[i], (i == use) >(scratch "/heat")
     if (settings > n)
         print cores, speed[settings] >(scratch "/ffmpeg-point")
-    printf "serial = %s\nblocks = %d\nlargest = %d\n", (share == "" ? -1 : share), blocks, most(p, n) >(scratch "/facts")
+    printf "serial = %s\nblocks = %d\nlargest = %d\nrightmost = %d\n", (share == "" ? -1 : share), blocks, most(p, n),
+           (settings > n && cores > most(p, n) ? cores : most(p, n)) >(scratch "/facts")
 }

@@ -47,15 +47,15 @@ set multiplot
 set samples 400
 set lmargin at screen 0.085
 set rmargin at screen 0.97
-set xrange [0.5:largest + 0.5]
-every_nth = largest <= 20 ? 1 : ceil(largest / 16.0)
+set xrange [0.5:rightmost + 0.5]
+every_nth = rightmost <= 20 ? 1 : ceil(rightmost / 16.0)
 set xtics 0, every_nth
 beyond = largest > cores
 if (beyond) { set arrow 1 from cores, graph 0 to cores, graph 1 nohead linecolor rgb quiet dashtype 3 linewidth 1.5 }
 share(x) = 1 / (serial + (1 - serial) / x)
 has_ffmpeg = system(sprintf("test -s '%s/ffmpeg-point' && echo 1 || echo 0", scratch)) + 0
 has_fit = serial >= 0
-points_size = largest <= 16 ? 1.1 : 0.7
+points_size = rightmost <= 16 ? 1.1 : 0.7
 
 set tmargin at screen 0.9
 set bmargin at screen 0.4
@@ -66,7 +66,7 @@ set format x ""
 if (beyond) { set key bottom right } else { set key top left }
 set key reverse Left noenhanced textcolor rgb ink samplen 2.5 spacing 1.2
 if (beyond) { set label 1 sprintf("%d core%s", cores, cores == 1 ? "" : "s") at cores, graph 0.04 offset 0.6, 0 textcolor rgb quiet }
-plot [x = 0.5:largest + 0.5] \
+plot [x = 0.5:rightmost + 0.5] \
     (x >= 1 && x <= cores ? x : 1 / 0) with lines linecolor rgb quiet dashtype 2 linewidth 1.5 title "ideal", \
     has_fit && x >= 1 && x <= cores ? share(x) : 1 / 0 with lines linecolor rgb fit linewidth 1.5 title has_fit ? sprintf("Amdahl, %.1f %% serial", 100 * serial) : "", \
     for [b = (blocks == 1 && has_fit ? 2 : 1):blocks] scratch . "/points" index b - 1 using 1:2 with lines linecolor rgb colour[(b - 1) % 6 + 1] linewidth 1 notitle, \
@@ -82,7 +82,7 @@ set xlabel "workers".(blocks > 1 ? " x threads" : "") textcolor rgb ink
 set ylabel "efficiency (%)" textcolor rgb ink offset 0.5
 set format x "%g"
 set yrange [0:*<115]
-plot [x = 0.5:largest + 0.5] 100 with lines linecolor rgb quiet dashtype 2 linewidth 1.5, \
+plot [x = 0.5:rightmost + 0.5] 100 with lines linecolor rgb quiet dashtype 2 linewidth 1.5, \
     for [b = 1:blocks] scratch . "/points" index b - 1 using 1:5 with linespoints linecolor rgb colour[(b - 1) % 6 + 1] linewidth 1.8 pointtype 7 pointsize points_size
 unset multiplot
 set samples 400

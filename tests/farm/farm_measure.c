@@ -165,6 +165,58 @@ static void speed_ups_report_has_medians_speed_up_and_efficiency(void **state)
     assert_int_equal(strncmp(trial_read(trial_path("csv"), &size), "program,workers,", 16), 0);
 }
 
+// With more cores than workers ffmpeg's point is to the right of all others.
+static void the_plot_has_room_for_ffmpeg(void **state)
+{
+    static const char runs[] =
+        "renderfarm 1 1 12 11 1000 240 0.1 1 0.01 2\nrenderfarm 2 1 6 11 2000 240 0.1 1 0.01 2\nffmpeg 0 0 8 11 500 240 0 0 0 0\n";
+    const char *path = trial_path("runs");
+    size_t size;
+
+    (void)state;
+    for (size_t with = 0; with < 2; with++) {
+        trial_write(path, runs, with ? strlen(runs) : (size_t)(strstr(runs, "ffmpeg") - runs));
+        trial_output(ARGUMENTS("awk", "-v", "cores=8", "-v", "rounds=1", "-v", trial_format("scratch=%s", trial_path("")), "-f",
+                               "scripts/measure/arithmetic.awk", "-f", "scripts/measure/speedup.awk", path));
+        assert_non_null(strstr(trial_read(trial_path("facts"), &size), with ? "\nrightmost = 8\n" : "\nrightmost = 2\n"));
+    }
+}
+
+// What a script does that has measure.bash, and $scratch.
+static struct command *measuring(const char *script)
+{
+    struct command *command =
+        trial_start_program(ARGUMENTS("env", trial_format("TMPDIR=%s", trial_path("tmp")), "bash", "-c",
+                                      trial_format("set -euo pipefail; . scripts/measure/measure.bash; make_scratch; %s", script), "measuring"));
+
+    command_wait(command, 60);
+    return command;
+}
+
+static void ffmpeg_is_left_out_where_it_would_do_other_work(void **state)
+{
+    static const char *const options[] = {"--every=5", "--poster", "--contact-sheet=2x2", "--encoder-options=x='a:b'"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+        const struct command *command = measuring(trial_format("take_farm_option \"%s\"; plain_ffmpeg in.mp4 out.mp4", options[i]));
+
+        assert_int_equal(command->status, 1);
+        assert_string_equal(command->err, trial_format("note: plain ffmpeg is left out: %s cannot be put into its words\n", options[i]));
+    }
+}
+
+static void a_renderfarm_that_is_killed_is_told_of(void **state)
+{
+    const struct command *command =
+        measuring("renderfarm=$scratch/farm; printf '#!/bin/sh\nkill -KILL $$\n' >\"$renderfarm\"; chmod +x \"$renderfarm\"; "
+                  "farm in.mp4 out.mp4");
+
+    (void)state;
+    assert_int_equal(command->status, 1);
+    assert_string_equal(command->err, "measuring: renderfarm was ended by a signal (KILL)\n");
+}
+
 // One line, with what is wrong in it, and nothing left.
 static void assert_refused(const char *script, const char *argument, const char *further, int status, const char *said)
 {
@@ -218,7 +270,9 @@ static void what_renderfarm_refuses_the_scripts_refuse_before_they_measure(void 
     (void)state;
     assert_refused("speedup", clip, "--filter=no_such_filter", 2, "no_such_filter");
     assert_refused("speedup", clip, "--verify", 2, "--verify is not for measuring");
+    assert_refused("speedup", clip, trial_format("--cache=%s", trial_path("cache")), 2, "--cache is not for measuring");
     assert_refused("speedup", clip, trial_format("--out=%s/missing/x", trial_path("")), 1, "there is no such folder");
+    assert_refused("speedup", clip, "--out=/proc/x", 1, "the results cannot be written"); // though root may write there, as permissions go
     assert_refused("tradeoffs", clip, "--codec=no_such_codec", 2, "no_such_codec");
 }
 
@@ -249,6 +303,30 @@ static void without_gnuplot_there_are_figures_and_a_note_in_place_of_plots(void 
     assert_int_equal(access(trial_format("%s.png", out), F_OK), -1);
 }
 
+// A dash in front makes an option of it to cp, mv and rm; and JSON has to be UTF-8.
+static void names_may_begin_with_a_dash_and_be_no_utf8(void **state)
+{
+    static const char run[] =
+        "cp \"$1\" \"$2/caf\xe9.mp4\"; here=$PWD; cd \"$2\"; \"$here/scripts/speedup\" caf\xe9.mp4 --workers=1 --rounds=1 --no-ffmpeg "
+        "--no-plot --preset=ultrafast --out=-o";
+    struct json_tokener *strict = json_tokener_new();
+    struct json_object *report, *input;
+    const char *text;
+    size_t size;
+
+    (void)state;
+    trial_output(ARGUMENTS("sh", "-ec", run, "sh", trial_sample("plain.mp4"), trial_path("")));
+    text = trial_read(trial_path("-o.json"), &size);
+    json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    report = json_tokener_parse_ex(strict, text, (int)size);
+    json_tokener_free(strict);
+    assert_non_null(report);
+    assert_true(json_object_object_get_ex(report, "input", &input));
+    assert_string_equal(json_object_get_string(input), "caf\uFFFD.mp4");
+    json_object_put(report);
+    assert_int_equal(access(trial_path("-o.csv"), R_OK), 0);
+}
+
 static void without_ffmpeg_a_line_says_what_is_missing(void **state)
 {
     struct command *command =
@@ -270,10 +348,14 @@ int main(void)
         TRIAL(bytes_at_equal_quality),
         TRIAL(what_limits_a_job_is_what_cost_most),
         TRIAL(speed_ups_report_has_medians_speed_up_and_efficiency),
+        TRIAL(the_plot_has_room_for_ffmpeg),
+        TRIAL(ffmpeg_is_left_out_where_it_would_do_other_work),
+        TRIAL(a_renderfarm_that_is_killed_is_told_of),
         TRIAL(lists_of_workers_that_make_no_sense_are_refused),
         TRIAL(inputs_that_cannot_be_read_are_refused),
         TRIAL(what_renderfarm_refuses_the_scripts_refuse_before_they_measure),
         TRIAL(without_gnuplot_there_are_figures_and_a_note_in_place_of_plots),
+        TRIAL(names_may_begin_with_a_dash_and_be_no_utf8),
         TRIAL(without_ffmpeg_a_line_says_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,29 @@ static void a_page_that_cannot_be_written_is_told_at_once(void **state)
     assert_int_equal(command->status, 2);
 }
 
+static size_t times(const char *text, const char *what)
+{
+    size_t found = 0;
+
+    while ((text = strstr(text, what))) {
+        found++;
+        text += strlen(what);
+    }
+    return found;
+}
+
+// Without a browser: what the program has of it.
+static void each_table_is_filled_once(void **state)
+{
+    static const char *const tables[] = {"renderers", "coordinator", "slowest"};
+    size_t size;
+    const char *page = trial_read("coordinator/page.html", &size);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        assert_int_equal(times(page, trial_format("table(\"%s\"", tables[i])), 1);
+}
+
 // The page as a browser has made it, with what looks at it put behind: texts that overlap, or reach over an edge.
 static const char *shown(const char *page, const char *scheme)
 {
@@ -170,17 +193,15 @@ static void a_browser_shows_it(void **state)
         assert_non_null(strstr(dom, "of the cores"));
         assert_non_null(strstr(dom, "<b>96</b>"));
         assert_non_null(strstr(dom, "<td>renderer 0: "));
+        assert_int_equal(times(dom, "<td>coordinator: loop"), 1);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TRIAL(the_page_holds_the_same_events_as_the_trace),
-        TRIAL(the_page_asks_nobody_for_anything),
-        TRIAL(names_of_files_cannot_break_out_of_it),
-        TRIAL(a_page_that_cannot_be_written_is_told_at_once),
-        TRIAL(a_browser_shows_it),
+        TRIAL(the_page_holds_the_same_events_as_the_trace),   TRIAL(the_page_asks_nobody_for_anything), TRIAL(names_of_files_cannot_break_out_of_it),
+        TRIAL(a_page_that_cannot_be_written_is_told_at_once), TRIAL(each_table_is_filled_once),         TRIAL(a_browser_shows_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

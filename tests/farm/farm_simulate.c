@@ -277,7 +277,7 @@ static void what_is_no_trace_is_refused(void **state)
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"stages\":[{}]}}]", "makes no sense"},
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"workers\":1,\"threads\":1,\"stages\":[{\"decode\":true,\"encode\":true}]}}]", "no end"},
         {"[{\"ph\":\"i\",\"name\":\"plan\",\"args\":{\"workers\":1,\"threads\":1,\"stages\":[{\"decode\":true,\"encode\":true}]}},"
-         "{\"ph\":\"X\",\"name\":\"s\",\"dur\":1e99,\"args\":{\"stage\":1,\"segment\":0,\"frames\":1e99,\"bytes\":-1e99,\"cpu_ms\":1e999}},"
+         "{\"ph\":\"X\",\"name\":\"s\",\"dur\":1e9,\"args\":{\"stage\":1,\"segment\":0,\"frames\":1e11,\"bytes\":-1e99,\"cpu_ms\":\"nan\"}},"
          "{\"ph\":\"i\",\"name\":\"end\",\"args\":{}}]",
          "more frames than"},
         {"[{\"ph\":\"X\",\"name\":\"segment 1\",\"dur\":1,\"args\":{\"stage\":1}}]", "belongs to no stage"},
@@ -299,6 +299,50 @@ static void what_is_no_trace_is_refused(void **state)
     assert_refused(trial_path("tmp"), NULL, 1, "it cannot be read");
 }
 
+// One number of a good trace in the place of another.
+static const char *with_number(const char *name, const char *before, const char *number_text)
+{
+    size_t size;
+    char *text = trial_read(recorded("t.json", &(struct made_up){.segments = 4, .cpu_ms = 10}), &size), *at = strstr(text, before);
+    const char *path = trial_path(name), *changed;
+
+    assert_non_null(at);
+    at += strlen(before);
+    changed = trial_format("%.*s%s%s", (int)(at - text), text, number_text, at + strspn(at, "0123456789."));
+    trial_write(path, changed, strlen(changed));
+    return path;
+}
+
+// They would keep it busy for ever, or overflow.
+static void numbers_out_of_range_are_refused_at_once(void **state)
+{
+    static const struct {
+        const char *before, *number, *key;
+    } cases[] = {
+        {"\"cpu_ms\":", "1e12", "\"cpu_ms\""},
+        {"\"cpu_ms\":", "1e999", "\"cpu_ms\""},
+        {"\"end\",\"args\":{\"loop_cpu_ms\":", "1e308", "\"loop_cpu_ms\""},
+        {"\"spawn_ms\":", "1e39", "\"spawn_ms\""},
+        {"\"dur\":", "1e15", "\"dur\""},
+        {"\"bytes\":", "1e13", "\"bytes\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_refused(with_number("large.json", cases[i].before, cases[i].number), NULL, 1,
+                       trial_format("its number %s is out of range", cases[i].key));
+}
+
+// With renderers that mostly wait, which must cost nothing: ten days in a moment.
+static void segments_may_take_days(void **state)
+{
+    struct json_object *result = predicted(with_number("long.json", "\"cpu_ms\":", "9e8"), "1..1024", NULL);
+
+    (void)state;
+    assert_about(number(run(result, 0), "wall_s"), 9e5, 1);
+    json_object_put(result);
+}
+
 static void wrong_use_is_refused(void **state)
 {
     static const char *const options[] = {
@@ -316,6 +360,9 @@ static void wrong_use_is_refused(void **state)
     trace = recorded("t.json", &(struct made_up){.segments = 4, .cpu_ms = 10, .serial = true});
     assert_refused(trace, "--hosts=2", 1, "all have to be on one host");
     assert_refused(trace, "--repeat=100000", 1, "are too many");
+    trace = recorded("t.json", &(struct made_up){.segments = 4, .cpu_ms = 10});
+    assert_refused(trace, "--repeat=40000", 1, "more than 50000 segments");
+    assert_refused(with_number("slow.json", "\"cpu_ms\":", "9e8"), "--repeat=10000", 1, "more than three years");
 }
 
 int main(void)
@@ -331,6 +378,8 @@ int main(void)
         TRIAL(thousands_of_workers_can_be_asked_for),
         TRIAL(a_recorded_job_can_be_predicted),
         TRIAL(what_is_no_trace_is_refused),
+        TRIAL(numbers_out_of_range_are_refused_at_once),
+        TRIAL(segments_may_take_days),
         TRIAL(wrong_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

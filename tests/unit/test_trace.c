@@ -34,6 +34,65 @@ static void any_name_gives_json(void **state)
     }
 }
 
+// What a strict reader makes of the name of an event.
+static const char *name_in(const char *given, struct json_object **event)
+{
+    struct json_tokener *strict = json_tokener_new();
+    struct json_object *value;
+    static char text[1000];
+
+    json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    trace_slice_text(text, sizeof(text), given, 7, 1.5, 2.25, "");
+    *event = json_tokener_parse_ex(strict, text + 1, (int)strlen(text + 1));
+    json_tokener_free(strict);
+    if (!*event)
+        fail_msg("no JSON: %s", text);
+    assert_true(json_object_object_get_ex(*event, "name", &value));
+    return json_object_get_string(value);
+}
+
+static void what_is_no_utf8_is_replaced(void **state)
+{
+    static const struct {
+        const char *name, *shown;
+    } cases[] = {
+        {"caf\xe9", "caf\uFFFD"},
+        {"\xe9\xe9.mp4", "\uFFFD\uFFFD.mp4"},
+        {"\xe4\xb8", "\uFFFD\uFFFD"}, // the beginning of 中
+        {"\xc0\xaf\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD"},
+        {"\xe9\"<\\", "\uFFFD\"<\\"},
+        {"\xf0\x9f\x8e\xac 中", "\U0001F3AC 中"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct json_object *event;
+
+        assert_string_equal(name_in(cases[i].name, &event), cases[i].shown);
+        json_object_put(event);
+    }
+}
+
+static void long_names_are_cut_between_characters(void **state)
+{
+    char name[600];
+
+    (void)state;
+    for (size_t shift = 0; shift < 4; shift++) {
+        struct json_object *event;
+        const char *shown;
+
+        memset(name, 'x', shift);
+        for (size_t at = shift; at + 4 <= sizeof(name); at += 3)
+            memcpy(name + at, "中", 4);
+        shown = name_in(name, &event);
+        assert_int_in_range(strlen(shown), 200, 300);
+        assert_int_equal((strlen(shown) - shift) % 3, 0);
+        assert_memory_equal(shown, name, strlen(shown));
+        json_object_put(event);
+    }
+}
+
 static void a_time_that_ran_backwards_has_no_length(void **state)
 {
     char text[1000];
@@ -60,6 +119,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_name_gives_json),
+        cmocka_unit_test(what_is_no_utf8_is_replaced),
+        cmocka_unit_test(long_names_are_cut_between_characters),
         cmocka_unit_test(a_time_that_ran_backwards_has_no_length),
         cmocka_unit_test(without_a_trace_nothing_happens),
     };
