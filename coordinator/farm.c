@@ -61,6 +61,7 @@ void farm_start_over(struct farm *f, enum again again)
     if (f->state == FARM_ENDING)
         return;
     f->pass->again = again;
+    f->pass->first_task_ns = f->report.stats.first_task_ns;
     f->pass->lost_frames += f->report.frames_done - f->report.frames_found;
     f->pass->lost_ns += report_busy_ns(&f->report);
     for (size_t i = 0; i < f->crew.roster.count; i++)
@@ -243,13 +244,27 @@ static void replace_hanging(struct farm *f)
 
 static void trace_now(struct farm *f)
 {
-    uint64_t shelf_bytes = 0, assembly_bytes = 0;
+    struct trace_counts counts = {
+        .busy = (unsigned)roster_count(&f->crew.roster, RENDERER_BUSY),
+        .largest = f->peak_bytes,
+    };
+    size_t resident;
 
+    if (uv_resident_set_memory(&resident) == 0)
+        counts.memory = resident;
     for (size_t i = 0; i < f->stage_count; i++) {
-        shelf_bytes += f->stages[i].shelf.size_bytes;
-        assembly_bytes += assembler_held_bytes(f->stages[i].assembler);
+        const struct stage *stage = &f->stages[i];
+
+        counts.shelf_bytes += stage->shelf.size_bytes;
+        counts.assembly_bytes += assembler_held_bytes(stage->assembler);
+        counts.waiting += scheduler_available(stage->scheduler);
+        counts.out += scheduler_outstanding(stage->scheduler);
+        counts.frame_slots += stage->slots.count;
+        counts.frames += stage->arena ? stage->slots.count - arena_free_count(stage->arena, stage->slots.first, stage->slots.count) : 0;
     }
-    trace_counters(f->trace, clock_now_ns(), shelf_bytes, assembly_bytes, (unsigned)roster_count(&f->crew.roster, RENDERER_BUSY));
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        counts.credits += f->crew.roster.renderers[i].state == RENDERER_BUSY ? f->crew.roster.renderers[i].task.credit : 0;
+    trace_counters(f->trace, clock_now_ns(), &counts);
 }
 
 void farm_tick(struct farm *f)
@@ -315,6 +330,10 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     pass->again = AGAIN_NO;
     f->local_workers = options->workers > 0 ? options->workers : pass->remote ? 0 : 1;
     report_init(&f->report, options);
+    if (pass->start_ns > 0)
+        f->report.stats.start_ns = pass->start_ns;
+    pass->start_ns = f->report.stats.start_ns;
+    f->report.stats.first_task_ns = pass->first_task_ns;
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
     f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
@@ -333,10 +352,11 @@ static void on_trace_idle(void *data)
 static int open_trace(struct farm *f)
 {
     const char *path = f->options->trace_path;
-    int err = trace_open(&f->trace, f->loop, path, f->options->page_path, f->report.stats.start_ns, on_trace_idle, f, &path);
+    int err = trace_open(&f->trace, f->loop, path, f->options->page_path, f->report.begun_ns, on_trace_idle, f, &path);
 
     if (err < 0) {
-        log_error("%s: the %s cannot be written: %s", path, path == f->options->trace_path ? "trace" : "report", err_text(err));
+        log_error("%s: the %s cannot be written: %s", path, path == f->options->trace_path ? "trace" : "report",
+                  err == -ENXIO ? "nobody reads from this pipe" : err_text(err));
         return err;
     }
     trace_lane(f->trace, &f->intake.lane, "reading");

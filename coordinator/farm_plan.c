@@ -209,7 +209,7 @@ static void name_tracks(struct farm *f)
                            : NULL;
 
         if (what)
-            trace_renderer(f->trace, renderer->slot, renderer->stage, what);
+            trace_renderer(f->trace, renderer->slot, renderer->stage, what, renderer->remote ? 1 : f->options->threads);
         free(filters);
         free(what);
     }

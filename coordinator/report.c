@@ -15,9 +15,9 @@ void report_init(struct report *r, const struct options *options)
     struct winsize size = {0};
     enum progress_mode mode;
 
-    *r = (struct report){0};
+    *r = (struct report){.begun_ns = clock_now_ns()};
     r->stats = (struct stats){
-        .start_ns = clock_now_ns(),
+        .start_ns = r->begun_ns,
         .workers = options->workers,
         .threads = options->threads,
         .input = options->input,
@@ -121,7 +121,7 @@ void report_facts(const struct report *r, const struct source_facts *facts, uint
                         : facts->frames > 0 ? (uint64_t)facts->frames
                                             : 0,
         .video_s = per_second > 0 ? (double)r->frames_done / per_second : 0,
-        .elapsed_ns = clock_now_ns() - r->stats.start_ns,
+        .elapsed_ns = clock_now_ns() - r->begun_ns,
         .output_bytes = r->stats.output_bytes,
     };
     if (state->frames_total < state->frames)

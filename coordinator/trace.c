@@ -19,6 +19,8 @@ enum {
     LOOP_TRACK = 1,
     FIRST_LANE_TRACK = 2,
     FIRST_RENDERER_TRACK = 100,
+    FIRST_HELPER_TRACK = 1000000,
+    MOST_HELPERS = 1024, // of a renderer
     FLUSH_BYTES = 64 << 10,
     MOST_BYTES = 4 << 20, // that wait to be written
     MOST_LANES = 24,
@@ -303,7 +305,12 @@ void trace_lane(struct trace *t, struct lane *lane, const char *name)
     lane_watch(lane, on_lane_call, track);
 }
 
-void trace_renderer(struct trace *t, uint32_t slot, uint32_t stage, const char *what)
+static unsigned helper_track(uint32_t slot, size_t helper)
+{
+    return FIRST_HELPER_TRACK + slot * MOST_HELPERS + (unsigned)helper;
+}
+
+void trace_renderer(struct trace *t, uint32_t slot, uint32_t stage, const char *what, int threads)
 {
     char *text;
 
@@ -312,6 +319,11 @@ void trace_renderer(struct trace *t, uint32_t slot, uint32_t stage, const char *
     text = mem_format("renderer %u: stage %u, %s", slot, stage + 1, what);
     name_track(t, FIRST_RENDERER_TRACK + slot, text);
     free(text);
+    for (int i = 0; i + 1 < threads && i < MOST_HELPERS; i++) {
+        text = mem_format("renderer %u: slices, thread %d", slot, i + 2);
+        name_track(t, helper_track(slot, (size_t)i), text);
+        free(text);
+    }
 }
 
 // What the CPU did for the task, one after the other, though in fact it took turns: how long each is is what counts.
@@ -329,6 +341,21 @@ static void parts(struct trace *t, unsigned track, uint64_t from_ns, uint64_t to
             continue;
         slice(t, each[i].name, track, from_ns, end_ns < to_ns ? end_ns : to_ns, "\"sum\":true");
         from_ns = end_ns < to_ns ? end_ns : to_ns;
+    }
+}
+
+// As parts: each thread's time as one slice, from where the task began.
+static void helpers(struct trace *t, const struct trace_task *task)
+{
+    const Wire__Done *done = task->done;
+    char name[64];
+
+    snprintf(name, sizeof(name), "slices of segment %u", task->segment);
+    for (size_t i = 0; i < done->n_helper_cpu_ns && i < MOST_HELPERS; i++) {
+        uint64_t most_ns = task->to_ns - task->from_ns, ns = done->helper_cpu_ns[i] < most_ns ? done->helper_cpu_ns[i] : most_ns;
+
+        if (ns > 0)
+            slice(t, name, helper_track(task->slot, i), task->from_ns, task->from_ns + ns, "\"sum\":true");
     }
 }
 
@@ -369,6 +396,8 @@ void trace_task(struct trace *t, const struct trace_task *task)
     else
         snprintf(arguments + length, sizeof(arguments) - (size_t)length, "\"lost\":true");
     slice(t, name, FIRST_RENDERER_TRACK + task->slot, task->from_ns, task->to_ns, arguments);
+    if (done)
+        helpers(t, task);
     if (done)
         parts(t, FIRST_RENDERER_TRACK + task->slot, task->from_ns, task->to_ns, done);
 }
@@ -482,17 +511,29 @@ void trace_written(struct trace *t, uint32_t segment, uint64_t now_ns)
         waited(t, "waits for its turn to be written", segment, t->finished_ns[segment], now_ns);
 }
 
-void trace_counters(struct trace *t, uint64_t now_ns, uint64_t shelf_bytes, uint64_t assembly_bytes, unsigned busy)
+// other: the second value's name; NULL: there is none.
+static void counter(struct trace *t, uint64_t now_ns, const char *name, const char *one, uint64_t value, const char *other, uint64_t other_value)
 {
-    char text[400];
+    char text[300], second[80] = "";
 
+    if (other)
+        snprintf(second, sizeof(second), ",\"%s\":%llu", other, (unsigned long long)other_value);
+    put(t, text,
+        (size_t)snprintf(text, sizeof(text), ",\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"%s\",\"args\":{\"%s\":%llu%s}}", us(t, now_ns), name,
+                         one, (unsigned long long)value, second));
+}
+
+void trace_counters(struct trace *t, uint64_t now_ns, const struct trace_counts *counts)
+{
     if (!t)
         return;
-    put(t, text,
-        (size_t)snprintf(text, sizeof(text),
-                         ",\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"waiting bytes\",\"args\":{\"input\":%llu,\"finished\":%llu}}"
-                         ",\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"busy renderers\",\"args\":{\"busy\":%u}}",
-                         us(t, now_ns), (unsigned long long)shelf_bytes, (unsigned long long)assembly_bytes, us(t, now_ns), busy));
+    counter(t, now_ns, "waiting bytes", "input", counts->shelf_bytes, "finished", counts->assembly_bytes);
+    counter(t, now_ns, "busy renderers", "busy", counts->busy, NULL, 0);
+    counter(t, now_ns, "window, in segments", "waiting", counts->waiting, "with renderers", counts->out);
+    counter(t, now_ns, "credits, in chunks", "free", counts->credits, NULL, 0);
+    if (counts->frame_slots > 0)
+        counter(t, now_ns, "raw frames", "held", counts->frames, "room", counts->frame_slots - counts->frames);
+    counter(t, now_ns, "memory, in bytes", "coordinator", counts->memory, "largest renderer", counts->largest);
     write_out(t);
 }
 

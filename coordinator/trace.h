@@ -21,9 +21,9 @@ int trace_open(struct trace **trace, uv_loop_t *loop, const char *path, const ch
                void *data, const char **which);
 
 // Times are those of clock_now_ns. name is a clause without quotes or newlines, or is escaped.
-void trace_turn(struct trace *trace, uint64_t from_ns, uint64_t to_ns);                    // of the loop; short ones are left out
-void trace_lane(struct trace *trace, struct lane *lane, const char *name);                 // from now on its calls are traced
-void trace_renderer(struct trace *trace, uint32_t slot, uint32_t stage, const char *what); // what its track is called
+void trace_turn(struct trace *trace, uint64_t from_ns, uint64_t to_ns);                                 // of the loop; short ones are left out
+void trace_lane(struct trace *trace, struct lane *lane, const char *name);                              // from now on its calls are traced
+void trace_renderer(struct trace *trace, uint32_t slot, uint32_t stage, const char *what, int threads); // what its track is called
 // What is to be done, in which stages; once. Everything is read at once, and nothing kept.
 struct trace_job {
     const char *input, *output, *encoder;
@@ -55,8 +55,16 @@ void trace_end(struct trace *trace, uint64_t now_ns, const char *outcome, uint64
 void trace_dealt(struct trace *trace, uint32_t segment, uint64_t read_ns, uint64_t now_ns);
 void trace_finished(struct trace *trace, uint32_t segment, uint64_t now_ns);
 void trace_written(struct trace *trace, uint32_t segment, uint64_t now_ns);
-// Bytes that wait: input, finished work; renderers at work.
-void trace_counters(struct trace *trace, uint64_t now_ns, uint64_t shelf_bytes, uint64_t assembly_bytes, unsigned busy);
+// What there is at a time.
+struct trace_counts {
+    uint64_t shelf_bytes, assembly_bytes; // that wait: input, finished work
+    unsigned busy;                        // renderers at work
+    uint64_t waiting, out;                // the window: segments, of all stages, that wait for a renderer, and that are with one
+    uint64_t credits;                     // chunks that may go to renderers now
+    uint64_t frames, frame_slots;         // raw frames in shared memory, and room for them
+    uint64_t memory, largest;             // bytes of this process, and of the largest renderer so far
+};
+void trace_counters(struct trace *trace, uint64_t now_ns, const struct trace_counts *counts);
 
 bool trace_busy(const struct trace *trace);
 // Writes the rest; when it is not busy any more trace_close closes the file, and returns what went wrong on the way: a negative errno or 0.

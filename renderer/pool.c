@@ -23,7 +23,7 @@ struct pool {
     void (*job)(void *data, int index, int count);
     void *data;
     int count, next, running; // of the batch: all jobs, the next to take, those that are being done
-    uint64_t cpu_ns;
+    uint64_t *cpu_ns;         // per helper
 };
 
 // Takes jobs until none is left. Called and left with the lock held.
@@ -44,9 +44,11 @@ static void *helper_main(void *data)
 {
     struct pool *pool = data;
     char name[32];
+    int helper;
 
     pthread_mutex_lock(&pool->lock);
-    snprintf(name, sizeof(name), "slice-%d", ++pool->named);
+    helper = pool->named++;
+    snprintf(name, sizeof(name), "slice-%d", helper + 1);
     pthread_setname_np(pthread_self(), name);
     while (!pool->quit) {
         uint64_t start_ns;
@@ -57,7 +59,7 @@ static void *helper_main(void *data)
         }
         start_ns = clock_thread_cpu_ns();
         do_jobs(pool);
-        pool->cpu_ns += clock_thread_cpu_ns() - start_ns;
+        pool->cpu_ns[helper] += clock_thread_cpu_ns() - start_ns;
         if (!pool->running)
             pthread_cond_signal(&pool->done);
     }
@@ -70,6 +72,7 @@ struct pool *pool_new(int threads)
     struct pool *pool = mem_zalloc(sizeof(*pool));
 
     pool->threads = threads < 1 ? 1 : threads;
+    pool->cpu_ns = mem_zalloc((size_t)pool->threads * sizeof(*pool->cpu_ns));
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->done, NULL);
@@ -131,12 +134,21 @@ int pool_threads(const struct pool *pool)
 
 uint64_t pool_cpu_ns(struct pool *pool)
 {
-    uint64_t cpu_ns;
+    uint64_t cpu_ns = 0;
 
     pthread_mutex_lock(&pool->lock);
-    cpu_ns = pool->cpu_ns;
+    for (int i = 0; i < pool->helper_count; i++)
+        cpu_ns += pool->cpu_ns[i];
     pthread_mutex_unlock(&pool->lock);
     return cpu_ns;
+}
+
+void pool_helpers_cpu_ns(struct pool *pool, uint64_t *cpu_ns)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i + 1 < pool->threads; i++)
+        cpu_ns[i] = pool->cpu_ns[i];
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void pool_free(struct pool **pool)
@@ -157,5 +169,6 @@ void pool_free(struct pool **pool)
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);
     free(p->helpers);
+    free(p->cpu_ns);
     free(p);
 }

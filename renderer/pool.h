@@ -16,6 +16,8 @@ int pool_run(struct pool *pool, int count, void (*job)(void *data, int index, in
 
 int pool_threads(const struct pool *pool);
 uint64_t pool_cpu_ns(struct pool *pool); // CPU time that the helpers have spent in jobs so far
+// The same of each helper; room for threads - 1.
+void pool_helpers_cpu_ns(struct pool *pool, uint64_t *cpu_ns);
 void pool_free(struct pool **pool);      // NULL is fine
 
 #endif

@@ -52,6 +52,7 @@ struct run {
     uint8_t *fingerprints; // of the frames that were encoded
     size_t fingerprints_size, fingerprints_room;
     uint64_t cpu_ns[3], *cpu_user, cpu_mark_ns;
+    uint64_t *helper_marks_ns; // what each of the pool's threads had done before
 };
 
 enum { DECODE, FILTER, ENCODE };
@@ -143,6 +144,7 @@ static void run_clear(struct run *run)
     av_packet_free(&run->packet);
     chunk_free(&run->out);
     free(run->fingerprints);
+    free(run->helper_marks_ns);
 }
 
 // A stage whose frames go to another, and that has all filters, ends as if the encoder were here: so its graph negotiates the same formats.
@@ -169,6 +171,8 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     run->packet = av_packet_alloc();
     run->out = chunk_new(run->next_sequence++);
     run->opens_job = task->segment == 0;
+    run->helper_marks_ns = mem_zalloc((size_t)pool_threads(render->pool) * sizeof(*run->helper_marks_ns));
+    pool_helpers_cpu_ns(render->pool, run->helper_marks_ns);
     if (!run->decoded || !run->filtered || !run->first || !run->packet)
         return err_why(why, AVERROR(ENOMEM), "no memory for a frame");
     run->core_to = INT64_MAX;
@@ -568,6 +572,20 @@ static int take_chunk(struct run *run, struct chunk **chunk)
     return err_why(run->why, -EPROTO, "a part of its work did not arrive");
 }
 
+// What each of the pool's threads has done since then.
+static void tell_helpers(struct run *run, Wire__Done *done)
+{
+    size_t count = (size_t)pool_threads(run->render->pool) - 1;
+
+    if (count == 0)
+        return;
+    done->n_helper_cpu_ns = count;
+    done->helper_cpu_ns = mem_zalloc(count * sizeof(*done->helper_cpu_ns));
+    pool_helpers_cpu_ns(run->render->pool, done->helper_cpu_ns);
+    for (size_t i = 0; i < count; i++)
+        done->helper_cpu_ns[i] -= run->helper_marks_ns[i];
+}
+
 static void fill_done(struct run *run, uint64_t start_ns, Wire__Done *done)
 {
     struct decode_damage damage = run->decode ? decode_damage(run->decode) : (struct decode_damage){0};
@@ -595,6 +613,7 @@ static void fill_done(struct run *run, uint64_t start_ns, Wire__Done *done)
     done->decode_cpu_ns = run->cpu_ns[DECODE];
     done->filter_cpu_ns = run->cpu_ns[FILTER];
     done->encode_cpu_ns = run->cpu_ns[ENCODE];
+    tell_helpers(run, done);
     done->wall_ns = clock_now_ns() - start_ns;
     if (!getrusage(RUSAGE_SELF, &usage))
         done->peak_memory_bytes = (uint64_t)usage.ru_maxrss * 1024;

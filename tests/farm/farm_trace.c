@@ -140,6 +140,37 @@ static void a_name_in_latin_1_gives_a_trace_in_utf8(void **state)
     json_object_put(events);
 }
 
+static int count_named(struct json_object *events, const char *phase, const char *name)
+{
+    int count = 0;
+
+    for (size_t i = 0; i < json_object_array_length(events); i++) {
+        struct json_object *event = json_object_array_get_idx(events, i), *args;
+        bool names_track = json_object_object_get_ex(event, "args", &args) && *phase == 'M' && json_object_object_get_ex(args, "name", &args);
+
+        if (strcmp(json_object_get_string(member(event, "ph")), phase) == 0)
+            count += strcmp(json_object_get_string(names_track ? args : member(event, "name")), name) == 0;
+    }
+    return count;
+}
+
+static void threads_have_tracks_and_what_there_is_has_counters(void **state)
+{
+    static const char *const counters[] = {"waiting bytes", "busy renderers", "window, in segments", "credits, in chunks", "memory, in bytes"};
+    const char *trace = trial_path("out.json");
+    struct json_object *events;
+
+    (void)state;
+    trial_render(trial_sample("plain.mp4"), trial_path("out.mp4"), "-q", "--workers=1", "--threads=2", "--filter=nlmeans=r=7",
+                 trial_format("--trace=%s", trace), NULL);
+    events = events_of(trace);
+    assert_int_equal(count_named(events, "M", "renderer 0: slices, thread 2"), 1);
+    assert_int_equal(count_named(events, "X", "slices of segment 0"), 1);
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+        assert_true(count_named(events, "C", counters[i]) > 0);
+    json_object_put(events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +180,7 @@ int main(void)
         TRIAL(a_longer_file_is_replaced),
         TRIAL(turns_of_the_loop_follow_each_other),
         TRIAL(a_name_in_latin_1_gives_a_trace_in_utf8),
+        TRIAL(threads_have_tracks_and_what_there_is_has_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,7 +110,7 @@ static void without_a_trace_nothing_happens(void **state)
     trace_turn(none, 0, 1000000000);
     trace_finished(none, 1, 2);
     trace_written(none, 1, 3);
-    trace_counters(none, 0, 0, 0, 0);
+    trace_counters(none, 0, &(struct trace_counts){0});
     assert_false(trace_busy(none));
     assert_int_equal(trace_close(&none), 0);
 }
