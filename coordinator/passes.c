@@ -33,6 +33,23 @@ static int tell_verified(const struct options *options, const struct verify *ver
     return 1;
 }
 
+// To compare with what another file gives would tell nothing.
+static bool input_is_another(const struct passes *p)
+{
+    struct stat now;
+
+    if (!p->input_known)
+        return false;
+    return stat(p->options->input, &now) < 0 || now.st_dev != p->input.st_dev || now.st_ino != p->input.st_ino || now.st_size != p->input.st_size ||
+           now.st_mtim.tv_sec != p->input.st_mtim.tv_sec || now.st_mtim.tv_nsec != p->input.st_mtim.tv_nsec;
+}
+
+static int tell_unverified(const struct passes *p)
+{
+    log_error("%s is there, but it cannot be compared: %s has been changed or removed since", p->options->output, p->options->input);
+    return 1;
+}
+
 // What this attempt begins with.
 static void prepare(struct passes *p)
 {
@@ -49,6 +66,7 @@ static void prepare(struct passes *p)
 void passes_begin(struct passes *p, const struct options *options)
 {
     *p = (struct passes){.options = options, .attempt = 1};
+    p->input_known = options->verify && stat(options->input, &p->input) == 0;
     prepare(p);
 }
 
@@ -95,7 +113,7 @@ bool passes_go_on(struct passes *p, int *status)
     if (*status != 0)
         return false;
     if (p->verifying) {
-        *status = tell_verified(p->options, p->second.verify);
+        *status = input_is_another(p) ? tell_unverified(p) : tell_verified(p->options, p->second.verify);
         return false;
     }
     if (pass->poison.count > 0) {
@@ -105,6 +123,10 @@ bool passes_go_on(struct passes *p, int *status)
     if (p->options->verify && pass->signal) {
         log_error(SIGNALS_UNVERIFIED, signals_name(pass->signal), p->options->output);
         *status = 128 + pass->signal;
+        return false;
+    }
+    if (p->options->verify && !p->options->explain && input_is_another(p)) {
+        *status = tell_unverified(p);
         return false;
     }
     if (p->options->verify && !p->options->explain) {

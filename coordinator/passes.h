@@ -7,14 +7,17 @@
 #include "options.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 struct passes {
     const struct options *options; // the job's
     struct options second_options; // those of the pass for --verify; borrows
     struct pass first, second;
-    bool verifying;  // the second pass is on
-    enum again way;  // the one that is left when others did not work out
-    int attempt;     // of this pass, from 1
+    bool verifying;   // the second pass is on
+    enum again way;   // the one that is left when others did not work out
+    int attempt;      // of this pass, from 1
+    bool input_known; // as it was when all began; false for what is no file
+    struct stat input;
 };
 
 // The first pass is due.

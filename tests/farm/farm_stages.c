@@ -217,6 +217,24 @@ static void a_signal_while_it_is_verified_leaves_the_output(void **state)
     trial_assert_only(trial_path("."), "out.mkv", "tmp", NULL);
 }
 
+// Another file takes the input's place before the comparison has come far.
+static void what_has_changed_is_not_compared(void **state)
+{
+    const char *input = trial_path("in.mp4"), *other = trial_path("other.mp4");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-c", "copy", input, NULL);
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-t", "2", "-c", "copy", other, NULL);
+    command = trial_start(ARGUMENTS("-v", "--verify", "--filter=nlmeans=r=11", "--workers=2", "--progress=off", input, trial_path("out.mkv")));
+    assert_non_null(command_wait_for_error(command, 0, "out.mkv: 96 frames in ", 60));
+    assert_int_equal(rename(other, input), 0);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 1);
+    assert_non_null(strstr(command->err, "out.mkv is there, but it cannot be compared: "));
+    assert_null(strstr(command->err, "do not use it"));
+}
+
 // The user is wrong about hqdn3d, and --verify is there to find out.
 static void vouching_wrongly_is_found_by_verify(void **state)
 {
@@ -266,6 +284,7 @@ int main(void)
         TRIAL(explain_tells_stages_and_cuts_and_renders_nothing),
         TRIAL(seams_are_verified),
         TRIAL(a_signal_while_it_is_verified_leaves_the_output),
+        TRIAL(what_has_changed_is_not_compared),
         TRIAL(vouching_wrongly_is_found_by_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
