@@ -57,10 +57,10 @@ void log_line(enum log_level level, const char *format, ...)
     length += (size_t)n;
     if (length > sizeof(line) - 2)
         length = sizeof(line) - 2;
-    // One line is one line, whatever a library or a file name had in it.
+    // One line is one line, and no command to the terminal, whatever a library or a file name had in it.
     for (size_t i = 0; i < length; i++)
-        if (line[i] == '\n' || line[i] == '\r')
-            line[i] = ' ';
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+            line[i] = line[i] == '\n' || line[i] == '\r' || line[i] == '\t' ? ' ' : '?';
     while (length > 0 && line[length - 1] == ' ')
         length--;
     line[length++] = '\n';

@@ -23,7 +23,7 @@ static int make_folder(struct crew *c)
     int err = private_folder_make(&c->folder);
 
     if (err < 0) {
-        log_error("%s: cannot make a folder for sockets: %s", c->folder.path, err_text(err));
+        log_error("%s: cannot make a folder for sockets: %s; TMPDIR names where it is to be", c->folder.path, err_text(err));
         return err;
     }
     snprintf(c->endpoint, sizeof(c->endpoint), "ipc://%s/hub", c->folder.path);

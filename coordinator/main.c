@@ -25,6 +25,9 @@ static int told(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
+    // Who has read enough goes, as `| head` does.
+    if (errno == EPIPE)
+        return status;
     log_error("standard output: %s", err_text(errno ? -errno : -EIO));
     return status ? status : 1;
 }
