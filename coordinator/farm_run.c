@@ -137,6 +137,8 @@ static void tell_end(struct farm *f)
             verify_on_hidden_seams(f->pass->verify, scheduler_total(f->stages[i].scheduler) - 1);
     }
     f->report.stats.codec = f->job.encoder;
+    if (f->why_one_encoder)
+        f->report.frames_left_out = 0; // it may make one packet of them all
     farm_tell_remote(f);
     name_damaged_picture(f);
     outcome = report_finish(&f->report, f->options, &f->intake.facts);

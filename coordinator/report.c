@@ -78,6 +78,7 @@ void report_first_task(struct report *r)
 static void count_frames(struct report *r, const Wire__Done *done, double first_error_s)
 {
     r->stats.frames += done->frames_encoded;
+    r->frames_left_out += done->packets < done->frames_encoded ? done->frames_encoded - done->packets : 0;
     if (done->decode_errors == 0)
         return;
     r->stats.decode_errors += done->decode_errors;
@@ -165,6 +166,8 @@ char *report_finish(struct report *r, const struct options *options, const struc
     if (s->decode_errors > 0)
         log_warn("%s: %" PRIu64 " packets or pictures are damaged, the first at %.2f s: %s", s->input, s->decode_errors, r->first_decode_error_s,
                  r->first_decode_error);
+    if (r->frames_left_out > 0)
+        log_warn("%s: the encoder %s left out %" PRIu64 " frames", s->output, s->codec, r->frames_left_out);
     if (s->segments_found > 0)
         log_info("%" PRIu64 " of the segments were there already", s->segments_found);
     outcome = mem_format("%" PRIu64 " frames in %" PRIu64 " segments, %.2f s, efficiency %.0f %%", s->frames, s->segments,

@@ -14,6 +14,7 @@ struct report {
     struct progress *progress; // NULL: somebody else shows it
     uint64_t frames_done;      // encoded packets that came back
     uint64_t frames_found;     // of those, from the cache
+    uint64_t frames_left_out;  // that encoders got, and gave no packet for
     char *first_decode_error;
     double first_decode_error_s;
     uint64_t last_turn_ns, last_idle_ns;
