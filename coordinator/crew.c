@@ -103,7 +103,10 @@ int crew_start(struct crew *c, struct renderer *renderer)
     renderer->spawn_ns = clock_now_ns() - renderer->heard_ns;
     if (err < 0) {
         roster_set_state(renderer, RENDERER_GONE);
-        log_error("%s: cannot start a renderer: %s", c->program, err_text(err));
+        log_error("%s: cannot start a renderer: %s%s", c->program, err_text(err),
+                  err == -EMFILE   ? " (see ulimit -n)"
+                  : err == -EAGAIN ? " (see ulimit -u)"
+                                   : "");
     }
     return err;
 }
