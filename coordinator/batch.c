@@ -5,6 +5,7 @@
 #include "batch_table.h"
 #include "depot.h"
 #include "lane.h"
+#include "output_file.h"
 #include "passes.h"
 #include "pictures.h"
 #include "progress.h"
@@ -128,6 +129,33 @@ static int read_list(struct batch *b)
         log_warn("%s: there is nothing to render in it", o->batch_list ? o->batch_list : o->input);
     free(why);
     return err == -EINVAL ? 2 : err < 0 ? 1 : 0;
+}
+
+static bool is_of(const struct batch_item *item, const char *path)
+{
+    const char *names[] = {item->input, item->output};
+
+    for (size_t i = 0; i < 2; i++)
+        if (names[i] && (output_file_is_same(path, names[i]) || sequence_has(names[i], path)))
+            return true;
+    return false;
+}
+
+// Figures must not take the place of anything that is read or written.
+static int check_stats_place(const struct batch *b)
+{
+    const char *path = b->options->stats_path;
+
+    for (size_t i = 0; path && i < b->list.count; i++) {
+        const struct batch_item *item = &b->list.items[i];
+
+        if (!is_of(item, path))
+            continue;
+        log_error("--stats must not be an input or an output, and %s is one of the job %s -> %s", path, item->input,
+                  item->output ? item->output : "?");
+        return 2;
+    }
+    return 0;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -752,6 +780,8 @@ int batch_run(const struct options *options, char **argv)
 
     if (status == 0)
         status = read_list(&b);
+    if (status == 0)
+        status = check_stats_place(&b);
     if (status == 0)
         status = prepare_jobs(&b);
     if (status == 0 && options->dry_run)

@@ -63,6 +63,17 @@ static void assert_status(const struct command *command, int status)
         fail_msg("status %d instead of %d: %s", command->status, status, command->err);
 }
 
+// What a list comes to.
+static const struct command *run_list(const char *text, const char *option)
+{
+    struct command *command;
+
+    trial_write(trial_path("list"), text, strlen(text));
+    command = trial_start(ARGUMENTS("--batch", trial_path("list"), "-v", "--progress=off", "--workers=2", option));
+    command_wait(command, 120);
+    return command;
+}
+
 // That the output is what a job of its own makes.
 static void assert_as_alone(const char *name, const char *filter)
 {
@@ -307,6 +318,29 @@ static void a_bad_file_harms_no_other(void **state)
     assert_told(command->err, "1 ok, 3 skipped, 0 failed");
 }
 
+static void figures_replace_no_file_of_the_batch(void **state)
+{
+    const char *input = trial_path("in/a.mp4"), *before, *list;
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    folder("out");
+    before = trial_sha256(input);
+    command = batch(trial_format("--stats=%s", trial_path("in/../in/a.mp4")));
+    assert_status(command, 2);
+    assert_told(command->err, "--stats must not be an input or an output, and ");
+    assert_status(batch(trial_format("--stats=%s", trial_path("out/a.mp4"))), 2);
+    list = trial_format("%s %s\n%s '%s'\n", input, trial_path("one.mkv"), trial_path("in/b.mkv"), trial_path("out/%03d.png"));
+    assert_status(run_list(list, trial_format("--stats=%s", input)), 2);
+    assert_status(run_list(list, trial_format("--stats=%s", trial_path("one.mkv"))), 2);
+    assert_status(run_list(list, trial_format("--stats=%s", trial_path("out/005.png"))), 2);
+    assert_string_equal(trial_sha256(input), before);
+    trial_assert_only(trial_path("out"), NULL);
+    // A file of the folder that is none of the batch's.
+    assert_status(batch(trial_format("--stats=%s", trial_path("out/stats.json"))), 0);
+}
+
 static void fail_fast_stops_at_the_first(void **state)
 {
     const struct command *command;
@@ -395,17 +429,6 @@ static void odd_folders(void **state)
     command = trial_run(trial_path("in"), trial_path("file/out/"), "--include=a.mp4", NULL);
     assert_status(command, 1);
     assert_told(command->err, "the folder cannot be made: ");
-}
-
-// What a list comes to.
-static const struct command *run_list(const char *text, const char *option)
-{
-    struct command *command;
-
-    trial_write(trial_path("list"), text, strlen(text));
-    command = trial_start(ARGUMENTS("--batch", trial_path("list"), "-v", "--progress=off", "--workers=2", option));
-    command_wait(command, 120);
-    return command;
 }
 
 static void a_list_names_jobs(void **state)
@@ -731,6 +754,7 @@ int main(void)
         TRIAL(what_is_done_is_not_done_again),
         TRIAL(what_is_not_ours_is_not_touched),
         TRIAL(a_bad_file_harms_no_other),
+        TRIAL(figures_replace_no_file_of_the_batch),
         TRIAL(fail_fast_stops_at_the_first),
         TRIAL(every_name_is_a_name),
         TRIAL(two_inputs_have_two_outputs),
