@@ -219,7 +219,7 @@ static int prepare_options(struct batch *b, struct job *job)
     }
     job->options.stats_path = NULL;
     job->options.progress = PROGRESS_OFF;
-    batch_key(&job->options, job->key);
+    batch_key(&job->options, job->item->pictures, job->item->bytes, job->key);
     return 0;
 }
 

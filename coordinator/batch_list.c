@@ -1,5 +1,7 @@
 #include "batch_list.h"
 
+#include "sequence.h"
+
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -26,9 +28,17 @@ static struct batch_item *add(struct batch_list *list)
 
 static void look_at(struct batch_item *item)
 {
+    struct sequence_sum sum;
     struct stat about;
+    bool is_there = stat(item->input, &about) == 0;
 
-    if (stat(item->input, &about) < 0)
+    // As pictures_is_input has it.
+    if ((!is_there || S_ISDIR(about.st_mode)) && sequence_sum_up(&sum, item->input, 0) == 0) {
+        item->pictures = sum.count;
+        item->bytes = sum.bytes;
+        item->input_ns = sum.newest_ns;
+    }
+    if (!is_there || S_ISDIR(about.st_mode))
         return;
     item->bytes = (uint64_t)about.st_size;
     item->input_ns = about.st_mtim.tv_sec * INT64_C(1000000000) + about.st_mtim.tv_nsec;

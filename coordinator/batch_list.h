@@ -18,10 +18,11 @@ struct batch_item {
     char *input, *output; // output is NULL where a problem keeps it from having one
     char **options;       // of this job alone
     size_t option_count;
-    unsigned line;    // of the list, from 1; 0: of a folder
-    char *problem;    // why it cannot be rendered; NULL: nothing is known that is wrong with it
-    uint64_t bytes;   // of the input; 0 if it is not there
-    int64_t input_ns; // when it was changed; 0 if it is not there
+    unsigned line;     // of the list, from 1; 0: of a folder
+    char *problem;     // why it cannot be rendered; NULL: nothing is known that is wrong with it
+    uint64_t bytes;    // of the input; 0 if it is not there
+    int64_t input_ns;  // when it was changed; 0 if it is not there
+    uint64_t pictures; // that it is made of; 0: it is one file
 };
 
 struct batch_list {

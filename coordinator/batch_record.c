@@ -51,13 +51,33 @@ static void add_text(crypto_generichash_state *hash, const char *text)
     crypto_generichash_update(hash, (const unsigned char *)(text ? text : "\xff"), (text ? strlen(text) : 1) + 1);
 }
 
-void batch_key(const struct options *o, char key[BATCH_KEY_TEXT])
+// Of what came later nothing is added where it is not made use of, so that keys of earlier records stay what they are. --every is a filter.
+static void add_later(crypto_generichash_state *hash, const struct options *o, uint64_t pictures, uint64_t bytes)
 {
-    crypto_generichash_state hash;
-    unsigned char bytes[(BATCH_KEY_TEXT - 1) / 2];
     char numbers[128];
 
-    crypto_generichash_init(&hash, NULL, 0, sizeof(bytes));
+    if (o->sheet_columns > 0) {
+        snprintf(numbers, sizeof(numbers), "sheet %d %d %d", o->sheet_columns, o->sheet_rows, o->poster);
+        add_text(hash, numbers);
+    }
+    if (o->framerate.num != 0 || o->missing != PICTURES_STOP || o->start_number >= 0 || o->output_start_number >= 0) {
+        snprintf(numbers, sizeof(numbers), "numbers %d/%d %d %" PRId64 " %" PRId64, o->framerate.num, o->framerate.den, (int)o->missing,
+                 o->start_number, o->output_start_number);
+        add_text(hash, numbers);
+    }
+    if (pictures > 0) {
+        snprintf(numbers, sizeof(numbers), "pictures %" PRIu64 " %" PRIu64, pictures, bytes);
+        add_text(hash, numbers);
+    }
+}
+
+void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT])
+{
+    crypto_generichash_state hash;
+    unsigned char digest[(BATCH_KEY_TEXT - 1) / 2];
+    char numbers[128];
+
+    crypto_generichash_init(&hash, NULL, 0, sizeof(digest));
     add_text(&hash, format);
     add_text(&hash, o->filter);
     add_text(&hash, o->codec);
@@ -71,8 +91,9 @@ void batch_key(const struct options *o, char key[BATCH_KEY_TEXT])
     }
     for (size_t i = 0; i < o->vouched_count; i++)
         add_text(&hash, o->vouched[i]);
-    crypto_generichash_final(&hash, bytes, sizeof(bytes));
-    sodium_bin2hex(key, BATCH_KEY_TEXT, bytes, sizeof(bytes));
+    add_later(&hash, o, pictures, bytes);
+    crypto_generichash_final(&hash, digest, sizeof(digest));
+    sodium_bin2hex(key, BATCH_KEY_TEXT, digest, sizeof(digest));
 }
 
 // ---- Names ----

@@ -21,8 +21,9 @@
 
 enum { BATCH_KEY_TEXT = 33 };
 
-// All options that the bytes of an output depend on. Pure.
-void batch_key(const struct options *options, char key[BATCH_KEY_TEXT]);
+// All options that the bytes of an output depend on, and of an input of numbered pictures how many they are (0: it is none) and how long all
+// together, because one that is taken away leaves no time of change. Pure.
+void batch_key(const struct options *options, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT]);
 
 struct batch_record;
 

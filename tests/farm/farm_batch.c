@@ -274,6 +274,56 @@ static void what_is_done_is_not_done_again(void **state)
     assert_told(batch("--crf=30", "--filter=negate")->err, "3 ok, 0 skipped, 0 failed");
 }
 
+static const struct command *skips(const char *list, size_t skipped)
+{
+    const struct command *command = run_list(list, "-v");
+
+    assert_status(command, 0);
+    assert_told(command->err, trial_format("%zu ok, %zu skipped, 0 failed", 1 - skipped, skipped));
+    return command;
+}
+
+static void other_pictures_are_other_options(void **state)
+{
+    static const char *const sheets[] = {"--contact-sheet=2x2", "--contact-sheet=3x3", "--poster"}, *const numbers[] = {
+                                                                                                        "--framerate=25", "--framerate=50",
+                                                                                                        "--start-number=3", "--missing=hold"};
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    const char *pattern = trial_path("frames/%03d.png"), *list;
+
+    (void)state;
+    prepare();
+    folder("frames");
+    trial_ffmpeg("-i", trial_path("in/a.mp4"), "-frames:v", "6", pattern, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        list = trial_format("%s %s %s\n", trial_path("in/a.mp4"), trial_path("sheet.png"), sheets[i]);
+        skips(list, 0);
+        skips(list, 1);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        list = trial_format("%s %s %s\n", pattern, trial_path("o.mkv"), numbers[i]);
+        skips(list, 0);
+        skips(list, 1);
+    }
+    // A frame is new, one is taken away, and an older one put there.
+    trial_ffmpeg("-y", "-i", trial_path("frames/001.png"), "-update", "1", trial_path("frames/002.png"), NULL);
+    skips(list, 0);
+    skips(list, 1);
+    assert_int_equal(unlink(trial_path("frames/006.png")), 0);
+    skips(list, 0);
+    skips(list, 1);
+    assert_int_equal(link(trial_path("frames/001.png"), trial_path("frames/006.png")), 0);
+    assert_int_equal(utimensat(AT_FDCWD, trial_path("frames/006.png"), old, 0), 0);
+    skips(list, 0);
+    skips(list, 1);
+    // The same as a folder.
+    list = trial_format("%s %s\n", trial_path("frames"), trial_path("folder.mkv"));
+    skips(list, 0);
+    skips(list, 1);
+    assert_int_equal(unlink(trial_path("frames/006.png")), 0);
+    skips(list, 0);
+}
+
 static void what_is_not_ours_is_not_touched(void **state)
 {
     const struct command *command;
@@ -752,6 +802,7 @@ int main(void)
         TRIAL(verify_looks_at_each_file),
         TRIAL(what_is_not_verified_yet_is_done_again),
         TRIAL(what_is_done_is_not_done_again),
+        TRIAL(other_pictures_are_other_options),
         TRIAL(what_is_not_ours_is_not_touched),
         TRIAL(a_bad_file_harms_no_other),
         TRIAL(figures_replace_no_file_of_the_batch),

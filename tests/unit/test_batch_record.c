@@ -263,18 +263,21 @@ static void key_of(char text[BATCH_KEY_TEXT], const char *const *arguments, int 
     argv[argc++] = (char *)"in";
     argv[argc++] = (char *)"out";
     assert_int_equal(options_parse(&options, argc, argv), OPTIONS_RUN);
-    batch_key(&options, text);
+    batch_key(&options, 0, 0, text);
     options_clear(&options);
 }
 
 static void keys_differ_where_bytes_may(void **state)
 {
-    static const char *const matters[][2] = {
-        {"--filter=negate", "-q"}, {"--codec=ffv1", "-q"},        {"--crf=20", "-q"},           {"--preset=fast", "-q"}, {"--pix-fmt=yuv444p", "-q"},
-        {"--segment=3", "-q"},     {"--segment=0", "-q"},         {"--encode=stream", "-q"},    {"--no-audio", "-q"},    {"--no-subtitles", "-q"},
-        {"--no-autorotate", "-q"}, {"--parallel-safe=lut", "-q"}, {"--crf=20", "--preset=fast"}};
+    static const char *const matters[][2] = {{"--filter=negate", "-q"},      {"--codec=ffv1", "-q"},      {"--crf=20", "-q"},
+                                             {"--preset=fast", "-q"},        {"--pix-fmt=yuv444p", "-q"}, {"--segment=3", "-q"},
+                                             {"--segment=0", "-q"},          {"--encode=stream", "-q"},   {"--no-audio", "-q"},
+                                             {"--no-subtitles", "-q"},       {"--no-autorotate", "-q"},   {"--parallel-safe=lut", "-q"},
+                                             {"--crf=20", "--preset=fast"},  {"--framerate=25", "-q"},    {"--framerate=50", "-q"},
+                                             {"--missing=hold", "-q"},       {"--missing=skip", "-q"},    {"--start-number=20", "-q"},
+                                             {"--start-number=20:30", "-q"}, {"--every=2", "-q"},         {"--every=3", "-q"}};
     static const char *const plain[] = {"-q"}, *const same[] = {"--workers=1", "--threads=2", "--memory=2G", "-y", "-v"};
-    char keys[16][BATCH_KEY_TEXT], again[BATCH_KEY_TEXT];
+    char keys[32][BATCH_KEY_TEXT], again[BATCH_KEY_TEXT];
     size_t count = sizeof(matters) / sizeof(matters[0]);
 
     (void)state;
@@ -289,6 +292,44 @@ static void keys_differ_where_bytes_may(void **state)
             assert_string_not_equal(keys[i], keys[j]);
 }
 
+static void keys_differ_where_pictures_do(void **state)
+{
+    static const char *const sheets[] = {
+        "--contact-sheet=2x2", "--contact-sheet=2x3", "--contact-sheet=3x2", "--contact-sheet=1x1", "--poster", "-q"};
+    struct options options = {.filter = (char *)"", .start_number = -1, .output_start_number = -1};
+    char keys[9][BATCH_KEY_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        char *argv[] = {(char *)"renderfarm", (char *)sheets[i], (char *)"in", (char *)"out.png"};
+
+        assert_int_equal(options_parse(&options, 4, argv), OPTIONS_RUN);
+        batch_key(&options, 0, 0, keys[i]);
+        if (i < 5)
+            options_clear(&options);
+    }
+    batch_key(&options, 3, 1000, keys[6]);
+    batch_key(&options, 4, 1000, keys[7]);
+    batch_key(&options, 3, 1001, keys[8]);
+    options_clear(&options);
+    for (size_t i = 0; i < 9; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(keys[i], keys[j]);
+}
+
+// As they are in records that are there already.
+static void keys_stay_what_they_were(void **state)
+{
+    static const char *const plain[] = {"-q"}, *const some[] = {"--crf=20", "--filter=negate"};
+    char text[BATCH_KEY_TEXT];
+
+    (void)state;
+    key_of(text, plain, 1);
+    assert_string_equal(text, "fe4707f7798afecfc5615dcda3605fea");
+    key_of(text, some, 2);
+    assert_string_equal(text, "c37fbf080fcca37c122718f6ab32fdaa");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +342,8 @@ int main(void)
         cmocka_unit_test(holes_are_remembered),
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
         cmocka_unit_test(keys_differ_where_bytes_may),
+        cmocka_unit_test(keys_differ_where_pictures_do),
+        cmocka_unit_test(keys_stay_what_they_were),
     };
     int failed;
 
