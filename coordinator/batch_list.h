@@ -45,7 +45,7 @@ void batch_list_clear(struct batch_list *list);
 // Splits a line's words; pure. *text moves behind the line (of which quoted line feeds are a part), *lines counts the line feeds passed. Words are
 // appended to *words, each to be freed. False: a quote has no end.
 bool batch_list_words(const char **text, unsigned *lines, char ***words, size_t *count);
-// Gives a problem to each item whose output is that of an earlier one, or an input of any.
+// Gives a problem to each item whose output is that of an earlier one, or an input of another, however they are spelt. Looks at the disk.
 void batch_list_check(struct batch_list *list);
 // Whether a name or the path below the folder fits one of the globs.
 bool batch_list_fits(const char *path, char *const *globs, size_t count);

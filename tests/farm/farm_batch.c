@@ -501,6 +501,31 @@ static void a_list_names_jobs(void **state)
     assert_int_equal(access(trial_path("number two.mp4"), F_OK), 0);
 }
 
+static void no_job_replaces_what_another_reads(void **state)
+{
+    const char *input = trial_path("in/a.mp4"), *link_path = trial_path("link.mp4"), *before;
+    const char *const spelt[] = {trial_path("./in//a.mp4"), link_path};
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    assert_int_equal(symlink(input, link_path), 0);
+    before = trial_sha256(input);
+    for (size_t i = 0; i < 4; i++) {
+        const char *one = trial_format("%s %s\n", trial_path("in/b.mkv"), spelt[i / 2]);
+        const char *other = trial_format("%s %s\n", input, trial_path("out.mp4"));
+
+        command = run_list(i % 2 ? trial_format("%s%s", one, other) : trial_format("%s%s", other, one), "-y");
+        assert_status(command, 1);
+        assert_told(command->err, trial_format("its output is the input of another job: %s\n", spelt[i / 2]));
+        assert_string_equal(trial_sha256(input), before);
+    }
+    command = run_list(trial_format("%s %s\n%s %s\n", input, trial_path("new/o.mkv"), input, trial_path("new//o.mkv")), "-v");
+    assert_status(command, 1);
+    assert_told(command->err, "its output would be that of ");
+    assert_told(command->err, "1 ok, 0 skipped, 1 failed");
+}
+
 static void a_wrong_list_is_told(void **state)
 {
     static const struct {
@@ -812,6 +837,7 @@ int main(void)
         TRIAL(globs_choose),
         TRIAL(odd_folders),
         TRIAL(a_list_names_jobs),
+        TRIAL(no_job_replaces_what_another_reads),
         TRIAL(a_wrong_list_is_told),
         TRIAL(a_killed_renderer_is_replaced),
         TRIAL(ctrl_c_keeps_what_is_done),
