@@ -342,10 +342,9 @@ static void tell_unnoted(struct job *job, const char *what_follows)
     free(path);
 }
 
-// Numbered pictures are no one file; they look after themselves.
-static bool is_noted(const struct job *job)
+static int64_t first_number(const struct job *job)
 {
-    return !sequence_is_output(job->item->output);
+    return job->options.output_start_number >= 0 ? job->options.output_start_number : 1;
 }
 
 // In the lane.
@@ -353,7 +352,7 @@ static void note_end(void *data)
 {
     struct job *job = data;
     const char *output = job->item->output;
-    int err = job->made ? batch_record_add(output, job->made, &job->holes) : -ENOENT;
+    int err = job->made ? batch_record_add(output, job->made, &job->holes, first_number(job)) : -ENOENT;
 
     // Somebody may have taken away what was just made.
     job->note_err = err == -ENOENT ? batch_record_end(output) : err;
@@ -380,7 +379,7 @@ static void end_job(struct job *job, int status)
     else if (job->passes.verifying)
         job->made = unverified;
     // Where nothing was made, what an earlier batch has left stays in doubt.
-    if (is_noted(job) && (job->made || job->begun))
+    if (job->made || job->begun)
         lane_run(&b->notes, note_end, on_noted_end, job);
     if (job->state == BATCH_FAILED && b->options->fail_fast)
         b->stopping = true;
@@ -478,10 +477,7 @@ static void begin_job(struct job *job)
     }
     job->state = BATCH_RUNNING;
     b->running++;
-    if (is_noted(job))
-        lane_run(&b->notes, note_begin, on_noted_begin, job);
-    else
-        on_noted_begin(job);
+    lane_run(&b->notes, note_begin, on_noted_begin, job);
 }
 
 // So many that no renderer waits for a file to be opened, and not more, so that memory does not grow with the number of files.

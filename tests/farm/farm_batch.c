@@ -324,6 +324,38 @@ static void other_pictures_are_other_options(void **state)
     skips(list, 0);
 }
 
+static void numbered_pictures_are_not_made_again(void **state)
+{
+    const char *list = trial_format("%s '%s'\n", trial_path("in/a.mp4"), trial_path("out/%03d.png")), *third, *after;
+    const char *other = trial_format("%s '%s' --filter=negate\n", trial_path("in/a.mp4"), trial_path("out/%03d.png"));
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    skips(list, 0);
+    third = trial_sha256(trial_path("out/003.png"));
+    skips(list, 1);
+    // One is missing.
+    assert_int_equal(unlink(trial_path("out/003.png")), 0);
+    skips(list, 0);
+    assert_string_equal(trial_sha256(trial_path("out/003.png")), third);
+    skips(list, 1);
+    // Other options, and back.
+    skips(other, 0);
+    assert_string_not_equal(trial_sha256(trial_path("out/003.png")), third);
+    skips(other, 1);
+    skips(list, 0);
+    // One that is somebody else's by now.
+    trial_write(trial_path("out/003.png"), "precious", 8);
+    after = trial_sha256(trial_path("out/003.png"));
+    command = run_list(list, "-v");
+    assert_status(command, 1);
+    assert_told(command->err, "exists already; use --overwrite (-y) to replace it and what follows");
+    assert_string_equal(trial_sha256(trial_path("out/003.png")), after);
+    assert_status(run_list(list, "-y"), 0);
+    skips(list, 1);
+}
+
 static void what_is_not_ours_is_not_touched(void **state)
 {
     const struct command *command;
@@ -828,6 +860,7 @@ int main(void)
         TRIAL(what_is_not_verified_yet_is_done_again),
         TRIAL(what_is_done_is_not_done_again),
         TRIAL(other_pictures_are_other_options),
+        TRIAL(numbered_pictures_are_not_made_again),
         TRIAL(what_is_not_ours_is_not_touched),
         TRIAL(a_bad_file_harms_no_other),
         TRIAL(figures_replace_no_file_of_the_batch),

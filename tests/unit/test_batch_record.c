@@ -70,13 +70,13 @@ static void what_was_made_is_known_until_it_changes(void **state)
     assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
     put(output, "bytes");
     assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     assert_int_equal(look(output, key, changed(output)), BATCH_MADE);
     assert_int_equal(look(output, key, changed(output) + 1), BATCH_OUTDATED);
     assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
     // The last word counts, and lines that make no sense do not.
-    assert_int_equal(batch_record_add(output, other, &none), 0);
+    assert_int_equal(batch_record_add(output, other, &none, 0), 0);
     put(file, "\n\x01\x02 1 2 3\n00 1 2 c.mp4\n00112233445566778899aabbccddeeff x 2 c.mp4\nnothing");
     assert_int_equal(look(output, other, 0), BATCH_MADE);
     put(next, "");
@@ -84,7 +84,7 @@ static void what_was_made_is_known_until_it_changes(void **state)
     put(output, "more");
     assert_int_equal(look(output, other, 0), BATCH_FOREIGN);
     unlink(output);
-    assert_int_equal(batch_record_add(output, key, &none), -ENOENT);
+    assert_int_equal(batch_record_add(output, key, &none, 0), -ENOENT);
     unlink(next);
     unlink(file);
     free(output);
@@ -102,7 +102,7 @@ static void what_was_begun_is_ours_whatever_became_of_it(void **state)
     assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
     put(output, "bytes");
     assert_int_equal(look(output, key, 0), BATCH_UNSURE);
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     put(output, "of somebody else");
     assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
@@ -150,7 +150,7 @@ static void what_is_made_again_is_known_meanwhile(void **state)
 
     (void)state;
     put(output, "bytes");
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(batch_record_begin(output), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     put(output, "more");
@@ -184,20 +184,20 @@ static void a_torn_line_costs_itself_alone(void **state)
     (void)state;
     put(first, "bytes");
     put(cut, "somebody else's");
-    assert_int_equal(batch_record_add(first, key, &none), 0);
+    assert_int_equal(batch_record_add(first, key, &none, 0), 0);
     assert_int_equal(batch_record_begin(output), 0);
     text = text_of(file);
     begun = strlen(text);
     free(text);
     put(output, "bytes");
-    assert_int_equal(batch_record_add(output, key, &holes), 0);
+    assert_int_equal(batch_record_add(output, key, &holes, 0), 0);
     text = text_of(file);
     for (size_t size = strlen(text) - 1; size >= begun; size--) {
         text[size] = '\0';
         unlink(file);
         put(file, text);
         assert_int_equal(look(output, key, 0), BATCH_UNSURE);
-        assert_int_equal(batch_record_add(first, other, &none), 0);
+        assert_int_equal(batch_record_add(first, other, &none, 0), 0);
         assert_int_equal(look(first, other, 0), BATCH_MADE);
         assert_int_equal(look(output, key, 0), BATCH_UNSURE);
         assert_int_equal(look(cut, key, 0), BATCH_FOREIGN);
@@ -221,16 +221,84 @@ static void holes_are_remembered(void **state)
 
     (void)state;
     put(output, "bytes");
-    assert_int_equal(batch_record_add(output, key, &holes), 0);
+    assert_int_equal(batch_record_add(output, key, &holes, 0), 0);
     assert_int_equal(look_closely(output, key, 0, &found), BATCH_MADE);
     assert_int_equal(found.missing, 2);
     assert_int_equal(found.plain, 1);
     assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     unlink(output);
     unlink(file);
     free(output);
+    free(file);
+}
+
+static void numbered_pictures_are_known_until_they_change(void **state)
+{
+    static const struct batch_holes holes = {.missing = 1};
+    struct batch_holes found = {0};
+    char *output = in_folder("p%03d.png"), *first = in_folder("p005.png"), *second = in_folder("p006.png"), *third = in_folder("p007.png");
+    char *before = in_folder("p001.png"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    put(before, "of somebody else");
+    put(first, "bytes");
+    put(second, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE); // to be told by whoever writes them
+    assert_int_equal(batch_record_add(output, key, &none, 5), 0);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    assert_int_equal(look(output, key, changed(second) + 1), BATCH_OUTDATED);
+    assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
+    put(before, "and more");
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    // One more, one that is another, one that is missing.
+    put(third, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    unlink(third);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    unlink(first);
+    assert_int_equal(look(output, key, 0), BATCH_OUTDATED);
+    put(second, "more");
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    assert_int_equal(batch_record_add(output, key, &holes, 5), 0);
+    assert_int_equal(look_closely(output, key, 0, &found), BATCH_MADE);
+    assert_int_equal(found.missing, 1);
+    unlink(second);
+    assert_int_equal(batch_record_add(output, key, &holes, 5), -ENOENT);
+    unlink(before);
+    unlink(file);
+    free(output);
+    free(first);
+    free(second);
+    free(third);
+    free(before);
+    free(file);
+}
+
+// A kill between the last of them and the line that says so leaves no other mark.
+static void numbered_pictures_that_were_begun_are_ours(void **state)
+{
+    char *output = in_folder("p%03d.png"), *first = in_folder("p001.png"), *second = in_folder("p002.png"), *file = in_folder(".renderfarm-batch");
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+
+    (void)state;
+    assert_int_equal(batch_record_begin(output), 0);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    put(first, "bytes");
+    put(second, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_UNSURE);
+    assert_int_equal(utimensat(AT_FDCWD, first, old, 0), 0);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    assert_int_equal(batch_record_end(output), 0);
+    unlink(first);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    unlink(second);
+    unlink(file);
+    free(output);
+    free(first);
+    free(second);
     free(file);
 }
 
@@ -242,7 +310,7 @@ static void a_link_in_its_place_is_not_followed(void **state)
     put(output, "bytes");
     put(target, "");
     assert_int_equal(symlink(target, file), 0);
-    assert_int_equal(batch_record_add(output, key, &none), -ELOOP);
+    assert_int_equal(batch_record_add(output, key, &none, 0), -ELOOP);
     assert_int_equal(changed(target) > 0, 1);
     unlink(output);
     unlink(target);
@@ -340,6 +408,8 @@ int main(void)
         cmocka_unit_test(what_is_made_again_is_known_meanwhile),
         cmocka_unit_test(a_torn_line_costs_itself_alone),
         cmocka_unit_test(holes_are_remembered),
+        cmocka_unit_test(numbered_pictures_are_known_until_they_change),
+        cmocka_unit_test(numbered_pictures_that_were_begun_are_ours),
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
         cmocka_unit_test(keys_differ_where_bytes_may),
         cmocka_unit_test(keys_differ_where_pictures_do),
