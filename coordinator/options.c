@@ -7,6 +7,7 @@
 #include "output_file.h"
 #include "memory.h"
 #include "sequence.h"
+#include "sheet.h"
 #include "values.h"
 
 #include "common/mem.h"
@@ -209,7 +210,7 @@ static void clear_words(char **words, size_t count)
 // Behind all others.
 static void add_filter(struct options *o, const char *filter)
 {
-    char *chain = *o->filter ? mem_format("%s,%s", o->filter, filter) : mem_dup(filter);
+    char *chain = sheet_append(o->filter, filter);
 
     free(o->filter);
     o->filter = chain;
