@@ -163,6 +163,33 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+// --batch, or what of it getopt_long takes for it.
+static bool is_batch_option(const char *word)
+{
+    size_t length = strcspn(word, "=");
+
+    return length >= strlen("--ba") && length <= strlen("--batch") && strncmp(word, "--batch", length) == 0;
+}
+
+// The names come before the options of the line, so that what is too many there is told to be that. Behind a "--" nothing else would be an option.
+static int add_names(char **argv, int argc, const struct batch_item *item)
+{
+    bool dashes = (item->input[0] == '-' && item->input[1]) || (item->output[0] == '-' && item->output[1]);
+
+    if (!dashes) {
+        argv[argc++] = item->input;
+        argv[argc++] = item->output;
+    }
+    for (size_t i = 0; i < item->option_count; i++)
+        argv[argc++] = item->options[i];
+    if (dashes) {
+        argv[argc++] = (char *)"--";
+        argv[argc++] = item->input;
+        argv[argc++] = item->output;
+    }
+    return argc;
+}
+
 // The options of a line come behind those of the command.
 static int parse_line(struct batch *b, struct job *job)
 {
@@ -175,16 +202,12 @@ static int parse_line(struct batch *b, struct job *job)
     for (int i = 0; i < count; i++) {
         if (strcmp(b->argv[i], "--") == 0)
             continue;
-        if (strcmp(b->argv[i], "--batch") == 0)
-            i++;
-        else if (strncmp(b->argv[i], "--batch=", 8) != 0)
+        if (!is_batch_option(b->argv[i]))
             argv[argc++] = b->argv[i];
+        else if (!strchr(b->argv[i], '='))
+            i++; // its list
     }
-    for (size_t i = 0; i < item->option_count; i++)
-        argv[argc++] = item->options[i];
-    argv[argc++] = (char *)"--";
-    argv[argc++] = item->input;
-    argv[argc++] = item->output;
+    argc = add_names(argv, argc, item);
     outcome = options_parse(&job->options, argc, argv);
     free(argv);
     if (outcome != OPTIONS_RUN) {

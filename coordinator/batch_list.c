@@ -276,6 +276,9 @@ int batch_list_read(struct batch_list *list, const char *path, char **why)
     char *text = read_all(path, &err);
     const char *at = text;
 
+    // A byte order mark, as some editors begin a file with, is no part of the first name.
+    if (!err && strncmp(at, "\xef\xbb\xbf", 3) == 0)
+        at += 3;
     *list = (struct batch_list){0};
     if (err < 0)
         *why = mem_format("%s: %s", name, err == -EINVAL ? "it is no list of jobs, but a binary file" : err_text(err));

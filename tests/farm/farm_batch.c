@@ -567,6 +567,9 @@ static void a_wrong_list_is_told(void **state)
         {"in.mp4\n", "list:1: a job is an input and an output, and maybe options", 2},
         {"#\n\na b\n'c d\n", "list:4: a quote has no end", 2},
         {"a b --wrong=1\n", "list:1: the options of this job are not right", 2},
+        {"a b extra\n", "one input and one output, please: 'extra' is too many", 2},
+        {"a b --crf\n", "--crf needs a value", 2},
+        {"-a -b --crf=20\n", "-a: there is no such file", 1},
         {"a b\na c --workers=7\n", "list:2: options of all jobs, such as --workers, --memory and --progress, belong to the command", 2},
         {"a.mp4 b.mp4\nb.mp4 c.mp4\n", "its output is the input of another job: b.mp4", 1},
         {"/nowhere.mp4 b.mp4\n", "/nowhere.mp4: there is no such file", 1},
@@ -648,6 +651,53 @@ static void a_second_ctrl_c_ends_at_once(void **state)
     kill(command->pid, SIGTERM);
     command_wait(command, 10);
     assert_true(command->status == 130 || command->status == 143);
+}
+
+static void a_list_may_be_asked_for_in_short(void **state)
+{
+    const char *list = trial_path("list"), *words[] = {"--bat", "--batc", "--ba"};
+
+    (void)state;
+    prepare();
+    for (size_t i = 0; i < 6; i++) {
+        const char *text = trial_format("%s %s --filter=negate\n", trial_path("in/a.mp4"), trial_path(trial_format("%zu.mp4", i)));
+        const char *word = words[i / 2];
+        struct command *command;
+
+        trial_write(list, text, strlen(text));
+        command = trial_start(i % 2 ? ARGUMENTS("-v", word, list, "--progress=off", CHEAP)
+                                    : ARGUMENTS("-v", trial_format("%s=%s", word, list), "--progress=off", CHEAP));
+        command_wait(command, 60);
+        assert_status(command, 0);
+        assert_told(command->err, "1 ok, 0 skipped, 0 failed");
+    }
+}
+
+static void a_byte_order_mark_is_no_name(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    command = run_list(trial_format("\xef\xbb\xbf%s %s\n", trial_path("in/a.mp4"), trial_path("o.mkv")), "-v");
+    assert_status(command, 0);
+}
+
+// A graph whose output has a label, as people write them.
+static void frames_of_a_labelled_graph(void **state)
+{
+    static const char *const ways[] = {"--every=10", "--poster"}, *const names[] = {"%03d.png", "poster.png"};
+
+    (void)state;
+    prepare();
+    for (size_t i = 0; i < 2; i++)
+        assert_status(run_list(trial_format("%s '%s' --filter='[in]split[a][b];[b]negate[c];[a][c]overlay[out]' %s\n", trial_path("in/a.mp4"),
+                                            trial_path(names[i]), ways[i]),
+                               "-v"),
+                      0);
+    assert_int_equal(access(trial_path("003.png"), F_OK), 0);
+    assert_int_equal(access(trial_path("004.png"), F_OK), -1);
+    assert_int_equal(access(trial_path("poster.png"), F_OK), 0);
 }
 
 // Takes away all lines that a file was made, as a process leaves it that was killed before it could write them.
@@ -872,6 +922,9 @@ int main(void)
         TRIAL(a_list_names_jobs),
         TRIAL(no_job_replaces_what_another_reads),
         TRIAL(a_wrong_list_is_told),
+        TRIAL(a_list_may_be_asked_for_in_short),
+        TRIAL(a_byte_order_mark_is_no_name),
+        TRIAL(frames_of_a_labelled_graph),
         TRIAL(a_killed_renderer_is_replaced),
         TRIAL(ctrl_c_keeps_what_is_done),
         TRIAL(a_second_ctrl_c_ends_at_once),
