@@ -5,6 +5,7 @@
 #include "batch_table.h"
 #include "depot.h"
 #include "lane.h"
+#include "output_file.h"
 #include "passes.h"
 #include "pictures.h"
 #include "progress.h"
@@ -130,9 +131,63 @@ static int read_list(struct batch *b)
     return err == -EINVAL ? 2 : err < 0 ? 1 : 0;
 }
 
+static bool is_of(const struct batch_item *item, const char *path)
+{
+    const char *names[] = {item->input, item->output};
+
+    for (size_t i = 0; i < 2; i++)
+        if (names[i] && (output_file_is_same(path, names[i]) || sequence_has(names[i], path)))
+            return true;
+    return false;
+}
+
+// Figures must not take the place of anything that is read or written.
+static int check_stats_place(const struct batch *b)
+{
+    const char *path = b->options->stats_path;
+
+    for (size_t i = 0; path && i < b->list.count; i++) {
+        const struct batch_item *item = &b->list.items[i];
+
+        if (!is_of(item, path))
+            continue;
+        log_error("--stats must not be an input or an output, and %s is one of the job %s -> %s", path, item->input,
+                  item->output ? item->output : "?");
+        return 2;
+    }
+    return 0;
+}
+
 static bool same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+// --batch, or what of it getopt_long takes for it.
+static bool is_batch_option(const char *word)
+{
+    size_t length = strcspn(word, "=");
+
+    return length >= strlen("--ba") && length <= strlen("--batch") && strncmp(word, "--batch", length) == 0;
+}
+
+// The names come before the options of the line, so that what is too many there is told to be that. Behind a "--" nothing else would be an option.
+static int add_names(char **argv, int argc, const struct batch_item *item)
+{
+    bool dashes = (item->input[0] == '-' && item->input[1]) || (item->output[0] == '-' && item->output[1]);
+
+    if (!dashes) {
+        argv[argc++] = item->input;
+        argv[argc++] = item->output;
+    }
+    for (size_t i = 0; i < item->option_count; i++)
+        argv[argc++] = item->options[i];
+    if (dashes) {
+        argv[argc++] = (char *)"--";
+        argv[argc++] = item->input;
+        argv[argc++] = item->output;
+    }
+    return argc;
 }
 
 // The options of a line come behind those of the command.
@@ -147,16 +202,12 @@ static int parse_line(struct batch *b, struct job *job)
     for (int i = 0; i < count; i++) {
         if (strcmp(b->argv[i], "--") == 0)
             continue;
-        if (strcmp(b->argv[i], "--batch") == 0)
-            i++;
-        else if (strncmp(b->argv[i], "--batch=", 8) != 0)
+        if (!is_batch_option(b->argv[i]))
             argv[argc++] = b->argv[i];
+        else if (!strchr(b->argv[i], '='))
+            i++; // its list
     }
-    for (size_t i = 0; i < item->option_count; i++)
-        argv[argc++] = item->options[i];
-    argv[argc++] = (char *)"--";
-    argv[argc++] = item->input;
-    argv[argc++] = item->output;
+    argc = add_names(argv, argc, item);
     outcome = options_parse(&job->options, argc, argv);
     free(argv);
     if (outcome != OPTIONS_RUN) {
@@ -191,7 +242,7 @@ static int prepare_options(struct batch *b, struct job *job)
     }
     job->options.stats_path = NULL;
     job->options.progress = PROGRESS_OFF;
-    batch_key(&job->options, job->key);
+    batch_key(&job->options, job->item->pictures, job->item->bytes, job->key);
     return 0;
 }
 
@@ -314,10 +365,9 @@ static void tell_unnoted(struct job *job, const char *what_follows)
     free(path);
 }
 
-// Numbered pictures are no one file; they look after themselves.
-static bool is_noted(const struct job *job)
+static int64_t first_number(const struct job *job)
 {
-    return !sequence_is_output(job->item->output);
+    return job->options.output_start_number >= 0 ? job->options.output_start_number : 1;
 }
 
 // In the lane.
@@ -325,7 +375,7 @@ static void note_end(void *data)
 {
     struct job *job = data;
     const char *output = job->item->output;
-    int err = job->made ? batch_record_add(output, job->made, &job->holes) : -ENOENT;
+    int err = job->made ? batch_record_add(output, job->made, &job->holes, first_number(job)) : -ENOENT;
 
     // Somebody may have taken away what was just made.
     job->note_err = err == -ENOENT ? batch_record_end(output) : err;
@@ -352,7 +402,7 @@ static void end_job(struct job *job, int status)
     else if (job->passes.verifying)
         job->made = unverified;
     // Where nothing was made, what an earlier batch has left stays in doubt.
-    if (is_noted(job) && (job->made || job->begun))
+    if (job->made || job->begun)
         lane_run(&b->notes, note_end, on_noted_end, job);
     if (job->state == BATCH_FAILED && b->options->fail_fast)
         b->stopping = true;
@@ -450,10 +500,7 @@ static void begin_job(struct job *job)
     }
     job->state = BATCH_RUNNING;
     b->running++;
-    if (is_noted(job))
-        lane_run(&b->notes, note_begin, on_noted_begin, job);
-    else
-        on_noted_begin(job);
+    lane_run(&b->notes, note_begin, on_noted_begin, job);
 }
 
 // So many that no renderer waits for a file to be opened, and not more, so that memory does not grow with the number of files.
@@ -752,6 +799,8 @@ int batch_run(const struct options *options, char **argv)
 
     if (status == 0)
         status = read_list(&b);
+    if (status == 0)
+        status = check_stats_place(&b);
     if (status == 0)
         status = prepare_jobs(&b);
     if (status == 0 && options->dry_run)

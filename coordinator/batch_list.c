@@ -1,11 +1,14 @@
 #include "batch_list.h"
 
+#include "sequence.h"
+
 #include "common/err.h"
 #include "common/mem.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <fts.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +29,17 @@ static struct batch_item *add(struct batch_list *list)
 
 static void look_at(struct batch_item *item)
 {
+    struct sequence_sum sum;
     struct stat about;
+    bool is_there = stat(item->input, &about) == 0;
 
-    if (stat(item->input, &about) < 0)
+    // As pictures_is_input has it.
+    if ((!is_there || S_ISDIR(about.st_mode)) && sequence_sum_up(&sum, item->input, 0) == 0) {
+        item->pictures = sum.count;
+        item->bytes = sum.bytes;
+        item->input_ns = sum.newest_ns;
+    }
+    if (!is_there || S_ISDIR(about.st_mode))
         return;
     item->bytes = (uint64_t)about.st_size;
     item->input_ns = about.st_mtim.tv_sec * INT64_C(1000000000) + about.st_mtim.tv_nsec;
@@ -265,6 +276,9 @@ int batch_list_read(struct batch_list *list, const char *path, char **why)
     char *text = read_all(path, &err);
     const char *at = text;
 
+    // A byte order mark, as some editors begin a file with, is no part of the first name.
+    if (!err && strncmp(at, "\xef\xbb\xbf", 3) == 0)
+        at += 3;
     *list = (struct batch_list){0};
     if (err < 0)
         *why = mem_format("%s: %s", name, err == -EINVAL ? "it is no list of jobs, but a binary file" : err_text(err));
@@ -303,60 +317,152 @@ int batch_list_read(struct batch_list *list, const char *path, char **why)
 
 // ---- Both ----
 
-struct name {
-    const char *path;
+// What a path leads to, whatever way it is spelt: the folder nearest to it that is there, and the rest.
+struct place {
+    dev_t device;
+    ino_t folder;
+    char *rest;
     size_t item;
 };
 
-static int by_path(const void *a, const void *b)
+// What is not there yet will be folders, no links: "a/../b" is "b". In place.
+static void tidy(char *rest)
 {
-    const struct name *first = a, *second = b;
-    int order = strcmp(first->path, second->path);
+    char *to = rest;
 
-    return order ? order : first->item < second->item ? -1 : 1;
+    for (const char *at = rest; *at;) {
+        size_t length = strcspn(at, "/");
+        const char *next = at + length + strspn(at + length, "/");
+
+        if (length == 2 && strncmp(at, "..", 2) == 0 && to > rest) {
+            while (to > rest && *--to != '/')
+                ;
+        } else if (length > 0 && (length != 1 || *at != '.')) {
+            if (to > rest)
+                *to++ = '/';
+            memmove(to, at, length);
+            to += length;
+        }
+        at = next;
+    }
+    *to = '\0';
 }
 
-static const struct name *find(const struct name *names, size_t count, const char *path)
+// The folder of the first `length` bytes of a path, if it is there.
+static bool find_folder(struct place *place, const char *path, size_t length)
+{
+    char *folder = length == 0 ? mem_dup(".") : mem_format("%.*s", (int)length, path);
+    struct stat about;
+    bool is_there = stat(folder, &about) == 0;
+
+    free(folder);
+    if (is_there) {
+        place->device = about.st_dev;
+        place->folder = about.st_ino;
+        place->rest = mem_dup(path + length);
+    }
+    return is_there;
+}
+
+// A link is followed, as whoever reads or writes the file does. Two names of one file are two: an output takes a name, and leaves the file alone.
+static void find_place(struct place *place, const char *path, size_t item)
+{
+    char resolved[PATH_MAX];
+    struct stat about;
+    size_t length;
+
+    *place = (struct place){.item = item};
+    if (lstat(path, &about) == 0 && S_ISLNK(about.st_mode) && realpath(path, resolved))
+        path = resolved;
+    length = strlen(path);
+    do
+        while (length > 0 && path[--length] != '/')
+            ;
+    while (!find_folder(place, path, length + (path[length] == '/')) && length > 0);
+    if (!place->rest)
+        place->rest = mem_dup(path);
+    tidy(place->rest);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    if (x->folder != y->folder)
+        return x->folder < y->folder ? -1 : 1;
+    return strcmp(x->rest, y->rest);
+}
+
+static int by_place_and_item(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int order = by_place(a, b);
+
+    return order ? order : x->item < y->item ? -1 : 1;
+}
+
+// The first of several.
+static const struct place *find(const struct place *places, size_t count, const struct place *wanted)
 {
     size_t from = 0, to = count;
 
     while (from < to) {
         size_t middle = from + (to - from) / 2;
 
-        if (strcmp(names[middle].path, path) < 0)
+        if (by_place(&places[middle], wanted) < 0)
             from = middle + 1;
         else
             to = middle;
     }
-    return from < count && strcmp(names[from].path, path) == 0 ? &names[from] : NULL;
+    return from < count && by_place(&places[from], wanted) == 0 ? &places[from] : NULL;
+}
+
+// The places of all inputs, or of all outputs, sorted.
+static struct place *find_places(const struct batch_list *list, bool outputs, size_t *count)
+{
+    struct place *places = mem_zalloc((list->count + 1) * sizeof(*places));
+
+    *count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *path = outputs ? list->items[i].output : list->items[i].input;
+
+        if (path)
+            find_place(&places[(*count)++], path, i);
+    }
+    qsort(places, *count, sizeof(*places), by_place_and_item);
+    return places;
+}
+
+static void free_places(struct place *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(places[i].rest);
+    free(places);
 }
 
 void batch_list_check(struct batch_list *list)
 {
-    struct name *outputs = mem_zalloc((list->count + 1) * sizeof(*outputs)), *inputs = mem_zalloc((list->count + 1) * sizeof(*inputs));
-    size_t output_count = 0;
+    size_t output_count, input_count;
+    struct place *outputs = find_places(list, true, &output_count), *inputs = find_places(list, false, &input_count);
 
-    for (size_t i = 0; i < list->count; i++) {
-        inputs[i] = (struct name){list->items[i].input, i};
-        if (list->items[i].output)
-            outputs[output_count++] = (struct name){list->items[i].output, i};
-    }
-    qsort(outputs, output_count, sizeof(*outputs), by_path);
-    qsort(inputs, list->count, sizeof(*inputs), by_path);
-    for (size_t i = 0; i < list->count; i++) {
-        struct batch_item *item = &list->items[i];
-        const struct name *first = item->output ? find(outputs, output_count, item->output) : NULL;
-        const struct name *input = item->output ? find(inputs, list->count, item->output) : NULL;
+    for (size_t i = 0; i < output_count; i++) {
+        struct batch_item *item = &list->items[outputs[i].item];
+        const struct place *first = find(outputs, output_count, &outputs[i]), *input = find(inputs, input_count, &outputs[i]);
 
+        // Of its own input it is told when that is opened.
+        while (input && input->item == outputs[i].item)
+            input = input + 1 < inputs + input_count && by_place(input + 1, input) == 0 ? input + 1 : NULL;
         if (item->problem)
             continue;
-        if (first && first->item != i)
+        if (first->item != outputs[i].item)
             item->problem = mem_format("its output would be that of %s, too: %s", list->items[first->item].input, item->output);
-        else if (input && input->item != i)
+        else if (input)
             item->problem = mem_format("its output is the input of another job: %s", item->output);
     }
-    free(outputs);
-    free(inputs);
+    free_places(outputs, output_count);
+    free_places(inputs, input_count);
 }
 
 void batch_list_clear(struct batch_list *list)

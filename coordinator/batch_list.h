@@ -18,10 +18,11 @@ struct batch_item {
     char *input, *output; // output is NULL where a problem keeps it from having one
     char **options;       // of this job alone
     size_t option_count;
-    unsigned line;    // of the list, from 1; 0: of a folder
-    char *problem;    // why it cannot be rendered; NULL: nothing is known that is wrong with it
-    uint64_t bytes;   // of the input; 0 if it is not there
-    int64_t input_ns; // when it was changed; 0 if it is not there
+    unsigned line;     // of the list, from 1; 0: of a folder
+    char *problem;     // why it cannot be rendered; NULL: nothing is known that is wrong with it
+    uint64_t bytes;    // of the input; 0 if it is not there
+    int64_t input_ns;  // when it was changed; 0 if it is not there
+    uint64_t pictures; // that it is made of; 0: it is one file
 };
 
 struct batch_list {
@@ -44,7 +45,7 @@ void batch_list_clear(struct batch_list *list);
 // Splits a line's words; pure. *text moves behind the line (of which quoted line feeds are a part), *lines counts the line feeds passed. Words are
 // appended to *words, each to be freed. False: a quote has no end.
 bool batch_list_words(const char **text, unsigned *lines, char ***words, size_t *count);
-// Gives a problem to each item whose output is that of an earlier one, or an input of any.
+// Gives a problem to each item whose output is that of an earlier one, or an input of another, however they are spelt. Looks at the disk.
 void batch_list_check(struct batch_list *list);
 // Whether a name or the path below the folder fits one of the globs.
 bool batch_list_fits(const char *path, char *const *globs, size_t count);

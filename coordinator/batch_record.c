@@ -1,5 +1,7 @@
 #include "batch_record.h"
 
+#include "sequence.h"
+
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -29,7 +31,9 @@ struct line {
     int64_t changed_ns;
     uint64_t bytes;
     struct batch_holes holes;
-    int64_t begun_ns; // NEVER: it is not being made
+    int64_t first;     // of numbered pictures
+    uint64_t pictures; // 0: it is one file
+    int64_t begun_ns;  // NEVER: it is not being made
     size_t number;
 };
 
@@ -51,13 +55,33 @@ static void add_text(crypto_generichash_state *hash, const char *text)
     crypto_generichash_update(hash, (const unsigned char *)(text ? text : "\xff"), (text ? strlen(text) : 1) + 1);
 }
 
-void batch_key(const struct options *o, char key[BATCH_KEY_TEXT])
+// Of what came later nothing is added where it is not made use of, so that keys of earlier records stay what they are. --every is a filter.
+static void add_later(crypto_generichash_state *hash, const struct options *o, uint64_t pictures, uint64_t bytes)
 {
-    crypto_generichash_state hash;
-    unsigned char bytes[(BATCH_KEY_TEXT - 1) / 2];
     char numbers[128];
 
-    crypto_generichash_init(&hash, NULL, 0, sizeof(bytes));
+    if (o->sheet_columns > 0) {
+        snprintf(numbers, sizeof(numbers), "sheet %d %d %d", o->sheet_columns, o->sheet_rows, o->poster);
+        add_text(hash, numbers);
+    }
+    if (o->framerate.num != 0 || o->missing != PICTURES_STOP || o->start_number >= 0 || o->output_start_number >= 0) {
+        snprintf(numbers, sizeof(numbers), "numbers %d/%d %d %" PRId64 " %" PRId64, o->framerate.num, o->framerate.den, (int)o->missing,
+                 o->start_number, o->output_start_number);
+        add_text(hash, numbers);
+    }
+    if (pictures > 0) {
+        snprintf(numbers, sizeof(numbers), "pictures %" PRIu64 " %" PRIu64, pictures, bytes);
+        add_text(hash, numbers);
+    }
+}
+
+void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT])
+{
+    crypto_generichash_state hash;
+    unsigned char digest[(BATCH_KEY_TEXT - 1) / 2];
+    char numbers[128];
+
+    crypto_generichash_init(&hash, NULL, 0, sizeof(digest));
     add_text(&hash, format);
     add_text(&hash, o->filter);
     add_text(&hash, o->codec);
@@ -71,8 +95,9 @@ void batch_key(const struct options *o, char key[BATCH_KEY_TEXT])
     }
     for (size_t i = 0; i < o->vouched_count; i++)
         add_text(&hash, o->vouched[i]);
-    crypto_generichash_final(&hash, bytes, sizeof(bytes));
-    sodium_bin2hex(key, BATCH_KEY_TEXT, bytes, sizeof(bytes));
+    add_later(&hash, o, pictures, bytes);
+    crypto_generichash_final(&hash, digest, sizeof(digest));
+    sodium_bin2hex(key, BATCH_KEY_TEXT, digest, sizeof(digest));
 }
 
 // ---- Names ----
@@ -101,15 +126,24 @@ static void split(const char *path, char **folder, char **name)
 
 // ---- Reading ----
 
+static bool parse_more(struct line *line, const char *text)
+{
+    int end = 0, all = 0,
+        found = sscanf(text, " %" SCNu64 " %" SCNu64 "%n %" SCNd64 " %" SCNu64 "%n", &line->holes.missing, &line->holes.plain, &end, &line->first,
+                       &line->pictures, &all);
+
+    return found >= 2 && text[found == 4 ? all : end] == '\0';
+}
+
 static bool parse_made(struct line *line, const char *text)
 {
     char name[3 * 256], key[BATCH_KEY_TEXT];
-    int end = 0, more = 0;
+    int end = 0;
 
     if (sscanf(text, "%32[0-9a-f] %" SCNd64 " %" SCNu64 " %767s%n", key, &line->changed_ns, &line->bytes, name, &end) != 4 ||
         strlen(key) != BATCH_KEY_TEXT - 1)
         return false;
-    if (text[end] && (sscanf(text + end, " %" SCNu64 " %" SCNu64 "%n", &line->holes.missing, &line->holes.plain, &more) != 2 || text[end + more]))
+    if (text[end] && !parse_more(line, text + end))
         return false;
     memcpy(line->key, key, sizeof(key));
     line->made = true;
@@ -234,28 +268,55 @@ struct batch_record *batch_record_new(void)
     return mem_zalloc(sizeof(struct batch_record));
 }
 
-enum batch_made batch_record_look(struct batch_record *r, const char *output, const char *key, int64_t input_ns, struct batch_holes *holes)
+static const struct line *line_of(struct batch_record *r, const char *output)
 {
-    enum batch_made made = BATCH_FOREIGN;
-    char *path, *name;
     const struct folder *folder;
     const struct line *line;
-    struct stat about;
+    char *path, *name;
 
-    if (stat(output, &about) < 0)
-        return BATCH_NOT_THERE;
     split(output, &path, &name);
     folder = folder_of(r, path);
     line = folder->count ? bsearch(name, folder->lines, folder->count, sizeof(*folder->lines), compare_name) : NULL;
-    if (line && line->made && line->changed_ns == changed_ns(&about) && line->bytes == (uint64_t)about.st_size) {
-        made = strcmp(line->key, key) == 0 && input_ns <= line->changed_ns ? BATCH_MADE : BATCH_OUTDATED;
-        if (made == BATCH_MADE)
-            *holes = line->holes;
-    } else if (line && line->begun_ns <= changed_ns(&about)) {
-        made = BATCH_UNSURE;
-    }
     free(path);
     free(name);
+    return line;
+}
+
+// Numbered pictures that are not as they were made may be those of a render that was interrupted, or somebody's: whoever writes them finds out.
+static enum batch_made look_at_pictures(const struct line *line, const char *output, const char *key, int64_t input_ns)
+{
+    struct sequence_sum sum;
+
+    if (!line || sequence_sum_up(&sum, output, line->made ? line->first : 0) < 0 || sum.count == 0)
+        return BATCH_NOT_THERE;
+    if (line->made && line->pictures == sum.count && line->changed_ns == sum.newest_ns && line->bytes == sum.bytes)
+        return strcmp(line->key, key) == 0 && input_ns <= line->changed_ns ? BATCH_MADE : BATCH_OUTDATED;
+    // Some were taken away, and nothing else was done.
+    if (line->made && sum.count < line->pictures && sum.newest_ns <= line->changed_ns && sum.bytes < line->bytes)
+        return BATCH_OUTDATED;
+    return line->begun_ns <= sum.oldest_ns ? BATCH_UNSURE : BATCH_NOT_THERE;
+}
+
+static enum batch_made look_at_file(const struct line *line, const struct stat *about, const char *key, int64_t input_ns)
+{
+    if (line && line->made && line->changed_ns == changed_ns(about) && line->bytes == (uint64_t)about->st_size)
+        return strcmp(line->key, key) == 0 && input_ns <= line->changed_ns ? BATCH_MADE : BATCH_OUTDATED;
+    return line && line->begun_ns <= changed_ns(about) ? BATCH_UNSURE : BATCH_FOREIGN;
+}
+
+enum batch_made batch_record_look(struct batch_record *r, const char *output, const char *key, int64_t input_ns, struct batch_holes *holes)
+{
+    bool numbered = sequence_is_output(output);
+    const struct line *line;
+    enum batch_made made;
+    struct stat about;
+
+    if (!numbered && stat(output, &about) < 0)
+        return BATCH_NOT_THERE;
+    line = line_of(r, output);
+    made = numbered ? look_at_pictures(line, output, key, input_ns) : look_at_file(line, &about, key, input_ns);
+    if (made == BATCH_MADE)
+        *holes = line->holes;
     return made;
 }
 
@@ -341,26 +402,46 @@ static int append(const struct place *p, const char *line)
     return err;
 }
 
-int batch_record_add(const char *output, const char *key, const struct batch_holes *holes)
+// The end of a line, as far as there is something to be said; free().
+static char *rest_of_line(const struct batch_holes *holes, const struct sequence_sum *pictures, int64_t first)
+{
+    if (pictures)
+        return mem_format(" %" PRIu64 " %" PRIu64 " %" PRId64 " %zu", holes->missing, holes->plain, first, pictures->count);
+    return holes->missing + holes->plain > 0 ? mem_format(" %" PRIu64 " %" PRIu64, holes->missing, holes->plain) : mem_dup("");
+}
+
+static int add_made(const char *output, const char *key, int64_t time_ns, uint64_t bytes, const char *rest)
 {
     struct place place;
-    struct stat about;
-    int err;
+    int err = open_place(&place, output);
 
-    if (stat(output, &about) < 0)
-        return -errno;
-    err = open_place(&place, output);
     if (err == 0) {
-        char *line = mem_format("%s %" PRId64 " %" PRId64 " %s", key, changed_ns(&about), (int64_t)about.st_size, place.name);
-        char *more = holes->missing + holes->plain > 0 ? mem_format(" %" PRIu64 " %" PRIu64, holes->missing, holes->plain) : mem_dup("");
-        char *all = mem_format("%s%s\n", line, more);
+        char *line = mem_format("%s %" PRId64 " %" PRIu64 " %s%s\n", key, time_ns, bytes, place.name, rest);
 
-        err = append(&place, all);
+        err = append(&place, line);
         free(line);
-        free(more);
-        free(all);
     }
     close_place(&place);
+    return err;
+}
+
+int batch_record_add(const char *output, const char *key, const struct batch_holes *holes, int64_t first)
+{
+    bool numbered = sequence_is_output(output);
+    struct sequence_sum sum;
+    struct stat about;
+    char *rest;
+    int err = 0;
+
+    if (numbered)
+        err = sequence_sum_up(&sum, output, first);
+    else if (stat(output, &about) < 0)
+        err = -errno;
+    if (err < 0 || (numbered && sum.count == 0))
+        return err < 0 ? err : -ENOENT;
+    rest = rest_of_line(holes, numbered ? &sum : NULL, first);
+    err = numbered ? add_made(output, key, sum.newest_ns, sum.bytes, rest) : add_made(output, key, changed_ns(&about), (uint64_t)about.st_size, rest);
+    free(rest);
     return err;
 }
 

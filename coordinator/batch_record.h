@@ -1,9 +1,11 @@
 // What a batch remembers of the files that it has made, so that the same command does only what is missing: a file ".renderfarm-batch" in each folder
 // of outputs, lines of which the last for a name counts:
 //
-//   KEY TIME BYTES NAME [MISSING PLAIN]    made
+//   KEY TIME BYTES NAME [MISSING PLAIN [FIRST COUNT]]    made
 //   begun TIME NAME                        being made; on disk before anything appears under that name
 //   ended TIME NAME                        nothing has appeared under it
+//
+// Of numbered pictures NAME is the pattern, FIRST the number that they begin with, and TIME is that of the newest, BYTES of all of them.
 //
 // KEY stands for the options that it was rendered with (BLAKE2b, 128 bits, hexadecimal), TIME (of change, ns since 1970) and BYTES for the output as
 // it was made: one that somebody has changed since is none of ours. MISSING and PLAIN count its holes. In NAME, bytes below 33 and % are %XX.
@@ -21,8 +23,9 @@
 
 enum { BATCH_KEY_TEXT = 33 };
 
-// All options that the bytes of an output depend on. Pure.
-void batch_key(const struct options *options, char key[BATCH_KEY_TEXT]);
+// All options that the bytes of an output depend on, and of an input of numbered pictures how many they are (0: it is none) and how long all
+// together, because one that is taken away leaves no time of change. Pure.
+void batch_key(const struct options *options, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT]);
 
 struct batch_record;
 
@@ -32,7 +35,7 @@ struct batch_holes {
 };
 
 enum batch_made {
-    BATCH_NOT_THERE, // there is no such output
+    BATCH_NOT_THERE, // there is no such output; or there are numbered pictures, and whoever writes them has to look whose they are
     BATCH_FOREIGN,   // there is one, and it is not as a batch made it
     BATCH_UNSURE,    // a batch had begun it and was killed; nobody knows whether it is what it should be
     BATCH_OUTDATED,  // a batch made it, of an older input or with other options
@@ -45,9 +48,10 @@ enum batch_made batch_record_look(struct batch_record *record, const char *outpu
 void batch_record_free(struct batch_record **record);
 
 // These return when the line is on disk: 0 or a negative code.
-int batch_record_begin(const char *output);                                                 // is being made from now on
-int batch_record_add(const char *output, const char *key, const struct batch_holes *holes); // was made just now
-int batch_record_end(const char *output);                                                   // was begun, and not made
+int batch_record_begin(const char *output); // is being made from now on
+// Was made just now. first: the number of the first of numbered pictures.
+int batch_record_add(const char *output, const char *key, const struct batch_holes *holes, int64_t first);
+int batch_record_end(const char *output); // was begun, and not made
 // The record's own path for that output; free().
 char *batch_record_path(const char *output);
 

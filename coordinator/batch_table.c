@@ -95,6 +95,20 @@ static void add_text(struct json_object *object, const char *name, const char *t
     json_object_object_add(object, name, json_text_new(text));
 }
 
+// As a text file, whose last line has an end too.
+static int write_text(const char *path, const char *text)
+{
+    FILE *file = text ? fopen(path, "we") : NULL;
+    int err = file ? 0 : text ? -errno : -ENOMEM;
+
+    if (file && (fputs(text, file) == EOF || putc('\n', file) == EOF))
+        err = -EIO;
+    errno = 0;
+    if (file && fclose(file) == EOF)
+        err = errno ? -errno : -EIO;
+    return err;
+}
+
 int batch_table_write(const char *path, const struct batch_row *rows, size_t count, const struct batch_sums *sums)
 {
     struct json_object *top = json_object_new_object(), *files = json_object_new_array();
@@ -126,8 +140,7 @@ int batch_table_write(const char *path, const struct batch_row *rows, size_t cou
         json_object_array_add(files, file);
     }
     json_object_object_add(top, "files", files);
-    errno = 0;
-    err = json_object_to_file_ext(path, top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE) < 0 ? (errno ? -errno : -EIO) : 0;
+    err = write_text(path, json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(top);
     return err;
 }

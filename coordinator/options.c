@@ -7,6 +7,7 @@
 #include "output_file.h"
 #include "memory.h"
 #include "sequence.h"
+#include "sheet.h"
 #include "values.h"
 
 #include "common/mem.h"
@@ -209,7 +210,7 @@ static void clear_words(char **words, size_t count)
 // Behind all others.
 static void add_filter(struct options *o, const char *filter)
 {
-    char *chain = *o->filter ? mem_format("%s,%s", o->filter, filter) : mem_dup(filter);
+    char *chain = sheet_append(o->filter, filter);
 
     free(o->filter);
     o->filter = chain;
@@ -491,16 +492,39 @@ static enum options_outcome check_hosts(struct options *o, int cores)
     return OPTIONS_RUN;
 }
 
-// What is written beside the output must not take the place of anything that is read or written. NULL: it does not.
+enum { BESIDE = 3 }; // files that may be written beside the output
+
+// Of the input or the output one picture, of those that are read or would be written.
+static bool is_a_picture_of(const char *path, char *const *names)
+{
+    return sequence_has(names[0], path) || (sequence_is_output(names[1]) && sequence_has(names[1], path));
+}
+
+// What is written beside the output must not take the place of anything that is read or written; of a batch, batch.c looks at the files. NULL: it
+// does not.
 static const char *misplaced(const struct options *o, char *const *names)
 {
-    static const char *const takes[] = {"--stats must not be the input or the output", "--trace must not be the input or the output",
-                                        "--report must not be the input or the output"};
-    const char *const paths[] = {o->stats_path, o->trace_path, o->page_path};
+    static const char *const streams[BESIDE] = {"--stats needs the name of a file, not '-'", "--trace needs the name of a file, not '-'",
+                                                "--report needs the name of a file, not '-'"};
+    static const char *const takes[BESIDE] = {"--stats must not be the input or the output", "--trace must not be the input or the output",
+                                              "--report must not be the input or the output"};
+    static const char *const pictures[BESIDE] = {"--stats must not be one of the pictures of the input or the output",
+                                                 "--trace must not be one of the pictures of the input or the output",
+                                                 "--report must not be one of the pictures of the input or the output"};
+    const char *const paths[BESIDE] = {o->stats_path, o->trace_path, o->page_path};
 
-    for (size_t i = 0; i < 3; i++)
-        if (paths[i] && !o->batch_list && (output_file_is_same(paths[i], names[0]) || output_file_is_same(paths[i], names[1])))
+    for (size_t i = 0; i < BESIDE; i++) {
+        if (!paths[i])
+            continue;
+        if (strcmp(paths[i], "-") == 0)
+            return streams[i];
+        if (o->batch_list)
+            continue;
+        if (output_file_is_same(paths[i], names[0]) || output_file_is_same(paths[i], names[1]))
             return takes[i];
+        if (is_a_picture_of(paths[i], names))
+            return pictures[i];
+    }
     if (o->batch_list && o->stats_path && output_file_is_same(o->stats_path, o->batch_list))
         return "--stats must not be the list of the batch";
     if (o->page_path && o->trace_path && output_file_is_same(o->page_path, o->trace_path))

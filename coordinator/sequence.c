@@ -6,11 +6,13 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 enum { MOST_DIGITS = 18 };
 
@@ -179,4 +181,136 @@ int sequence_list(const struct sequence_pattern *p, int64_t from, int64_t **numb
     if (*count > 0)
         qsort(*numbers, *count, sizeof(**numbers), rising);
     return err;
+}
+
+// ---- All that a name stands for ----
+
+struct names {
+    char *folder;                    // with a slash at its end, or "" for the current one
+    char *glob;                      // of the files in it; NULL: those of the pattern
+    struct sequence_pattern pattern; // from number `from` on
+    int64_t from;
+};
+
+static bool names_open(struct names *n, const char *name, int64_t from)
+{
+    struct stat about;
+    char *why = NULL;
+    bool is_folder = stat(name, &about) == 0 && S_ISDIR(about.st_mode);
+
+    *n = (struct names){.from = from};
+    if (!is_folder && sequence_is_output(name)) {
+        if (sequence_parse(&n->pattern, name, &why) < 0) {
+            free(why);
+            return false;
+        }
+        n->folder = mem_dup(n->pattern.folder);
+        return true;
+    }
+    if (!is_folder && (!ends_in_png(name) || !strpbrk(base_name(name), "*?[")))
+        return false;
+    n->folder = is_folder ? mem_format("%s/", name) : mem_format("%.*s", (int)(base_name(name) - name), name);
+    n->glob = mem_dup(is_folder ? "*.[pP][nN][gG]" : base_name(name));
+    return true;
+}
+
+static void names_close(struct names *n)
+{
+    sequence_clear(&n->pattern);
+    free(n->folder);
+    free(n->glob);
+}
+
+static bool names_fit(const struct names *n, const char *file)
+{
+    int64_t number;
+
+    if (n->glob)
+        return fnmatch(n->glob, file, FNM_PERIOD) == 0;
+    return sequence_number(&n->pattern, file, &number) && number >= n->from;
+}
+
+static const char *names_folder(const struct names *n)
+{
+    return *n->folder ? n->folder : ".";
+}
+
+static void add_up(struct sequence_sum *sum, const struct stat *about)
+{
+    int64_t changed_ns = about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
+
+    if (sum->count == 0 || changed_ns < sum->oldest_ns)
+        sum->oldest_ns = changed_ns;
+    if (sum->count == 0 || changed_ns > sum->newest_ns)
+        sum->newest_ns = changed_ns;
+    sum->bytes += (uint64_t)about->st_size;
+    sum->count++;
+}
+
+int sequence_sum_up(struct sequence_sum *sum, const char *name, int64_t from)
+{
+    const struct dirent *entry;
+    struct names names;
+    struct stat about;
+    DIR *folder;
+    int err;
+
+    *sum = (struct sequence_sum){0};
+    if (!names_open(&names, name, from))
+        return -EINVAL;
+    folder = opendir(names_folder(&names));
+    err = folder ? 0 : -errno;
+    while (folder && (errno = 0, entry = readdir(folder)))
+        if (names_fit(&names, entry->d_name) && fstatat(dirfd(folder), entry->d_name, &about, 0) == 0)
+            add_up(sum, &about);
+    if (folder) {
+        err = -errno;
+        closedir(folder);
+    }
+    names_close(&names);
+    return err;
+}
+
+// One that is there: links of both kinds lead to it, too. Files whose number is another one need not be asked for.
+static bool names_have(const struct names *n, const struct stat *wanted)
+{
+    DIR *folder = opendir(names_folder(n));
+    const struct dirent *entry;
+    bool found = false;
+
+    while (folder && !found && (entry = readdir(folder))) {
+        struct stat about;
+
+        found = names_fit(n, entry->d_name) && (entry->d_ino == wanted->st_ino || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) &&
+                fstatat(dirfd(folder), entry->d_name, &about, 0) == 0 && about.st_dev == wanted->st_dev && about.st_ino == wanted->st_ino;
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
+static bool in_folder(const struct names *n, const char *path)
+{
+    char *folder = mem_format("%.*s", (int)(base_name(path) - path), path);
+    struct stat ours, other;
+    bool same =
+        stat(names_folder(n), &ours) == 0 && stat(*folder ? folder : ".", &other) == 0 && ours.st_dev == other.st_dev && ours.st_ino == other.st_ino;
+
+    free(folder);
+    return same;
+}
+
+bool sequence_has(const char *name, const char *path)
+{
+    struct names names;
+    struct stat about;
+    bool has;
+
+    if (!names_open(&names, name, 0))
+        return false;
+    has = names_fit(&names, base_name(path)) && in_folder(&names, path);
+    if (!has && stat(path, &about) == 0 && S_ISREG(about.st_mode))
+        has = names_have(&names, &about);
+    names_close(&names);
+    return has;
 }

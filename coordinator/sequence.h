@@ -29,6 +29,18 @@ char *sequence_path(const struct sequence_pattern *pattern, int64_t number);
 // The number that a name (without folder) was made of; false for names that were not.
 bool sequence_number(const struct sequence_pattern *pattern, const char *name, int64_t *number);
 
+// What a name stands for as an input: the files of a pattern, of a folder or of a glob (see pictures_is_input).
+struct sequence_sum {
+    size_t count;
+    uint64_t bytes;
+    int64_t oldest_ns, newest_ns; // when they were changed, ns since 1970; 0: there are none
+};
+
+// From number `from` on, where there are numbers. Blocks. -EINVAL: it stands for no pictures; or another negative errno.
+int sequence_sum_up(struct sequence_sum *sum, const char *name, int64_t from);
+// Whether the path leads to one of these files, by whatever way, or to one that would be among them. Blocks.
+bool sequence_has(const char *name, const char *path);
+
 // The numbers, from `from` on, of the files that are there, rising; free(). Blocks. 0 or a negative errno.
 int sequence_list(const struct sequence_pattern *pattern, int64_t from, int64_t **numbers, size_t *count);
 

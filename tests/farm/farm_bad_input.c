@@ -311,6 +311,33 @@ static void files_beside_the_output_never_replace_the_input(void **state)
     assert_no_output();
 }
 
+static void files_beside_the_output_replace_no_picture(void **state)
+{
+    static const char *const options[] = {"--stats", "--trace", "--report"};
+    const char *folder = trial_path("frames"), *pattern = trial_path("frames/%04d.png"), *first = trial_path("frames/0001.png"), *before;
+    const char *inputs[] = {folder, pattern, trial_path("frames/*.png")};
+
+    (void)state;
+    mkdir(folder, 0755);
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-frames:v", "3", pattern, NULL);
+    assert_int_equal(symlink(first, trial_path("link.json")), 0);
+    before = trial_sha256(first);
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+        const char *cause = "must not be one of the pictures";
+
+        for (size_t j = 0; j < sizeof(inputs) / sizeof(*inputs); j++)
+            assert_refused(trial_run(inputs[j], out("o.mp4"), trial_format("%s=%s", options[i], first), NULL), USAGE, options[i], cause);
+        assert_refused(trial_run(pattern, out("o.mp4"), trial_format("%s=%s", options[i], trial_path("link.json")), NULL), USAGE, options[i], cause);
+        assert_refused(trial_run(trial_sample("plain.mp4"), out("%03d.png"), trial_format("%s=%s", options[i], out("007.png")), NULL), USAGE,
+                       options[i], cause);
+        assert_refused(trial_run(pattern, out("o.mp4"), trial_format("%s=-", options[i]), NULL), USAGE, options[i], "needs the name of a file");
+    }
+    assert_string_equal(trial_sha256(first), before);
+    assert_no_output();
+    // Beside them there is room.
+    trial_render(pattern, out("o.mp4"), trial_format("--stats=%s", trial_path("frames/stats.json")), NULL);
+}
+
 // The next files that are opened would take the numbers, and an output what is printed.
 static void closed_standard_descriptors_do_no_harm(void **state)
 {
@@ -457,6 +484,7 @@ int main(void)
         TRIAL(one_picture_is_shown_the_ways_to_make_it),
         TRIAL(statistics_that_cannot_be_written_are_told_before_the_work),
         TRIAL(files_beside_the_output_never_replace_the_input),
+        TRIAL(files_beside_the_output_replace_no_picture),
         TRIAL(closed_standard_descriptors_do_no_harm),
         TRIAL(too_few_open_files_are_told),
         TRIAL(file_size_limit_is_an_error_not_an_end),

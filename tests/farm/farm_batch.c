@@ -63,6 +63,17 @@ static void assert_status(const struct command *command, int status)
         fail_msg("status %d instead of %d: %s", command->status, status, command->err);
 }
 
+// What a list comes to.
+static const struct command *run_list(const char *text, const char *option)
+{
+    struct command *command;
+
+    trial_write(trial_path("list"), text, strlen(text));
+    command = trial_start(ARGUMENTS("--batch", trial_path("list"), "-v", "--progress=off", "--workers=2", option));
+    command_wait(command, 120);
+    return command;
+}
+
 // That the output is what a job of its own makes.
 static void assert_as_alone(const char *name, const char *filter)
 {
@@ -263,6 +274,88 @@ static void what_is_done_is_not_done_again(void **state)
     assert_told(batch("--crf=30", "--filter=negate")->err, "3 ok, 0 skipped, 0 failed");
 }
 
+static const struct command *skips(const char *list, size_t skipped)
+{
+    const struct command *command = run_list(list, "-v");
+
+    assert_status(command, 0);
+    assert_told(command->err, trial_format("%zu ok, %zu skipped, 0 failed", 1 - skipped, skipped));
+    return command;
+}
+
+static void other_pictures_are_other_options(void **state)
+{
+    static const char *const sheets[] = {"--contact-sheet=2x2", "--contact-sheet=3x3", "--poster"}, *const numbers[] = {
+                                                                                                        "--framerate=25", "--framerate=50",
+                                                                                                        "--start-number=3", "--missing=hold"};
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    const char *pattern = trial_path("frames/%03d.png"), *list;
+
+    (void)state;
+    prepare();
+    folder("frames");
+    trial_ffmpeg("-i", trial_path("in/a.mp4"), "-frames:v", "6", pattern, NULL);
+    for (size_t i = 0; i < 3; i++) {
+        list = trial_format("%s %s %s\n", trial_path("in/a.mp4"), trial_path("sheet.png"), sheets[i]);
+        skips(list, 0);
+        skips(list, 1);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        list = trial_format("%s %s %s\n", pattern, trial_path("o.mkv"), numbers[i]);
+        skips(list, 0);
+        skips(list, 1);
+    }
+    // A frame is new, one is taken away, and an older one put there.
+    trial_ffmpeg("-y", "-i", trial_path("frames/001.png"), "-update", "1", trial_path("frames/002.png"), NULL);
+    skips(list, 0);
+    skips(list, 1);
+    assert_int_equal(unlink(trial_path("frames/006.png")), 0);
+    skips(list, 0);
+    skips(list, 1);
+    assert_int_equal(link(trial_path("frames/001.png"), trial_path("frames/006.png")), 0);
+    assert_int_equal(utimensat(AT_FDCWD, trial_path("frames/006.png"), old, 0), 0);
+    skips(list, 0);
+    skips(list, 1);
+    // The same as a folder.
+    list = trial_format("%s %s\n", trial_path("frames"), trial_path("folder.mkv"));
+    skips(list, 0);
+    skips(list, 1);
+    assert_int_equal(unlink(trial_path("frames/006.png")), 0);
+    skips(list, 0);
+}
+
+static void numbered_pictures_are_not_made_again(void **state)
+{
+    const char *list = trial_format("%s '%s'\n", trial_path("in/a.mp4"), trial_path("out/%03d.png")), *third, *after;
+    const char *other = trial_format("%s '%s' --filter=negate\n", trial_path("in/a.mp4"), trial_path("out/%03d.png"));
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    skips(list, 0);
+    third = trial_sha256(trial_path("out/003.png"));
+    skips(list, 1);
+    // One is missing.
+    assert_int_equal(unlink(trial_path("out/003.png")), 0);
+    skips(list, 0);
+    assert_string_equal(trial_sha256(trial_path("out/003.png")), third);
+    skips(list, 1);
+    // Other options, and back.
+    skips(other, 0);
+    assert_string_not_equal(trial_sha256(trial_path("out/003.png")), third);
+    skips(other, 1);
+    skips(list, 0);
+    // One that is somebody else's by now.
+    trial_write(trial_path("out/003.png"), "precious", 8);
+    after = trial_sha256(trial_path("out/003.png"));
+    command = run_list(list, "-v");
+    assert_status(command, 1);
+    assert_told(command->err, "exists already; use --overwrite (-y) to replace it and what follows");
+    assert_string_equal(trial_sha256(trial_path("out/003.png")), after);
+    assert_status(run_list(list, "-y"), 0);
+    skips(list, 1);
+}
+
 static void what_is_not_ours_is_not_touched(void **state)
 {
     const struct command *command;
@@ -305,6 +398,29 @@ static void a_bad_file_harms_no_other(void **state)
     command = batch("-v");
     assert_status(command, 0);
     assert_told(command->err, "1 ok, 3 skipped, 0 failed");
+}
+
+static void figures_replace_no_file_of_the_batch(void **state)
+{
+    const char *input = trial_path("in/a.mp4"), *before, *list;
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    folder("out");
+    before = trial_sha256(input);
+    command = batch(trial_format("--stats=%s", trial_path("in/../in/a.mp4")));
+    assert_status(command, 2);
+    assert_told(command->err, "--stats must not be an input or an output, and ");
+    assert_status(batch(trial_format("--stats=%s", trial_path("out/a.mp4"))), 2);
+    list = trial_format("%s %s\n%s '%s'\n", input, trial_path("one.mkv"), trial_path("in/b.mkv"), trial_path("out/%03d.png"));
+    assert_status(run_list(list, trial_format("--stats=%s", input)), 2);
+    assert_status(run_list(list, trial_format("--stats=%s", trial_path("one.mkv"))), 2);
+    assert_status(run_list(list, trial_format("--stats=%s", trial_path("out/005.png"))), 2);
+    assert_string_equal(trial_sha256(input), before);
+    trial_assert_only(trial_path("out"), NULL);
+    // A file of the folder that is none of the batch's.
+    assert_status(batch(trial_format("--stats=%s", trial_path("out/stats.json"))), 0);
 }
 
 static void fail_fast_stops_at_the_first(void **state)
@@ -397,17 +513,6 @@ static void odd_folders(void **state)
     assert_told(command->err, "the folder cannot be made: ");
 }
 
-// What a list comes to.
-static const struct command *run_list(const char *text, const char *option)
-{
-    struct command *command;
-
-    trial_write(trial_path("list"), text, strlen(text));
-    command = trial_start(ARGUMENTS("--batch", trial_path("list"), "-v", "--progress=off", "--workers=2", option));
-    command_wait(command, 120);
-    return command;
-}
-
 static void a_list_names_jobs(void **state)
 {
     const char *in = trial_path("in/a.mp4"), *deep = trial_path("deep/down/b.mkv");
@@ -428,6 +533,31 @@ static void a_list_names_jobs(void **state)
     assert_int_equal(access(trial_path("number two.mp4"), F_OK), 0);
 }
 
+static void no_job_replaces_what_another_reads(void **state)
+{
+    const char *input = trial_path("in/a.mp4"), *link_path = trial_path("link.mp4"), *before;
+    const char *const spelt[] = {trial_path("./in//a.mp4"), link_path};
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    assert_int_equal(symlink(input, link_path), 0);
+    before = trial_sha256(input);
+    for (size_t i = 0; i < 4; i++) {
+        const char *one = trial_format("%s %s\n", trial_path("in/b.mkv"), spelt[i / 2]);
+        const char *other = trial_format("%s %s\n", input, trial_path("out.mp4"));
+
+        command = run_list(i % 2 ? trial_format("%s%s", one, other) : trial_format("%s%s", other, one), "-y");
+        assert_status(command, 1);
+        assert_told(command->err, trial_format("its output is the input of another job: %s\n", spelt[i / 2]));
+        assert_string_equal(trial_sha256(input), before);
+    }
+    command = run_list(trial_format("%s %s\n%s %s\n", input, trial_path("new/o.mkv"), input, trial_path("new//o.mkv")), "-v");
+    assert_status(command, 1);
+    assert_told(command->err, "its output would be that of ");
+    assert_told(command->err, "1 ok, 0 skipped, 1 failed");
+}
+
 static void a_wrong_list_is_told(void **state)
 {
     static const struct {
@@ -437,6 +567,9 @@ static void a_wrong_list_is_told(void **state)
         {"in.mp4\n", "list:1: a job is an input and an output, and maybe options", 2},
         {"#\n\na b\n'c d\n", "list:4: a quote has no end", 2},
         {"a b --wrong=1\n", "list:1: the options of this job are not right", 2},
+        {"a b extra\n", "one input and one output, please: 'extra' is too many", 2},
+        {"a b --crf\n", "--crf needs a value", 2},
+        {"-a -b --crf=20\n", "-a: there is no such file", 1},
         {"a b\na c --workers=7\n", "list:2: options of all jobs, such as --workers, --memory and --progress, belong to the command", 2},
         {"a.mp4 b.mp4\nb.mp4 c.mp4\n", "its output is the input of another job: b.mp4", 1},
         {"/nowhere.mp4 b.mp4\n", "/nowhere.mp4: there is no such file", 1},
@@ -518,6 +651,53 @@ static void a_second_ctrl_c_ends_at_once(void **state)
     kill(command->pid, SIGTERM);
     command_wait(command, 10);
     assert_true(command->status == 130 || command->status == 143);
+}
+
+static void a_list_may_be_asked_for_in_short(void **state)
+{
+    const char *list = trial_path("list"), *words[] = {"--bat", "--batc", "--ba"};
+
+    (void)state;
+    prepare();
+    for (size_t i = 0; i < 6; i++) {
+        const char *text = trial_format("%s %s --filter=negate\n", trial_path("in/a.mp4"), trial_path(trial_format("%zu.mp4", i)));
+        const char *word = words[i / 2];
+        struct command *command;
+
+        trial_write(list, text, strlen(text));
+        command = trial_start(i % 2 ? ARGUMENTS("-v", word, list, "--progress=off", CHEAP)
+                                    : ARGUMENTS("-v", trial_format("%s=%s", word, list), "--progress=off", CHEAP));
+        command_wait(command, 60);
+        assert_status(command, 0);
+        assert_told(command->err, "1 ok, 0 skipped, 0 failed");
+    }
+}
+
+static void a_byte_order_mark_is_no_name(void **state)
+{
+    const struct command *command;
+
+    (void)state;
+    prepare();
+    command = run_list(trial_format("\xef\xbb\xbf%s %s\n", trial_path("in/a.mp4"), trial_path("o.mkv")), "-v");
+    assert_status(command, 0);
+}
+
+// A graph whose output has a label, as people write them.
+static void frames_of_a_labelled_graph(void **state)
+{
+    static const char *const ways[] = {"--every=10", "--poster"}, *const names[] = {"%03d.png", "poster.png"};
+
+    (void)state;
+    prepare();
+    for (size_t i = 0; i < 2; i++)
+        assert_status(run_list(trial_format("%s '%s' --filter='[in]split[a][b];[b]negate[c];[a][c]overlay[out]' %s\n", trial_path("in/a.mp4"),
+                                            trial_path(names[i]), ways[i]),
+                               "-v"),
+                      0);
+    assert_int_equal(access(trial_path("003.png"), F_OK), 0);
+    assert_int_equal(access(trial_path("004.png"), F_OK), -1);
+    assert_int_equal(access(trial_path("poster.png"), F_OK), 0);
 }
 
 // Takes away all lines that a file was made, as a process leaves it that was killed before it could write them.
@@ -729,15 +909,22 @@ int main(void)
         TRIAL(verify_looks_at_each_file),
         TRIAL(what_is_not_verified_yet_is_done_again),
         TRIAL(what_is_done_is_not_done_again),
+        TRIAL(other_pictures_are_other_options),
+        TRIAL(numbered_pictures_are_not_made_again),
         TRIAL(what_is_not_ours_is_not_touched),
         TRIAL(a_bad_file_harms_no_other),
+        TRIAL(figures_replace_no_file_of_the_batch),
         TRIAL(fail_fast_stops_at_the_first),
         TRIAL(every_name_is_a_name),
         TRIAL(two_inputs_have_two_outputs),
         TRIAL(globs_choose),
         TRIAL(odd_folders),
         TRIAL(a_list_names_jobs),
+        TRIAL(no_job_replaces_what_another_reads),
         TRIAL(a_wrong_list_is_told),
+        TRIAL(a_list_may_be_asked_for_in_short),
+        TRIAL(a_byte_order_mark_is_no_name),
+        TRIAL(frames_of_a_labelled_graph),
         TRIAL(a_killed_renderer_is_replaced),
         TRIAL(ctrl_c_keeps_what_is_done),
         TRIAL(a_second_ctrl_c_ends_at_once),

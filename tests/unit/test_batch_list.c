@@ -5,8 +5,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -98,6 +101,50 @@ static void outputs_are_of_one_job_and_no_input(void **state)
     assert_int_equal(list.count, 0);
 }
 
+static void one_place_may_be_spelt_in_many_ways(void **state)
+{
+    static const char *const same[][2] = {
+        {"f/a.mp4", "./f//a.mp4"},     {"f/a.mp4", "f/../f/./a.mp4"},           {"f/a.mp4", "link.mp4"},           {"f/a.mp4", "g/a.mp4"},
+        {"f/none.mp4", "g//none.mp4"}, {"new/deep/a.mp4", "new//deep/./a.mp4"}, {"new/a.mp4", "./new/x/../a.mp4"}, {"none.mp4", "new/../none.mp4"},
+    };
+    static const char *const differ[][2] = {
+        {"f/a.mp4", "f/b.mp4"}, {"f/a.mp4", "a.mp4"}, {"f/a.mp4", "hard.mp4"}, {"new/a.mp4", "new/b/a.mp4"}, {"new/a.mp4", "newa.mp4"}};
+    char folder[] = "/tmp/test_batch_list.XXXXXX", here[4000];
+
+    (void)state;
+    assert_non_null(getcwd(here, sizeof(here)));
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkdir("f", 0777), 0);
+    fclose(fopen("f/a.mp4", "w"));
+    assert_int_equal(symlink("f/a.mp4", "link.mp4"), 0);
+    assert_int_equal(symlink("f", "g"), 0);
+    assert_int_equal(link("f/a.mp4", "hard.mp4"), 0);
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]) + sizeof(differ) / sizeof(differ[0]); i++) {
+        bool is_same = i < sizeof(same) / sizeof(same[0]);
+        const char *const *pair = is_same ? same[i] : differ[i - sizeof(same) / sizeof(same[0])];
+        struct batch_list list = {.count = 4, .items = mem_zalloc(4 * sizeof(*list.items))};
+
+        list.items[0] = item("in", pair[1]);
+        list.items[1] = item("in", pair[0]);
+        list.items[2] = item("x", "in");
+        list.items[3] = item(pair[0], "out");
+        batch_list_check(&list);
+        if (is_same != (list.items[0].problem != NULL) || is_same != (list.items[1].problem && strstr(list.items[1].problem, "that of in, too")))
+            fail_msg("%s, %s: %s, %s", pair[0], pair[1], list.items[0].problem, list.items[1].problem);
+        assert_string_equal(list.items[2].problem, "its output is the input of another job: in");
+        assert_null(list.items[3].problem);
+        batch_list_clear(&list);
+    }
+    unlink("f/a.mp4");
+    unlink("link.mp4");
+    unlink("hard.mp4");
+    unlink("g");
+    rmdir("f");
+    assert_int_equal(chdir(here), 0);
+    rmdir(folder);
+}
+
 static void globs_fit_names_and_paths(void **state)
 {
     char *globs[] = {(char *)"*.mp4", (char *)"old/*"};
@@ -113,9 +160,8 @@ static void globs_fit_names_and_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words_are_those_of_a_shell),
-        cmocka_unit_test(lines_are_counted_through_quotes),
-        cmocka_unit_test(outputs_are_of_one_job_and_no_input),
+        cmocka_unit_test(words_are_those_of_a_shell),          cmocka_unit_test(lines_are_counted_through_quotes),
+        cmocka_unit_test(outputs_are_of_one_job_and_no_input), cmocka_unit_test(one_place_may_be_spelt_in_many_ways),
         cmocka_unit_test(globs_fit_names_and_paths),
     };
 

@@ -70,13 +70,13 @@ static void what_was_made_is_known_until_it_changes(void **state)
     assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
     put(output, "bytes");
     assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     assert_int_equal(look(output, key, changed(output)), BATCH_MADE);
     assert_int_equal(look(output, key, changed(output) + 1), BATCH_OUTDATED);
     assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
     // The last word counts, and lines that make no sense do not.
-    assert_int_equal(batch_record_add(output, other, &none), 0);
+    assert_int_equal(batch_record_add(output, other, &none, 0), 0);
     put(file, "\n\x01\x02 1 2 3\n00 1 2 c.mp4\n00112233445566778899aabbccddeeff x 2 c.mp4\nnothing");
     assert_int_equal(look(output, other, 0), BATCH_MADE);
     put(next, "");
@@ -84,7 +84,7 @@ static void what_was_made_is_known_until_it_changes(void **state)
     put(output, "more");
     assert_int_equal(look(output, other, 0), BATCH_FOREIGN);
     unlink(output);
-    assert_int_equal(batch_record_add(output, key, &none), -ENOENT);
+    assert_int_equal(batch_record_add(output, key, &none, 0), -ENOENT);
     unlink(next);
     unlink(file);
     free(output);
@@ -102,7 +102,7 @@ static void what_was_begun_is_ours_whatever_became_of_it(void **state)
     assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
     put(output, "bytes");
     assert_int_equal(look(output, key, 0), BATCH_UNSURE);
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     put(output, "of somebody else");
     assert_int_equal(look(output, key, 0), BATCH_FOREIGN);
@@ -150,7 +150,7 @@ static void what_is_made_again_is_known_meanwhile(void **state)
 
     (void)state;
     put(output, "bytes");
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(batch_record_begin(output), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     put(output, "more");
@@ -184,20 +184,20 @@ static void a_torn_line_costs_itself_alone(void **state)
     (void)state;
     put(first, "bytes");
     put(cut, "somebody else's");
-    assert_int_equal(batch_record_add(first, key, &none), 0);
+    assert_int_equal(batch_record_add(first, key, &none, 0), 0);
     assert_int_equal(batch_record_begin(output), 0);
     text = text_of(file);
     begun = strlen(text);
     free(text);
     put(output, "bytes");
-    assert_int_equal(batch_record_add(output, key, &holes), 0);
+    assert_int_equal(batch_record_add(output, key, &holes, 0), 0);
     text = text_of(file);
     for (size_t size = strlen(text) - 1; size >= begun; size--) {
         text[size] = '\0';
         unlink(file);
         put(file, text);
         assert_int_equal(look(output, key, 0), BATCH_UNSURE);
-        assert_int_equal(batch_record_add(first, other, &none), 0);
+        assert_int_equal(batch_record_add(first, other, &none, 0), 0);
         assert_int_equal(look(first, other, 0), BATCH_MADE);
         assert_int_equal(look(output, key, 0), BATCH_UNSURE);
         assert_int_equal(look(cut, key, 0), BATCH_FOREIGN);
@@ -221,16 +221,84 @@ static void holes_are_remembered(void **state)
 
     (void)state;
     put(output, "bytes");
-    assert_int_equal(batch_record_add(output, key, &holes), 0);
+    assert_int_equal(batch_record_add(output, key, &holes, 0), 0);
     assert_int_equal(look_closely(output, key, 0, &found), BATCH_MADE);
     assert_int_equal(found.missing, 2);
     assert_int_equal(found.plain, 1);
     assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
-    assert_int_equal(batch_record_add(output, key, &none), 0);
+    assert_int_equal(batch_record_add(output, key, &none, 0), 0);
     assert_int_equal(look(output, key, 0), BATCH_MADE);
     unlink(output);
     unlink(file);
     free(output);
+    free(file);
+}
+
+static void numbered_pictures_are_known_until_they_change(void **state)
+{
+    static const struct batch_holes holes = {.missing = 1};
+    struct batch_holes found = {0};
+    char *output = in_folder("p%03d.png"), *first = in_folder("p005.png"), *second = in_folder("p006.png"), *third = in_folder("p007.png");
+    char *before = in_folder("p001.png"), *file = in_folder(".renderfarm-batch");
+
+    (void)state;
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    put(before, "of somebody else");
+    put(first, "bytes");
+    put(second, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE); // to be told by whoever writes them
+    assert_int_equal(batch_record_add(output, key, &none, 5), 0);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    assert_int_equal(look(output, key, changed(second) + 1), BATCH_OUTDATED);
+    assert_int_equal(look(output, other, 0), BATCH_OUTDATED);
+    put(before, "and more");
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    // One more, one that is another, one that is missing.
+    put(third, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    unlink(third);
+    assert_int_equal(look(output, key, 0), BATCH_MADE);
+    unlink(first);
+    assert_int_equal(look(output, key, 0), BATCH_OUTDATED);
+    put(second, "more");
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    assert_int_equal(batch_record_add(output, key, &holes, 5), 0);
+    assert_int_equal(look_closely(output, key, 0, &found), BATCH_MADE);
+    assert_int_equal(found.missing, 1);
+    unlink(second);
+    assert_int_equal(batch_record_add(output, key, &holes, 5), -ENOENT);
+    unlink(before);
+    unlink(file);
+    free(output);
+    free(first);
+    free(second);
+    free(third);
+    free(before);
+    free(file);
+}
+
+// A kill between the last of them and the line that says so leaves no other mark.
+static void numbered_pictures_that_were_begun_are_ours(void **state)
+{
+    char *output = in_folder("p%03d.png"), *first = in_folder("p001.png"), *second = in_folder("p002.png"), *file = in_folder(".renderfarm-batch");
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+
+    (void)state;
+    assert_int_equal(batch_record_begin(output), 0);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    put(first, "bytes");
+    put(second, "bytes");
+    assert_int_equal(look(output, key, 0), BATCH_UNSURE);
+    assert_int_equal(utimensat(AT_FDCWD, first, old, 0), 0);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    assert_int_equal(batch_record_end(output), 0);
+    unlink(first);
+    assert_int_equal(look(output, key, 0), BATCH_NOT_THERE);
+    unlink(second);
+    unlink(file);
+    free(output);
+    free(first);
+    free(second);
     free(file);
 }
 
@@ -242,7 +310,7 @@ static void a_link_in_its_place_is_not_followed(void **state)
     put(output, "bytes");
     put(target, "");
     assert_int_equal(symlink(target, file), 0);
-    assert_int_equal(batch_record_add(output, key, &none), -ELOOP);
+    assert_int_equal(batch_record_add(output, key, &none, 0), -ELOOP);
     assert_int_equal(changed(target) > 0, 1);
     unlink(output);
     unlink(target);
@@ -263,18 +331,21 @@ static void key_of(char text[BATCH_KEY_TEXT], const char *const *arguments, int 
     argv[argc++] = (char *)"in";
     argv[argc++] = (char *)"out";
     assert_int_equal(options_parse(&options, argc, argv), OPTIONS_RUN);
-    batch_key(&options, text);
+    batch_key(&options, 0, 0, text);
     options_clear(&options);
 }
 
 static void keys_differ_where_bytes_may(void **state)
 {
-    static const char *const matters[][2] = {
-        {"--filter=negate", "-q"}, {"--codec=ffv1", "-q"},        {"--crf=20", "-q"},           {"--preset=fast", "-q"}, {"--pix-fmt=yuv444p", "-q"},
-        {"--segment=3", "-q"},     {"--segment=0", "-q"},         {"--encode=stream", "-q"},    {"--no-audio", "-q"},    {"--no-subtitles", "-q"},
-        {"--no-autorotate", "-q"}, {"--parallel-safe=lut", "-q"}, {"--crf=20", "--preset=fast"}};
+    static const char *const matters[][2] = {{"--filter=negate", "-q"},      {"--codec=ffv1", "-q"},      {"--crf=20", "-q"},
+                                             {"--preset=fast", "-q"},        {"--pix-fmt=yuv444p", "-q"}, {"--segment=3", "-q"},
+                                             {"--segment=0", "-q"},          {"--encode=stream", "-q"},   {"--no-audio", "-q"},
+                                             {"--no-subtitles", "-q"},       {"--no-autorotate", "-q"},   {"--parallel-safe=lut", "-q"},
+                                             {"--crf=20", "--preset=fast"},  {"--framerate=25", "-q"},    {"--framerate=50", "-q"},
+                                             {"--missing=hold", "-q"},       {"--missing=skip", "-q"},    {"--start-number=20", "-q"},
+                                             {"--start-number=20:30", "-q"}, {"--every=2", "-q"},         {"--every=3", "-q"}};
     static const char *const plain[] = {"-q"}, *const same[] = {"--workers=1", "--threads=2", "--memory=2G", "-y", "-v"};
-    char keys[16][BATCH_KEY_TEXT], again[BATCH_KEY_TEXT];
+    char keys[32][BATCH_KEY_TEXT], again[BATCH_KEY_TEXT];
     size_t count = sizeof(matters) / sizeof(matters[0]);
 
     (void)state;
@@ -289,6 +360,44 @@ static void keys_differ_where_bytes_may(void **state)
             assert_string_not_equal(keys[i], keys[j]);
 }
 
+static void keys_differ_where_pictures_do(void **state)
+{
+    static const char *const sheets[] = {
+        "--contact-sheet=2x2", "--contact-sheet=2x3", "--contact-sheet=3x2", "--contact-sheet=1x1", "--poster", "-q"};
+    struct options options = {.filter = (char *)"", .start_number = -1, .output_start_number = -1};
+    char keys[9][BATCH_KEY_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        char *argv[] = {(char *)"renderfarm", (char *)sheets[i], (char *)"in", (char *)"out.png"};
+
+        assert_int_equal(options_parse(&options, 4, argv), OPTIONS_RUN);
+        batch_key(&options, 0, 0, keys[i]);
+        if (i < 5)
+            options_clear(&options);
+    }
+    batch_key(&options, 3, 1000, keys[6]);
+    batch_key(&options, 4, 1000, keys[7]);
+    batch_key(&options, 3, 1001, keys[8]);
+    options_clear(&options);
+    for (size_t i = 0; i < 9; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(keys[i], keys[j]);
+}
+
+// As they are in records that are there already.
+static void keys_stay_what_they_were(void **state)
+{
+    static const char *const plain[] = {"-q"}, *const some[] = {"--crf=20", "--filter=negate"};
+    char text[BATCH_KEY_TEXT];
+
+    (void)state;
+    key_of(text, plain, 1);
+    assert_string_equal(text, "fe4707f7798afecfc5615dcda3605fea");
+    key_of(text, some, 2);
+    assert_string_equal(text, "c37fbf080fcca37c122718f6ab32fdaa");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,8 +408,12 @@ int main(void)
         cmocka_unit_test(what_is_made_again_is_known_meanwhile),
         cmocka_unit_test(a_torn_line_costs_itself_alone),
         cmocka_unit_test(holes_are_remembered),
+        cmocka_unit_test(numbered_pictures_are_known_until_they_change),
+        cmocka_unit_test(numbered_pictures_that_were_begun_are_ours),
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
         cmocka_unit_test(keys_differ_where_bytes_may),
+        cmocka_unit_test(keys_differ_where_pictures_do),
+        cmocka_unit_test(keys_stay_what_they_were),
     };
     int failed;
 

@@ -1,10 +1,12 @@
 #include "coordinator/batch_table.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -58,11 +60,32 @@ static void nothing_is_a_sentence_too(void **state)
     free(text);
 }
 
+static void json_is_a_text_file(void **state)
+{
+    struct batch_sums sums = {.workers = 2};
+    char path[] = "/tmp/test_batch_table.XXXXXX", text[4096];
+    int fd = mkstemp(path);
+    ssize_t size;
+
+    (void)state;
+    assert_true(fd >= 0);
+    batch_sum(&sums, rows, 2);
+    assert_int_equal(batch_table_write(path, rows, 2, &sums), 0);
+    size = read(fd, text, sizeof(text));
+    assert_true(size > 2);
+    assert_memory_equal(text + size - 2, "}\n", 2);
+    close(fd);
+    unlink(path);
+    assert_int_equal(batch_table_write("/nowhere/x", rows, 2, &sums), -ENOENT);
+    assert_int_equal(batch_table_write("/dev/full", rows, 2, &sums), -ENOSPC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_file_has_a_row),
         cmocka_unit_test(nothing_is_a_sentence_too),
+        cmocka_unit_test(json_is_a_text_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

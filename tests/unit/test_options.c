@@ -1,5 +1,6 @@
 #include "coordinator/memory.h"
 #include "coordinator/options.h"
+#include "coordinator/sheet.h"
 
 #include "common/cores.h"
 
@@ -340,6 +341,34 @@ static void options_that_do_not_go_together_are_refused(void **state)
     assert_int_equal(options.cache_limit, UINT64_C(2) << 30);
 }
 
+static void frames_are_chosen_behind_the_chain(void **state)
+{
+    static const char *const chains[][2] = {
+        {"", ""},
+        {"negate", "negate,"},
+        {"split[a][b];[a][b]overlay[out]", "split[a][b];[a][b]overlay,"},
+        {"[in]negate [out] ", "[in]negate ,"},
+        {"drawtext=text=x\\ ", "drawtext=text=x\\ ,"},
+        {"drawtext=text='[x]'", "drawtext=text='[x]',"},
+        {"drawtext=text=\\[x\\]", "drawtext=text=\\[x\\],"},
+    };
+    char *text;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+        char wanted[200];
+
+        snprintf(wanted, sizeof(wanted), "%sselect='not(mod(n,10))'", chains[i][1]);
+        assert_int_equal(PARSE("--every=10", "--filter", chains[i][0], "a", "b"), OPTIONS_RUN);
+        assert_string_equal(options.filter, wanted);
+        assert_int_equal(PARSE("--poster", "--filter", chains[i][0], "a", "b.png"), OPTIONS_RUN);
+        text = sheet_filters(&options, 10, 0.1);
+        snprintf(wanted, sizeof(wanted), "%sselect='isnan(prev_selected_t)*gte(t,1.000000)'", chains[i][1]);
+        assert_string_equal(text, wanted);
+        free(text);
+    }
+}
+
 static void unknown_options_are_named(void **state)
 {
     (void)state;
@@ -452,6 +481,7 @@ int main(void)
         cmocka_unit_test_teardown(rates_have_the_suffixes_of_ffmpeg, clear),
         cmocka_unit_test_teardown(counts_outside_their_range_are_refused, clear),
         cmocka_unit_test_teardown(values_that_are_missing_or_empty_are_asked_for, clear),
+        cmocka_unit_test_teardown(frames_are_chosen_behind_the_chain, clear),
         cmocka_unit_test_teardown(unknown_options_are_named, clear),
         cmocka_unit_test_teardown(names_are_one_and_one, clear),
         cmocka_unit_test_teardown(a_refusal_stays_on_one_line, clear),
