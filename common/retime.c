@@ -65,6 +65,17 @@ bool retime_needs(const struct retime *r, unsigned stream)
     return retime_may_jump(r->input) && (int)stream == r->lead;
 }
 
+// Times of damaged files may be anything.
+static int64_t plus(int64_t a, int64_t b)
+{
+    return av_sat_add64(a, b);
+}
+
+static int64_t minus(int64_t a, int64_t b)
+{
+    return av_sat_sub64(a, b);
+}
+
 static int64_t to_us(int64_t ts, AVRational time_base)
 {
     return av_rescale_q_rnd(ts, time_base, AV_TIME_BASE_Q, AV_ROUND_NEAR_INF | AV_ROUND_PASS_MINMAX);
@@ -75,9 +86,9 @@ static void shift(AVPacket *packet, int64_t delta_us, AVRational time_base)
     int64_t delta = av_rescale_q(delta_us, AV_TIME_BASE_Q, time_base);
 
     if (packet->dts != AV_NOPTS_VALUE)
-        packet->dts += delta;
+        packet->dts = plus(packet->dts, delta);
     if (packet->pts != AV_NOPTS_VALUE)
-        packet->pts += delta;
+        packet->pts = plus(packet->pts, delta);
 }
 
 // Times that lie more than half the clock's range behind the start were before the start: the clock has just wrapped.
@@ -90,12 +101,12 @@ static void unwrap(struct retime *r, struct retime_stream *s, const AVStream *st
     start = av_rescale_q(r->input->start_time, AV_TIME_BASE_Q, st->time_base);
     half = INT64_C(1) << (st->pts_wrap_bits - 1);
     s->wrap_checked = true;
-    if (packet->dts != AV_NOPTS_VALUE && packet->dts > start + half) {
-        packet->dts -= 2 * half;
+    if (packet->dts != AV_NOPTS_VALUE && packet->dts > plus(start, half)) {
+        packet->dts = minus(packet->dts, 2 * half);
         s->wrap_checked = false;
     }
-    if (packet->pts != AV_NOPTS_VALUE && packet->pts > start + half) {
-        packet->pts -= 2 * half;
+    if (packet->pts != AV_NOPTS_VALUE && packet->pts > plus(start, half)) {
+        packet->pts = minus(packet->pts, 2 * half);
         s->wrap_checked = false;
     }
 }
@@ -122,15 +133,15 @@ static void jump(struct retime *r, struct retime_stream *s, AVPacket *packet, AV
     int64_t before_us = s->apart_us;
 
     if (!leads(r, s)) {
-        s->apart_us = apart(s->apart_us - delta_us);
-        shift(packet, s->apart_us - before_us, time_base);
+        s->apart_us = apart(minus(s->apart_us, delta_us));
+        shift(packet, minus(s->apart_us, before_us), time_base);
         return;
     }
-    shift(packet, -delta_us, time_base);
-    r->offset_us -= delta_us;
+    shift(packet, minus(0, delta_us), time_base);
+    r->offset_us = minus(r->offset_us, delta_us);
     for (unsigned i = 0; i < r->stream_count; i++)
         if (&r->streams[i] != s && r->streams[i].seen && is_dense(r->input->streams[i]))
-            r->streams[i].apart_us = apart(r->streams[i].apart_us + delta_us);
+            r->streams[i].apart_us = apart(plus(r->streams[i].apart_us, delta_us));
 }
 
 static void mend(struct retime *r, struct retime_stream *s, const AVStream *st, AVPacket *packet)
@@ -141,21 +152,21 @@ static void mend(struct retime *r, struct retime_stream *s, const AVStream *st, 
     if (packet->dts == AV_NOPTS_VALUE)
         return;
     if (s->next_dts_us == AV_NOPTS_VALUE) {
-        delta = r->last_ts_us == AV_NOPTS_VALUE ? 0 : dts_us - r->last_ts_us;
+        delta = r->last_ts_us == AV_NOPTS_VALUE ? 0 : minus(dts_us, r->last_ts_us);
         if (may_jump && (delta < -JUMP_US || delta > JUMP_US))
             jump(r, s, packet, st->time_base, delta);
         return;
     }
-    delta = dts_us - s->next_dts_us;
+    delta = minus(dts_us, s->next_dts_us);
     if (may_jump) {
-        if (delta < -JUMP_US || delta > JUMP_US || dts_us + AV_TIME_BASE / 10 < s->passed_us)
+        if (delta < -JUMP_US || delta > JUMP_US || plus(dts_us, AV_TIME_BASE / 10) < s->passed_us)
             jump(r, s, packet, st->time_base, delta);
         return;
     }
     if (delta < -ERROR_US || delta > ERROR_US)
         packet->dts = AV_NOPTS_VALUE;
     if (packet->pts != AV_NOPTS_VALUE) {
-        delta = to_us(packet->pts, st->time_base) - s->next_dts_us;
+        delta = minus(to_us(packet->pts, st->time_base), s->next_dts_us);
         if (delta < -ERROR_US || delta > ERROR_US)
             packet->pts = AV_NOPTS_VALUE;
     }
@@ -191,7 +202,7 @@ static bool imagine_decoder(struct retime_stream *s, const AVStream *st, const A
     s->frames[i] = (struct retime_frame){.pts_us = pts, .length_us = length_us(st, packet)};
     if (s->held <= s->delay)
         return false;
-    s->shown_us = s->frames[0].pts_us + s->frames[0].length_us;
+    s->shown_us = plus(s->frames[0].pts_us, s->frames[0].length_us);
     memmove(s->frames, s->frames + 1, --s->held * sizeof(s->frames[0]));
     return true;
 }
@@ -206,7 +217,7 @@ bool retime_packet(struct retime *r, AVPacket *packet)
     st = r->input->streams[packet->stream_index];
     s = &r->streams[packet->stream_index];
     unwrap(r, s, st, packet);
-    shift(packet, r->offset_us + s->apart_us, st->time_base);
+    shift(packet, plus(r->offset_us, s->apart_us), st->time_base);
     if (is_dense(st))
         mend(r, s, st, packet);
     if (packet->dts != AV_NOPTS_VALUE && leads(r, s))
@@ -217,12 +228,12 @@ bool retime_packet(struct retime *r, AVPacket *packet)
         if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && st->avg_frame_rate.num > 0 && st->avg_frame_rate.den > 0)
             s->dts_us = -av_rescale(AV_TIME_BASE, (int64_t)s->delay * st->avg_frame_rate.den, st->avg_frame_rate.num);
         if (packet->pts != AV_NOPTS_VALUE && (AVX_FFTOOLS_6_1 || st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO))
-            s->dts_us += av_rescale_q(packet->pts, st->time_base, AV_TIME_BASE_Q);
+            s->dts_us = plus(s->dts_us, av_rescale_q(packet->pts, st->time_base, AV_TIME_BASE_Q));
         s->next_dts_us = s->dts_us;
         s->seen = true;
     }
     s->dts_us = packet->dts != AV_NOPTS_VALUE ? av_rescale_q(packet->dts, st->time_base, AV_TIME_BASE_Q) : s->next_dts_us;
-    s->next_dts_us = s->dts_us + length_us(st, packet);
+    s->next_dts_us = plus(s->dts_us, length_us(st, packet));
     s->passed_us = s->dts_us;
     if (!AVX_FFTOOLS_6_1 && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
         s->passed_us = FFMAX(imagine_decoder(s, st, packet) ? s->next_dts_us : s->dts_us, s->shown_us);

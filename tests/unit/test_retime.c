@@ -123,6 +123,33 @@ static void formats_that_do_not_jump_are_believed(void **state)
     EXPECT(list);
 }
 
+// In damaged files. That nothing overflows is for a sanitizer to see.
+static void times_may_be_anything(void **state)
+{
+    static const int64_t odd[] = {INT64_MAX, INT64_MIN + 1, AV_NOPTS_VALUE, 0, INT64_MAX / 2, -INT64_MAX / 2, 90000};
+    enum { ODD = sizeof(odd) / sizeof(odd[0]) };
+    static const char *const formats[] = {"mov", "mpegts"};
+
+    for (size_t f = 0; f < 2; f++) {
+        struct retime retime;
+        AVPacket *packet = av_packet_alloc();
+
+        assert_non_null(packet);
+        open_input(formats[f], 90000, 2, (AVRational){25, 1});
+        retime_init(&retime, input, AV_NOPTS_VALUE);
+        for (size_t i = 0; i < ODD * ODD * ODD; i++) {
+            packet->pts = odd[i % ODD];
+            packet->dts = odd[i / ODD % ODD];
+            packet->duration = i / ODD / ODD == 0 ? INT64_MAX : 3600;
+            packet->flags = AV_PKT_FLAG_KEY;
+            assert_true(retime_packet(&retime, packet));
+        }
+        retime_clear(&retime);
+        av_packet_free(&packet);
+        close_input(state);
+    }
+}
+
 static int64_t mended_dts(struct retime *retime, int stream, int64_t dts)
 {
     AVPacket *packet = av_packet_alloc();
@@ -174,6 +201,7 @@ int main(void)
         cmocka_unit_test_teardown(a_clock_that_starts_anew_goes_on, close_input),
         cmocka_unit_test_teardown(small_steps_back_and_gaps_are_left_as_they_are, close_input),
         cmocka_unit_test_teardown(formats_that_do_not_jump_are_believed, close_input),
+        cmocka_unit_test(times_may_be_anything),
         cmocka_unit_test_teardown(sound_is_with_the_video_when_both_have_jumped, close_input),
     };
 
