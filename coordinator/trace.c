@@ -344,6 +344,15 @@ static void parts(struct trace *t, unsigned track, uint64_t from_ns, uint64_t to
     }
 }
 
+static uint64_t helpers_ns(const Wire__Done *done)
+{
+    uint64_t sum_ns = 0;
+
+    for (size_t i = 0; i < done->n_helper_cpu_ns; i++)
+        sum_ns += done->helper_cpu_ns[i];
+    return sum_ns;
+}
+
 // As parts: each thread's time as one slice, from where the task began.
 static void helpers(struct trace *t, const struct trace_task *task)
 {
@@ -389,10 +398,11 @@ void trace_task(struct trace *t, const struct trace_task *task)
     if (done)
         snprintf(arguments + length, sizeof(arguments) - (size_t)length,
                  "\"frames\":%llu,\"packets\":%llu,\"input_bytes\":%llu,\"bytes\":%llu,\"decode_ms\":%.3f,\"filter_ms\":%.3f,\"encode_ms\":%.3f,"
-                 "\"cpu_ms\":%.3f,\"memory\":%llu",
+                 "\"cpu_ms\":%.3f,\"helpers_ms\":%.3f,\"memory\":%llu",
                  (unsigned long long)done->frames_encoded, (unsigned long long)done->packets, (unsigned long long)task->received_bytes,
                  (unsigned long long)task->bytes, (double)done->decode_cpu_ns / 1e6, (double)done->filter_cpu_ns / 1e6,
-                 (double)done->encode_cpu_ns / 1e6, (double)done->process_cpu_ns / 1e6, (unsigned long long)done->peak_memory_bytes);
+                 (double)done->encode_cpu_ns / 1e6, (double)done->process_cpu_ns / 1e6, (double)helpers_ns(done) / 1e6,
+                 (unsigned long long)done->peak_memory_bytes);
     else
         snprintf(arguments + length, sizeof(arguments) - (size_t)length, "\"lost\":true");
     slice(t, name, FIRST_RENDERER_TRACK + task->slot, task->from_ns, task->to_ns, arguments);

@@ -20,6 +20,7 @@ struct event {
     uint64_t order;
     callback happen;
     void *data;
+    double width; // processors only: how many cores it can use at once
 };
 
 struct heap {
@@ -40,7 +41,7 @@ static void swap(struct heap *heap, size_t a, size_t b)
     heap->events[b] = event;
 }
 
-static void heap_put(struct heap *heap, double at, callback happen, void *data)
+static void heap_put(struct heap *heap, double at, callback happen, void *data, double width)
 {
     size_t i = heap->count++;
 
@@ -48,7 +49,7 @@ static void heap_put(struct heap *heap, double at, callback happen, void *data)
         heap->room = heap->room ? 2 * heap->room : 256;
         heap->events = mem_grow(heap->events, heap->room, sizeof(*heap->events));
     }
-    heap->events[i] = (struct event){at, virtual.order++, happen, data};
+    heap->events[i] = (struct event){at, virtual.order++, happen, data, width};
     for (; i > 0 && sooner(&heap->events[i], &heap->events[(i - 1) / 2]); i = (i - 1) / 2)
         swap(heap, i, (i - 1) / 2);
 }
@@ -79,7 +80,7 @@ static double now;       // exact; virtual.now_ns is what the farm sees
 
 void virtual_after(double delay_ns, callback happen, void *data)
 {
-    heap_put(&events, now + (delay_ns > 0 ? delay_ns : 0), happen, data);
+    heap_put(&events, now + (delay_ns > 0 ? delay_ns : 0), happen, data, 0);
 }
 
 uint64_t clock_now_ns(void)
@@ -99,11 +100,12 @@ uint64_t clock_process_cpu_ns(void)
 
 // ---- Processors ----
 
-// Shared evenly: with k at work on n cores each gets on at the rate min(1, n / k). So all are served the same amount per time, and who is served its
-// work first is done first.
+// Shared evenly: with k threads at work on n cores each gets on at the rate min(1, n / k). So all are served the same amount per time, and who is
+// served its work first is done first. Work of many threads is as wide as they are many, on average.
 struct host {
     unsigned cores;
-    double served, since; // at that time
+    double width;         // of all that is at work
+    double served, since; // by each thread, at that time
     uint64_t alarm;       // the order of the last one that was set: only that counts
     struct heap work;
 };
@@ -113,7 +115,7 @@ static unsigned host_count;
 
 static double rate(const struct host *host)
 {
-    return host->work.count <= host->cores ? 1 : (double)host->cores / (double)host->work.count;
+    return host->width <= host->cores ? 1 : (double)host->cores / host->width;
 }
 
 static void bring_up_to_date(struct host *host)
@@ -140,17 +142,24 @@ static void on_alarm(void *data)
         return;
     bring_up_to_date(host);
     first = heap_take(&host->work);
+    host->width = host->work.count > 0 ? host->width - first.width : 0; // so that what rounding leaves does not add up
     set_alarm(host);
     first.happen(first.data);
 }
 
-void virtual_work(unsigned number, double work_ns, callback done, void *data)
+void virtual_work_wide(unsigned number, double work_ns, double width, callback done, void *data)
 {
     struct host *host = &hosts[number];
 
     bring_up_to_date(host);
-    heap_put(&host->work, host->served + (work_ns > 0 ? work_ns : 0), done, data);
+    heap_put(&host->work, host->served + (work_ns > 0 ? work_ns / width : 0), done, data, width);
+    host->width += width;
     set_alarm(host);
+}
+
+void virtual_work(unsigned number, double work_ns, callback done, void *data)
+{
+    virtual_work_wide(number, work_ns, 1, done, data);
 }
 
 // ---- The loop ----

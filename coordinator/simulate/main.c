@@ -42,8 +42,8 @@ static void print_help(void)
            "\n"
            "  -j, --workers=LIST     numbers of renderers, 1 to 10000: 1..8, 1,2,4, 1..16:2; a range of\n"
            "                         more than 32 is walked in growing steps (default: 1..1024)\n"
-           "      --cores=N          so many cores, whatever the number of workers (default: as many as\n"
-           "                         workers)\n"
+           "      --cores=N          so many cores, whatever the number of workers (default: one for each\n"
+           "                         thread of each worker)\n"
            "      --repeat=N         the recorded video N times in a row; segments get as long as\n"
            "                         renderfarm makes them for that length; at most 100000, 20 million\n"
            "                         frames, and 50000 segments\n"
@@ -274,7 +274,7 @@ static int run_one(const struct wishes *w, const struct recording *recording, un
     struct machine machine = {
         .recording = recording,
         .workers = workers,
-        .cores = w->cores > 0 ? w->cores : workers,
+        .cores = w->cores > 0 ? w->cores : workers * (unsigned)recording->threads,
         .hosts = w->hosts < workers ? w->hosts : workers,
         .bytes_per_s = w->bytes_per_s,
         .latency_ns = w->latency_ns > 0 ? w->latency_ns : 200e3,

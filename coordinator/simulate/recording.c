@@ -16,7 +16,7 @@
 #define MOST_SPAWN_MS 1e6 // of the loop, for each renderer
 #define MOST_NUMBER 1e12
 
-enum { MOST_SEGMENTS = 1000000, MOST_STAGES = 64, MOST_FILE_BYTES = 1 << 30, MOST_FRAMES = 100000000 };
+enum { MOST_SEGMENTS = 1000000, MOST_STAGES = 64, MOST_THREADS = 10000, MOST_FILE_BYTES = 1 << 30, MOST_FRAMES = 100000000 };
 
 // While the file is read.
 struct reader {
@@ -127,6 +127,18 @@ static double until(const struct recorded_pieces *pieces, const double *sums, do
                 : sums[low] + (sums[low + 1] - sums[low]) * (within - (double)pieces->frames_until[low]) / (double)pieces->pieces[low].frames);
 }
 
+// A renderer's threads wait for each other at the end of every filter, so together they take as long as its own one, which does all the rest.
+static double width_of(const struct recorded_pieces *pieces, int threads, enum recording_costs costs)
+{
+    double all = 0, helpers = 0;
+
+    for (size_t i = 0; i < pieces->count; i++) {
+        all += pieces->pieces[i].cpu_ns;
+        helpers += pieces->pieces[i].helpers_ns;
+    }
+    return costs == COSTS_CPU && helpers > 0 && helpers < all ? fmin(threads, all / (all - helpers)) : 1;
+}
+
 double recorded_cost(const struct recorded_pieces *pieces, double from, double to)
 {
     return pieces->frames == 0 ? 0 : until(pieces, pieces->cost_until, to) - until(pieces, pieces->cost_until, from);
@@ -154,7 +166,7 @@ static void take_plan(struct reader *r, struct json_object *args)
     recording->filters = mem_dup(text(args, "filters"));
     recording->reason = *text(args, "reason") ? mem_dup(text(args, "reason")) : NULL;
     recording->workers = (int)count_of(r, args, "workers", 1e6);
-    recording->threads = (int)count_of(r, args, "threads", 1e6);
+    recording->threads = (int)count_of(r, args, "threads", MOST_THREADS);
     recording->duration_s = number(r, args, "duration_s");
     recording->frame_rate = number(r, args, "frame_rate");
     recording->keyframe_gap_s = number(r, args, "keyframe_gap_s");
@@ -195,10 +207,10 @@ static void take_task(struct reader *r, struct json_object *args, double wall_ns
     piece = piece_at(&r->recording->stages[stage - 1].tasks, segment);
     *piece = (struct recorded_piece){.frames = (uint64_t)number(r, args, r->recording->stages[stage - 1].encode ? "frames" : "packets"),
                                      .wall_ns = wall_ns,
+                                     .cpu_ns = ms_in_ns(r, args, "cpu_ms"),
+                                     .helpers_ns = ms_in_ns(r, args, "helpers_ms"),
                                      .bytes = number(r, args, "bytes"),
                                      .known = true};
-    // With several threads a renderer's processors work side by side, so that only the time tells.
-    piece->cpu_ns = r->recording->threads > 1 ? wall_ns : ms_in_ns(r, args, "cpu_ms");
 }
 
 static void take_reading(struct reader *r, struct json_object *args, double wall_ns)
@@ -320,6 +332,8 @@ static const char *finish(struct reader *r, enum recording_costs costs)
     sum_up(&recording->reading, COSTS_WALL);
     for (size_t i = 0; i < recording->stage_count; i++)
         sum_up(&recording->stages[i].tasks, costs);
+    for (size_t i = 0; i < recording->stage_count; i++)
+        recording->stages[i].width = width_of(&recording->stages[i].tasks, recording->threads, costs);
     wrong = check_whole(recording);
     if (!wrong && recording->frame_rate <= 0)
         recording->frame_rate = 25;

@@ -12,6 +12,7 @@
 struct recorded_piece {
     uint64_t frames, keyframes; // the input's: packets that promise a frame, and keyframes
     double cpu_ns, wall_ns;     // the input's: of reading
+    double helpers_ns;          // of cpu_ns, the threads' beside the renderer's own
     double bytes;               // that came of it
     bool known;
 };
@@ -29,6 +30,7 @@ struct recorded_stage {
     bool decode, encode, parallel;
     unsigned before, after, run_frames;
     uint64_t frames;
+    double width; // threads that a renderer had at work in it, on average: 1 or more
     struct recorded_pieces tasks;
 };
 
@@ -52,8 +54,8 @@ struct recording {
 };
 
 enum recording_costs {
-    COSTS_CPU, // what the renderers' processors did; a busy machine does not show in it
-    COSTS_WALL // the time that tasks took, with all that held them up
+    COSTS_CPU, // what the renderers' processors did, with all their threads; a busy machine does not show in it
+    COSTS_WALL // the time that tasks took, with all that held them up, on as many cores as there were
 };
 
 // Returns 0, or a negative errno and *why, one sentence (free()): -ENOENT and the like, -EINVAL for what is no trace of ours or not whole.

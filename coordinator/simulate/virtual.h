@@ -91,6 +91,8 @@ void virtual_after(double delay_ns, void (*happen)(void *data), void *data);
 bool virtual_step(void); // false: nothing will happen any more
 // Work of so many ns on a core of that host; all that is at work there shares its cores evenly.
 void virtual_work(unsigned host, double work_ns, void (*done)(void *data), void *data);
+// The same for work that width threads (1 or more, on average) do side by side, where there are cores for them; work_ns is what all of them do.
+void virtual_work_wide(unsigned host, double work_ns, double width, void (*done)(void *data), void *data);
 // Something comes to the coordinator's loop, which takes one at a time.
 void virtual_post(double work_ns, void (*handle)(void *data), void *data);
 void virtual_start(unsigned hosts, unsigned cores);

@@ -207,7 +207,7 @@ static void work_on(struct process *p)
     renderers_set_state(p, PROCESS_WORKING);
     cost_ns = media_cost(p->task.stage, chunk->from + chunk->done, chunk->from + chunk->done + p->step);
     virtual.prediction->work_ns += cost_ns;
-    virtual_work(p->host, cost_ns, on_step, p);
+    virtual_work_wide(p->host, cost_ns, virtual.machine->recording->stages[p->task.stage].width, on_step, p);
 }
 
 static void on_probe_done(void *data)
