@@ -30,6 +30,8 @@ void avx_log_install(void);
 void avx_log_forget(void);
 // The first error since avx_log_forget() on this thread, without a line feed; "" if there was none. Static to the thread.
 const char *avx_log_error(void);
+// How many warnings and errors came of decoders so far, on any thread: a decoder's own threads say what they have to say on theirs. Any thread.
+unsigned avx_decoder_complaints(void);
 
 // Side data of a stream (in the stream until 6.0, in its parameters after). NULL where there is none.
 const uint8_t *avx_stream_side(const AVStream *stream, enum AVPacketSideDataType type, size_t *size);

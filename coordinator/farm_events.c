@@ -323,6 +323,11 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
             farm_pump(f);
             return;
         }
+        if (failed->code == ERR_AGAIN_DECODING_ALL && !f->pass->decodes_all) {
+            farm_decode_all(f, failed->reason);
+            farm_pump(f);
+            return;
+        }
         fail_segment(f, renderer, failed);
     }
     farm_pump(f);

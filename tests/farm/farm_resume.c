@@ -243,6 +243,22 @@ static void open_gops_are_decoded_again(void **state)
     assert_int_equal(resume(gop_clip("in.mkv", "libx264", "30", "-x264-params", "open-gop=1"), "tmix=frames=3,nlmeans=r=5"), 0);
 }
 
+// Up to the first frame that is missing several threads decode. Of a damaged stream they would make other frames than one does.
+static void damage_behind_what_is_left_out_is_decoded_as_ever(void **state)
+{
+    const char *whole = gop_clip("whole.mp4", "libx264", "96", "-bf", "2"), *input = trial_path("in.mp4"), *calm;
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", whole, "-c", "copy", "-bsf:v", "noise=amount='if(between(n,255,262),20,0)'", input, NULL);
+    calm = undisturbed(input, "nlmeans=r=5");
+    kill_when_kept(start(input, "nlmeans=r=5", "--threads=1"), 18);
+    command = start(input, "nlmeans=r=5", "--threads=1");
+    assert_true(finish(command) >= 15);
+    assert_told(command->err, "what is decoded with several threads is damaged; starting over");
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
 // Its name, size and time are the same.
 static void other_input_is_decoded_as_a_whole(void **state)
 {
@@ -598,6 +614,7 @@ int main(void)
         TRIAL(stages_decode_only_what_is_missing),
         TRIAL(stages_with_neighbours_decode_only_what_is_missing),
         TRIAL(open_gops_are_decoded_again),
+        TRIAL(damage_behind_what_is_left_out_is_decoded_as_ever),
         TRIAL(other_input_is_decoded_as_a_whole),
         TRIAL(cache_is_kept_and_shared),
         TRIAL(longer_input_renders_only_what_is_new),
