@@ -284,8 +284,8 @@ void farm_tick(struct farm *f)
         trace_now(f);
     farm_tick_remote(f);
     farm_deal_seconds(f);
-    // The slots of frames are given back in silence.
-    if (f->arena)
+    // The slots of frames are given back in silence, and so may a job come to its end: where the last renderer could not be started again, say.
+    if (f->arena || f->state == FARM_ENDING)
         farm_pump(f);
 }
 
