@@ -27,6 +27,16 @@ static size_t hash_head(const char *path, size_t most, uint8_t hash[INPUT_FILE_H
     return (size_t)size;
 }
 
+bool input_file_is_same(const struct stat *before, const struct stat *after)
+{
+    return before->st_dev == after->st_dev && before->st_ino == after->st_ino;
+}
+
+bool input_file_was_written(const struct stat *before, const struct stat *after)
+{
+    return before->st_size != after->st_size || before->st_mtim.tv_sec != after->st_mtim.tv_sec || before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
+}
+
 void input_file_note(struct input_file *file, const char *path)
 {
     file->known = stat(path, &file->about) == 0 && S_ISREG(file->about.st_mode);
@@ -46,12 +56,12 @@ int input_file_check(const struct input_file *file, const char *path, int read_e
 
     if (read_error < 0 && read_error != AVERROR_EOF)
         return err_why(why, -EIO, "%s cannot be read to its end: %s; the same command goes on when it can", path, err_text(read_error));
-    if (!file->known || stat(path, &now) < 0 || now.st_dev != file->about.st_dev || now.st_ino != file->about.st_ino)
+    if (!file->known || stat(path, &now) < 0 || !input_file_is_same(&file->about, &now))
         return 0;
     if (now.st_size < file->about.st_size)
         return err_why(why, -EIO, "%s became shorter while it was read; what is missing would be missing in the output", path);
     // One that grows is still the same as far as it was there.
-    if ((now.st_mtim.tv_sec != file->about.st_mtim.tv_sec || now.st_mtim.tv_nsec != file->about.st_mtim.tv_nsec) && begins_otherwise(file, path))
+    if (input_file_was_written(&file->about, &now) && begins_otherwise(file, path))
         return err_why(why, -EIO, "%s was written anew while it was read; the output would be a mixture of both", path);
     return 0;
 }
