@@ -4,8 +4,10 @@
 
 #include <json-c/json.h>
 
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -391,6 +393,33 @@ static void a_killed_renderer_is_replaced(void **state)
     assert_string_equal(trial_sha256(trial_path("out/more/c.mp4")), trial_sha256(alone));
 }
 
+// The program is away when it is replaced, and is back later.
+static void a_start_that_fails_is_tried_again(void **state)
+{
+    const char *program = trial_path("renderer"), *away = trial_path("away"), *failed;
+    struct command *command;
+    char real[PATH_MAX];
+
+    (void)state;
+    batch_prepare();
+    assert_non_null(realpath(trial_program(), real));
+    assert_int_equal(symlink(trial_format("%s-renderer", real), program), 0);
+    setenv("RENDERFARM_RENDERER", program, 1);
+    command = batch_start_slow();
+    unsetenv("RENDERFARM_RENDERER");
+    for (unsigned slot = 0; slot < 2; slot++)
+        assert_non_null(command_wait_for_error(command, 0, trial_format(" goes to renderer %u (", slot), 60));
+    assert_int_equal(rename(program, away), 0);
+    kill(process_of(command, 0), SIGKILL);
+    failed = command_wait_for_error(command, 0, trial_format("%s: cannot start a renderer: No such file or directory\n", program), 60);
+    assert_int_equal(rename(away, program), 0);
+    if (!failed)
+        fail_msg("%s", command->err);
+    command_wait(command, 120);
+    batch_assert_status(command, 0);
+    assert_told(command->err, "3 ok, 0 skipped, 0 failed");
+}
+
 static void a_second_ctrl_c_ends_at_once(void **state)
 {
     struct command *command;
@@ -562,6 +591,7 @@ int main(void)
         TRIAL(a_byte_order_mark_is_no_name),
         TRIAL(frames_of_a_labelled_graph),
         TRIAL(a_killed_renderer_is_replaced),
+        TRIAL(a_start_that_fails_is_tried_again),
         TRIAL(a_second_ctrl_c_ends_at_once),
         TRIAL(memory_does_not_grow_with_files),
         TRIAL(ten_thousand_files_are_listed),

@@ -16,10 +16,13 @@
 #include <cmocka.h>
 
 // Of a renderer that says "renderer SLOT is ready (process PID)" with --verbose.
+// The latest one in that place.
 static pid_t process_of(const struct command *command, unsigned slot)
 {
-    const char *text = trial_format("renderer %u is ready (process ", slot);
-    const char *found = command->err ? strstr(command->err, text) : NULL;
+    const char *text = trial_format("renderer %u is ready (process ", slot), *found = NULL;
+
+    for (const char *at = command->err; at && (at = strstr(at, text)); at++)
+        found = at;
 
     assert_non_null(found);
     return (pid_t)strtol(found + strlen(text), NULL, 10);
@@ -224,6 +227,33 @@ static void a_start_that_fails_is_tried_again(void **state)
     assert_string_equal(trial_sha256(out), calm);
 }
 
+// It was the only one, and nothing else brings the loop another turn: there is no cache, and after its second crash it is started later.
+static void a_job_ends_when_no_renderer_can_be_started(void **state)
+{
+    const char *program = trial_path("renderer"), *crashed, *again;
+    struct command *command;
+    char real[PATH_MAX];
+
+    (void)state;
+    assert_non_null(realpath(trial_program(), real));
+    assert_int_equal(symlink(trial_format("%s-renderer", real), program), 0);
+    setenv("RENDERFARM_RENDERER", program, 1);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=1", "--no-cache", "--segment=1", "--filter=nlmeans=r=7", "--progress=off", long_clip(),
+                                    trial_path("out.mp4")));
+    unsetenv("RENDERFARM_RENDERER");
+    crashed = command_wait_for_error(command, 0, " goes to renderer 0 (", 60);
+    assert_non_null(crashed);
+    kill(process_of(command, 0), SIGSEGV);
+    again = command_wait_for_error(command, (size_t)(crashed - command->err) + 1, " goes to renderer 0 (", 60);
+    assert_non_null(again);
+    assert_int_equal(unlink(program), 0);
+    kill(process_of(command, 0), SIGSEGV);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, trial_format("%s: cannot start a renderer: No such file or directory\n", program));
+    assert_int_equal(access(trial_path("out.mp4"), F_OK), -1);
+}
+
 static double figure_of(const char *stats, const char *key)
 {
     struct json_object *top = json_object_from_file(stats), *value;
@@ -354,6 +384,7 @@ int main(void)
         TRIAL(every_renderer_may_be_killed),
         TRIAL(every_renderer_of_stages_may_be_killed),
         TRIAL(a_start_that_fails_is_tried_again),
+        TRIAL(a_job_ends_when_no_renderer_can_be_started),
         TRIAL(a_job_that_starts_over_tells_the_time_of_all_passes),
         TRIAL(poison_stops_the_job_and_says_how_to_see_it),
         TRIAL(poison_can_be_left_out),
