@@ -34,7 +34,8 @@ struct peer {
     size_t identity_bytes;
     char identity[MAX_IDENTITY_BYTES];
     bool unreachable;
-    bool refused; // said something wrong; nothing more is heard
+    bool refused;       // said something wrong; nothing more is heard
+    Wire__Hello *hello; // that has to wait, see on_hello; NULL mostly
 };
 
 struct hub {
@@ -45,6 +46,8 @@ struct hub {
     void *data;
     char *libraries;
     char *all_libraries; // with those that only renderers load, of the first of them; NULL: there was none
+    bool has_locals;     // the first of them is to be one of this host
+    char why[200];       // of the last refusal
     struct peer *peers;
     size_t peer_count;
     uint32_t next_number;
@@ -65,6 +68,13 @@ static struct peer *by_number(const struct hub *h, uint32_t number)
         if (peer->number == number)
             return peer;
     return NULL;
+}
+
+static void free_peer(struct peer *peer)
+{
+    if (peer->hello)
+        wire__hello__free_unpacked(peer->hello, NULL);
+    free(peer);
 }
 
 static int send_parts(const struct peer *peer, zmq_msg_t *parts, size_t count)
@@ -119,10 +129,75 @@ static void refuse(struct hub *h, struct peer *peer, const char *reason)
     drop(h, peer, reason);
 }
 
+// What an object of a renderer's libraries is in all renderers': its build, with its length; NULL: it is not there.
+static const char *find_build(const char *libraries, const char *name, size_t name_size, size_t *size)
+{
+    for (const char *at = libraries; (at = strchr(at, ' '));) {
+        if (strncmp(++at, name, name_size) == 0 && at[name_size] == '=') {
+            at += name_size + 1;
+            *size = strcspn(at, " ");
+            return at;
+        }
+    }
+    return NULL;
+}
+
+// Which library it is, where that can be told. The name comes from who knows whom.
+static const char *difference(struct hub *h, const char *libraries)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_-";
+
+    for (const char *at = libraries; (at = strchr(at, ' '));) {
+        size_t name_size = strspn(++at, letters), size;
+        const char *build = at + name_size + 1, *ours;
+
+        if (strncmp(at, "lib", 3) != 0 || name_size > 64 || at[name_size] != '=')
+            continue;
+        ours = find_build(h->all_libraries, at, name_size, &size);
+        if (ours && size == strcspn(build, " ") && strncmp(ours, build, size) == 0)
+            continue;
+        snprintf(h->why, sizeof(h->why), ours ? "its %.*s is not that of the other renderers" : "it runs with %.*s, which the other renderers do not",
+                 (int)name_size, at);
+        return h->why;
+    }
+    return "its libraries are not those of the other renderers";
+}
+
+static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello);
+
+static void keep_hello(struct peer *peer, const Wire__Hello *hello)
+{
+    size_t size = wire__hello__get_packed_size(hello);
+    uint8_t *bytes = mem_zalloc(size);
+
+    wire__hello__pack(hello, bytes);
+    peer->hello = wire__hello__unpack(NULL, size, bytes);
+    free(bytes);
+}
+
+static void hear_kept_hellos(struct hub *h)
+{
+    struct peer *peer = h->peers;
+
+    while (peer) {
+        Wire__Hello *hello = peer->hello;
+
+        if (!hello || peer->refused) {
+            peer = peer->next;
+            continue;
+        }
+        peer->hello = NULL;
+        on_hello(h, peer, hello);
+        wire__hello__free_unpacked(hello, NULL);
+        peer = h->peers; // any of them may be gone
+    }
+}
+
 static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
 {
     Wire__Welcome body = WIRE__WELCOME__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
+    bool first = !h->all_libraries;
 
     if (hello->protocol != PROTOCOL_VERSION) {
         refuse(h, peer, "it speaks another version of the protocol");
@@ -133,16 +208,23 @@ static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
         refuse(h, peer, "its FFmpeg libraries are not the coordinator's");
         return;
     }
-    if (h->all_libraries && strcmp(hello->libraries, h->all_libraries) != 0) {
-        refuse(h, peer, "its FFmpeg libraries are not those of the other renderers");
+    if (!first && strcmp(hello->libraries, h->all_libraries) != 0) {
+        refuse(h, peer, difference(h, hello->libraries));
         return;
     }
-    if (!h->all_libraries)
+    // Or one from elsewhere that is quicker would have those of this host refused.
+    if (first && h->has_locals && peer->port->remote) {
+        keep_hello(peer, hello);
+        return;
+    }
+    if (first)
         h->all_libraries = mem_dup(hello->libraries);
     message.body_case = WIRE__MESSAGE__BODY_WELCOME;
     message.welcome = &body;
     send_message(peer, &message);
     h->events->on_hello(h->data, peer->number, hello);
+    if (first)
+        hear_kept_hellos(h);
 }
 
 static void on_chunk(struct hub *h, struct peer *peer, const Wire__Chunk *message, zmq_msg_t *payloads, size_t count)
@@ -241,7 +323,8 @@ done:
         wire__message__free_unpacked(m, NULL);
 }
 
-int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data)
+int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const char *libraries, bool has_locals, const struct hub_events *events,
+             void *data)
 {
     struct hub *h = mem_zalloc(sizeof(*h));
     int err;
@@ -249,6 +332,7 @@ int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const c
     h->events = events;
     h->data = data;
     h->libraries = mem_dup(libraries);
+    h->has_locals = has_locals;
     h->next_number = 1;
     h->context = zmq_ctx_new();
     if (!h->context) {
@@ -426,7 +510,7 @@ void hub_forget(struct hub *h, uint32_t number)
 
         if (peer->number == number) {
             *at = peer->next;
-            free(peer);
+            free_peer(peer);
             h->peer_count--;
             return;
         }
@@ -468,7 +552,7 @@ void hub_close(struct hub **hub)
         struct peer *peer = h->peers;
 
         h->peers = peer->next;
-        free(peer);
+        free_peer(peer);
     }
     free(h->libraries);
     free(h->all_libraries);

@@ -31,8 +31,9 @@ struct hub_events {
 };
 
 // Binds endpoint ("ipc://..."). Renderers are refused whose libraries differ from ours (their names begin with those of ours), or from the first
-// one's.
-int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data);
+// one's. has_locals: that one is to be of this host, and others wait for it.
+int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, bool has_locals, const struct hub_events *events,
+             void *data);
 // Opens the door for other hosts, too. setup lives as long as the hub. One line is logged on failure.
 int hub_listen(struct hub *hub, uv_loop_t *loop, struct door_setup *setup);
 // A few times a second: asks peers on other hosts for a sign of life, and drops those that were silent for PROTOCOL_LOST_NS.
