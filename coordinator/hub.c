@@ -44,9 +44,11 @@ struct hub {
     struct door *door; // NULL without remote renderers
     const struct hub_events *events;
     void *data;
+    const struct door_setup *setup;
     char *libraries;
     char *all_libraries; // with those that only renderers load, of the first of them; NULL: there was none
-    bool has_locals;     // the first of them is to be one of this host
+    char *cpu;           // of this host's renderers, of whom the first is to be; NULL: there are none
+    char *footing;       // see hub_renderers_libraries
     char why[200];       // of the last refusal
     struct peer *peers;
     size_t peer_count;
@@ -213,7 +215,7 @@ static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
         return;
     }
     // Or one from elsewhere that is quicker would have those of this host refused.
-    if (first && h->has_locals && peer->port->remote) {
+    if (first && h->cpu && peer->port->remote) {
         keep_hello(peer, hello);
         return;
     }
@@ -323,7 +325,7 @@ done:
         wire__message__free_unpacked(m, NULL);
 }
 
-int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const char *libraries, bool has_locals, const struct hub_events *events,
+int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const char *libraries, const char *cpu, const struct hub_events *events,
              void *data)
 {
     struct hub *h = mem_zalloc(sizeof(*h));
@@ -332,7 +334,7 @@ int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const c
     h->events = events;
     h->data = data;
     h->libraries = mem_dup(libraries);
-    h->has_locals = has_locals;
+    h->cpu = mem_dup(cpu);
     h->next_number = 1;
     h->context = zmq_ctx_new();
     if (!h->context) {
@@ -358,6 +360,7 @@ int hub_listen(struct hub *h, uv_loop_t *loop, struct door_setup *setup)
 {
     int err = door_open(&h->door, loop, setup, on_message, &h->remote);
 
+    h->setup = setup;
     if (!err)
         h->remote.zsock = door_socket(h->door);
     return err;
@@ -517,9 +520,15 @@ void hub_forget(struct hub *h, uint32_t number)
     }
 }
 
-const char *hub_renderers_libraries(const struct hub *h)
+const char *hub_renderers_libraries(struct hub *h)
 {
-    return h->all_libraries;
+    const char *cpu = h->setup ? h->setup->cpu : h->cpu;
+
+    if (!h->all_libraries)
+        return NULL;
+    free(h->footing);
+    h->footing = mem_format("%s on %s", h->all_libraries, cpu ? cpu : "any processor");
+    return h->footing;
 }
 
 struct zsock_traffic hub_traffic(const struct hub *h)
@@ -556,5 +565,7 @@ void hub_close(struct hub **hub)
     }
     free(h->libraries);
     free(h->all_libraries);
+    free(h->cpu);
+    free(h->footing);
     free(h);
 }
