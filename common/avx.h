@@ -8,10 +8,12 @@
 
 #include <stdbool.h>
 
-// Versions and build configuration of the FFmpeg libraries that this process runs with, one line; equal lines mean equal bits. Static storage. The
-// filters' are not among them: to load them takes as long as to load all others, and the coordinator has no use for them.
+// Versions and build configuration of the FFmpeg libraries that this process runs with, one line. Static storage. The filters' are not among them: to
+// load them takes as long as to load all others, and the coordinator has no use for them.
 const char *avx_libraries(void);
-// With the filters', behind the others. In a file of its own, for whoever calls it is linked with them.
+// With the filters', behind the others, and behind those the builds of all libraries that are loaded when this is called first, see loaded.h: once
+// before other threads ask, and before anything loads plugins. Equal lines mean equal bits. In a file of its own, for whoever calls it is linked with
+// them.
 const char *avx_all_libraries(void);
 
 // What this machine's processor can do, for code in assembler; one short line. Equal lines mean equal bits, also of floating-point code. Static
@@ -39,8 +41,8 @@ int avx_stream_side_count(const AVStream *stream);
 void avx_stream_side_at(const AVStream *stream, int i, enum AVPacketSideDataType *type, const uint8_t **data, size_t *size);
 int avx_stream_side_add(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size); // copies
 
-// Whether filters have made an ordinary picture of one with a high dynamic range, by the two transfer characteristics. How bright that was says nothing
-// of what it has become, and displays that believed it would darken it; filters and frames carry it along all the same.
+// Whether filters have made an ordinary picture of one with a high dynamic range, by the two transfer characteristics. How bright that was says
+// nothing of what it has become, and displays that believed it would darken it; filters and frames carry it along all the same.
 bool avx_is_tone_mapped(int input_transfer, int output_transfer);
 
 // As the ffmpeg program before 6.1 does for its decoders: the first packet of each stream carries the stream's side data. Nothing to do after.

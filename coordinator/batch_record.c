@@ -1,5 +1,7 @@
 #include "batch_record.h"
 
+#include "chain.h"
+#include "named_files.h"
 #include "sequence.h"
 
 #include "common/err.h"
@@ -75,6 +77,66 @@ static void add_later(crypto_generichash_state *hash, const struct options *o, u
     }
 }
 
+static int64_t changed_ns(const struct stat *about)
+{
+    return about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
+}
+
+static bool has_one_of(const char *text, const char *const *list)
+{
+    for (; *list; list++)
+        if (strstr(text, *list))
+            return true;
+    return false;
+}
+
+// A copy with its time is the same file.
+static int add_file(void *hash, const char *key, const char *path)
+{
+    struct stat about;
+    char facts[96];
+
+    (void)key;
+    if (stat(path, &about) < 0)
+        return 0;
+    snprintf(facts, sizeof(facts), "file %" PRId64 " %" PRId64, (int64_t)about.st_size, changed_ns(&about));
+    add_text(hash, facts);
+    return 0;
+}
+
+static int add_encoders_file(void *hash, const char *key, const char *path)
+{
+    static const char *const written[] = {"csv", "dump", "log", "recon", "save", "stat", NULL};
+
+    return has_one_of(key, written) ? 0 : add_file(hash, key, path);
+}
+
+// What a job writes itself (figures for each frame, mostly) is new after each, and would have each made again for ever. So a filter that may do so
+// is left out; of a graph that is no plain chain all.
+static void add_filters_files(crypto_generichash_state *hash, const char *chain)
+{
+    static const char *const writers[] = {"debug_kdtree", "deshake", "metadata", "plot", "psnr", "signature", "ssim", "vidstabdetect", "vmaf", NULL};
+    size_t count = 0;
+    char **filters = chain_split(chain, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (!has_one_of(filters[i], writers))
+            named_files("", filters[i], add_file, hash);
+    if (!filters && !has_one_of(chain, writers))
+        named_files("", chain, add_file, hash);
+    chain_free(&filters);
+}
+
+// An input that has become newer is told by its time, later by the output's. What options name may have been replaced by something older, or while
+// the output was being made. Nothing is added where nothing is named, see above.
+static void add_files(crypto_generichash_state *hash, const struct options *o)
+{
+    if (o->filter)
+        add_filters_files(hash, o->filter);
+    for (size_t i = 0; i < o->encoder_option_count; i++)
+        named_files(o->encoder_options[i].key, o->encoder_options[i].value, add_encoders_file, hash);
+}
+
 void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT])
 {
     crypto_generichash_state hash;
@@ -96,6 +158,7 @@ void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char 
     for (size_t i = 0; i < o->vouched_count; i++)
         add_text(&hash, o->vouched[i]);
     add_later(&hash, o, pictures, bytes);
+    add_files(&hash, o);
     crypto_generichash_final(&hash, digest, sizeof(digest));
     sodium_bin2hex(key, BATCH_KEY_TEXT, digest, sizeof(digest));
 }
@@ -256,11 +319,6 @@ static const struct folder *folder_of(struct batch_record *r, const char *path)
 static int compare_name(const void *key, const void *line)
 {
     return strcmp(key, ((const struct line *)line)->name);
-}
-
-static int64_t changed_ns(const struct stat *about)
-{
-    return about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
 }
 
 struct batch_record *batch_record_new(void)
