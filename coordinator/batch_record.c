@@ -82,14 +82,6 @@ static int64_t changed_ns(const struct stat *about)
     return about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
 }
 
-static bool has_one_of(const char *text, const char *const *list)
-{
-    for (; *list; list++)
-        if (strstr(text, *list))
-            return true;
-    return false;
-}
-
 // A copy with its time is the same file.
 static int add_file(void *hash, const char *key, const char *path)
 {
@@ -104,37 +96,11 @@ static int add_file(void *hash, const char *key, const char *path)
     return 0;
 }
 
-static int add_encoders_file(void *hash, const char *key, const char *path)
-{
-    static const char *const written[] = {"csv", "dump", "log", "recon", "save", "stat", NULL};
-
-    return has_one_of(key, written) ? 0 : add_file(hash, key, path);
-}
-
-// What a job writes itself (figures for each frame, mostly) is new after each, and would have each made again for ever. So a filter that may do so
-// is left out; of a graph that is no plain chain all.
-static void add_filters_files(crypto_generichash_state *hash, const char *chain)
-{
-    static const char *const writers[] = {"debug_kdtree", "deshake", "metadata", "plot", "psnr", "signature", "ssim", "vidstabdetect", "vmaf", NULL};
-    size_t count = 0;
-    char **filters = chain_split(chain, &count);
-
-    for (size_t i = 0; i < count; i++)
-        if (!has_one_of(filters[i], writers))
-            named_files("", filters[i], add_file, hash);
-    if (!filters && !has_one_of(chain, writers))
-        named_files("", chain, add_file, hash);
-    chain_free(&filters);
-}
-
 // An input that has become newer is told by its time, later by the output's. What options name may have been replaced by something older, or while
 // the output was being made. Nothing is added where nothing is named, see above.
 static void add_files(crypto_generichash_state *hash, const struct options *o)
 {
-    if (o->filter)
-        add_filters_files(hash, o->filter);
-    for (size_t i = 0; i < o->encoder_option_count; i++)
-        named_files(o->encoder_options[i].key, o->encoder_options[i].value, add_encoders_file, hash);
+    named_files_read_by(o, add_file, hash);
 }
 
 void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT])

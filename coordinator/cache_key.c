@@ -1,8 +1,8 @@
 #include "cache_key.h"
 
-#include "fonts.h"
 #include "named_files.h"
 
+#include "common/fonts.h"
 #include "common/mem.h"
 #include "common/protocol.h"
 

@@ -1,5 +1,7 @@
 #include "named_files.h"
 
+#include "chain.h"
+
 #include "common/mem.h"
 
 #include <libavformat/avformat.h>
@@ -111,4 +113,68 @@ bool named_files_in(const char *path)
     }
     free(url);
     return names;
+}
+
+static bool has_one_of(const char *text, const char *const *list)
+{
+    for (; *list; list++)
+        if (strstr(text, *list))
+            return true;
+    return false;
+}
+
+struct reading {
+    named_files_visit visit;
+    void *data;
+};
+
+static int visit_encoders(void *data, const char *key, const char *path)
+{
+    static const char *const written[] = {"csv", "dump", "log", "recon", "save", "stat", NULL};
+    const struct reading *reading = data;
+
+    return has_one_of(key, written) ? 0 : reading->visit(reading->data, key, path);
+}
+
+// A filter that may write one is left out; of a graph that is no plain chain all.
+static int visit_filters(const char *chain, const struct reading *reading)
+{
+    static const char *const writers[] = {"debug_kdtree", "deshake", "metadata", "plot", "psnr", "signature", "ssim", "vidstabdetect", "vmaf", NULL};
+    size_t count = 0;
+    char **filters = chain_split(chain, &count);
+    int err = 0;
+
+    for (size_t i = 0; i < count && err >= 0; i++)
+        if (!has_one_of(filters[i], writers))
+            err = named_files("", filters[i], reading->visit, reading->data);
+    if (!filters && !has_one_of(chain, writers))
+        err = named_files("", chain, reading->visit, reading->data);
+    chain_free(&filters);
+    return err;
+}
+
+int named_files_read_by(const struct options *o, named_files_visit visit, void *data)
+{
+    struct reading reading = {visit, data};
+    int err = o->filter ? visit_filters(o->filter, &reading) : 0;
+
+    for (size_t i = 0; i < o->encoder_option_count && err >= 0; i++)
+        err = named_files(o->encoder_options[i].key, o->encoder_options[i].value, visit_encoders, &reading);
+    return err;
+}
+
+// The name of a filter in a chain, not a part of another word.
+static bool has_filter(const char *chain, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = chain; (at = strstr(at, name)); at += length)
+        if ((at == chain || strchr(",;] \t\r\n", at[-1])) && strchr("=@,;[ \t\r\n", at[length]))
+            return true;
+    return false;
+}
+
+bool named_files_chooses_fonts(const char *chain)
+{
+    return has_filter(chain, "ass") || has_filter(chain, "subtitles");
 }

@@ -10,5 +10,7 @@ enum { FONTS_SUM_BYTES = 32 };
 
 // Equal sums, equal choices. Blocks on the disk: milliseconds for a thousand fonts. Any thread.
 void fonts_sum_up(uint8_t sum[FONTS_SUM_BYTES]);
+// The same of what two hosts can have in common: of the files their names and sizes, in whatever folders they lie there.
+void fonts_sum_up_for_hosts(uint8_t sum[FONTS_SUM_BYTES]);
 
 #endif

@@ -1,6 +1,6 @@
 #include "fonts.h"
 
-#include "common/mem.h"
+#include "mem.h"
 
 #include <sodium.h>
 
@@ -20,6 +20,7 @@ enum {
 
 struct fonts {
     crypto_generichash_state hash;
+    bool for_hosts;
     const char *root, *home; // "" where there is none
     unsigned files, configurations;
 };
@@ -29,11 +30,14 @@ static void add_text(struct fonts *f, const char *text)
     crypto_generichash_update(&f->hash, (const unsigned char *)(text ? text : "\xff"), (text ? strlen(text) : 1) + 1);
 }
 
-static void add_facts(struct fonts *f, const struct stat *about)
+static void add_file(struct fonts *f, const FTSENT *entry)
 {
-    int64_t facts[] = {about->st_size, about->st_mtim.tv_sec, about->st_mtim.tv_nsec};
+    const struct stat *about = entry->fts_statp;
+    int64_t facts[] = {about->st_size, f->for_hosts ? 0 : about->st_mtim.tv_sec, f->for_hosts ? 0 : about->st_mtim.tv_nsec};
 
+    add_text(f, f->for_hosts ? entry->fts_name : entry->fts_path);
     crypto_generichash_update(&f->hash, (const unsigned char *)facts, sizeof(facts));
+    f->files++;
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b)
@@ -52,9 +56,7 @@ static void add_folder(struct fonts *f, const char *path)
         if (entry->fts_level > 0 && entry->fts_name[0] == '.') {
             fts_set(walk, entry, FTS_SKIP);
         } else if (entry->fts_info == FTS_F) {
-            add_text(f, entry->fts_path);
-            add_facts(f, entry->fts_statp);
-            f->files++;
+            add_file(f, entry);
         }
     }
     if (walk)
@@ -170,7 +172,8 @@ static void add_configuration(struct fonts *f, const char *path)
     text = mem_zalloc(CONFIGURATION_BYTES + 1);
     size = fread(text, 1, CONFIGURATION_BYTES, file);
     fclose(file);
-    add_text(f, path);
+    if (!f->for_hosts)
+        add_text(f, path);
     crypto_generichash_update(&f->hash, (const unsigned char *)text, size);
     add_elements(f, text, "dir", path, add_folder);
     add_elements(f, text, "include", path, add_files_or_folder);
@@ -195,14 +198,14 @@ static void add_first_configurations(struct fonts *f)
     free(places);
 }
 
-void fonts_sum_up(uint8_t sum[FONTS_SUM_BYTES])
+static void sum_up(uint8_t sum[FONTS_SUM_BYTES], bool for_hosts)
 {
     static const char *const variables[] = {"FONTCONFIG_FILE", "FONTCONFIG_PATH", "FONTCONFIG_SYSROOT", "FC_LANG", "LC_ALL", "LC_CTYPE", "LANG"};
     const char *root = getenv("FONTCONFIG_SYSROOT"), *home = getenv("HOME");
-    struct fonts f = {.root = root ? root : "", .home = home ? home : ""};
+    struct fonts f = {.for_hosts = for_hosts, .root = root ? root : "", .home = home ? home : ""};
 
     crypto_generichash_init(&f.hash, NULL, 0, FONTS_SUM_BYTES);
-    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+    for (size_t i = 0; !for_hosts && i < sizeof(variables) / sizeof(variables[0]); i++)
         add_text(&f, getenv(variables[i]));
     add_first_configurations(&f);
     if (f.configurations == 0) {
@@ -212,4 +215,14 @@ void fonts_sum_up(uint8_t sum[FONTS_SUM_BYTES])
         add_below(&f, f.home, ".fonts", add_folder);
     }
     crypto_generichash_final(&f.hash, sum, FONTS_SUM_BYTES);
+}
+
+void fonts_sum_up(uint8_t sum[FONTS_SUM_BYTES])
+{
+    sum_up(sum, false);
+}
+
+void fonts_sum_up_for_hosts(uint8_t sum[FONTS_SUM_BYTES])
+{
+    sum_up(sum, true);
 }
