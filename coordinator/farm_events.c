@@ -259,6 +259,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len);
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
+    f->report.stats.remote_cpu_ns += renderer->remote ? done->process_cpu_ns : 0;
     trace_done(f, renderer, stage, busy_ns, bytes, done);
     if (stage == farm_last_stage(f))
         trace_finished(f->trace, done->segment, clock_now_ns());
