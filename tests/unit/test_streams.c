@@ -65,7 +65,7 @@ static AVStream *add(enum AVMediaType type, enum AVCodecID codec)
 
 static int decide(const char *output, bool no_audio, bool no_subtitles)
 {
-    struct streams_wish wish = {av_guess_format(NULL, output, NULL), output, no_audio, no_subtitles};
+    struct streams_wish wish = {av_guess_format(NULL, output, NULL), output, no_audio, no_subtitles, false};
 
     assert_non_null(wish.format);
     return streams_decide(&streams, input, &wish, &why);
