@@ -347,14 +347,12 @@ static const AVCodec *encoder_for(const struct streams_wish *wish, const AVCodec
                                                                                                                 : NULL;
 }
 
-// "leave it out with --no-audio or choose .mkv": what of it helps. option: what leaves such streams out, NULL for nothing.
+// "leave it out with --no-audio or choose .mkv": what of it helps. option: what leaves such streams out.
 static char *remedy(const struct streams_wish *wish, const AVStream *st, const char *option)
 {
     struct streams_wish matroska = {.format = av_guess_format("matroska", NULL, NULL), .output = "other.mkv"};
     bool helps = matroska.format && !format_is(wish->format, "matroska") && (can_copy(&matroska, st) || encoder_for(&matroska, st->codecpar));
 
-    if (!option)
-        return mem_dup(helps ? "choose .mkv" : "take it out of the input first");
     return mem_format("leave it out with %s%s", option, helps ? " or choose .mkv" : "");
 }
 
