@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -272,10 +273,18 @@ void zsock_close(struct zsock **zsock, int linger_ms)
     zmq_close(z->socket);
 }
 
-static void *end_context(void *context)
+struct ending {
+    void *context;
+    sem_t ended;
+};
+
+static void *end_context(void *data)
 {
-    while (zmq_ctx_term(context) < 0 && zmq_errno() == EINTR)
+    struct ending *ending = data;
+
+    while (zmq_ctx_term(ending->context) < 0 && zmq_errno() == EINTR)
         ;
+    sem_post(&ending->ended);
     return NULL;
 }
 
@@ -294,19 +303,31 @@ static struct timespec deadline_in(int ms)
 bool zsock_end_context(void *context, int linger_ms)
 {
     struct timespec deadline = deadline_in(linger_ms + TERM_MS);
+    struct ending *ending = mem_zalloc(sizeof(*ending));
     sigset_t all, before;
     pthread_t thread;
     int err;
 
+    ending->context = context;
+    sem_init(&ending->ended, 0, 0);
+
     // Signals are the loop thread's business.
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(&thread, NULL, end_context, context);
+    err = pthread_create(&thread, NULL, end_context, ending);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (err)
+    if (err) {
+        free(ending);
         return false;
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
-        return true;
-    pthread_detach(thread);
-    return false;
+    }
+    while ((err = sem_clockwait(&ending->ended, CLOCK_MONOTONIC, &deadline)) < 0 && errno == EINTR)
+        ;
+    // One that does not end keeps what it was given.
+    if (err < 0) {
+        pthread_detach(thread);
+        return false;
+    }
+    pthread_join(thread, NULL);
+    free(ending);
+    return true;
 }
