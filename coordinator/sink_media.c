@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 
+#include <libavutil/common.h>
 #include <libavutil/mathematics.h>
 
 #include <math.h>
@@ -185,14 +186,14 @@ static void mend_times(const struct media *s, int64_t last_dts, enum AVMediaType
     if (s->format->flags & AVFMT_NOTIMESTAMPS)
         return;
     if (packet->dts != AV_NOPTS_VALUE && packet->pts != AV_NOPTS_VALUE && packet->dts > packet->pts) {
-        int64_t next = last_dts == AV_NOPTS_VALUE ? packet->pts : last_dts + 1;
+        int64_t next = last_dts == AV_NOPTS_VALUE ? packet->pts : av_sat_add64(last_dts, 1);
 
         packet->pts = packet->dts = between(packet->pts, packet->dts, next);
     }
     if (type != AVMEDIA_TYPE_AUDIO && type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_SUBTITLE)
         return;
     if (packet->dts != AV_NOPTS_VALUE && last_dts != AV_NOPTS_VALUE) {
-        int64_t least = last_dts + !(s->format->flags & AVFMT_TS_NONSTRICT);
+        int64_t least = av_sat_add64(last_dts, !(s->format->flags & AVFMT_TS_NONSTRICT));
 
         if (packet->dts < least) {
             if (packet->pts >= packet->dts && packet->pts < least)
@@ -209,9 +210,9 @@ static int write_packet(struct media *s, unsigned stream, AVPacket *packet, char
     int err;
 
     if (packet->pts != AV_NOPTS_VALUE)
-        packet->pts += track->delay;
+        packet->pts = av_sat_add64(packet->pts, track->delay);
     if (packet->dts != AV_NOPTS_VALUE)
-        packet->dts += track->delay;
+        packet->dts = av_sat_add64(packet->dts, track->delay);
     av_packet_rescale_ts(packet, track->time_base, out->time_base);
     mend_times(s, s->last_dts[stream], out->codecpar->codec_type, packet);
     s->last_dts[stream] = packet->dts;

@@ -254,6 +254,19 @@ static void chapters_arrive_with_their_titles(void **state)
     assert_int_equal(facts.note_count, 0);
 }
 
+static void a_chapter_that_never_ends_stays_one_when_it_moves(void **state)
+{
+    const double start_s = -1;
+
+    (void)state;
+    shell("printf ';FFMETADATA1\\n[CHAPTER]\\nTIMEBASE=1/1000000000\\nSTART=500000000\\nEND=9223372036854775807\\ntitle=Endless\\n' > endless.txt");
+    shell("ffmpeg -v error -i plain.mp4 -i endless.txt -map 0:v:0 -map 0:a -map_metadata 1 -map_chapters 1 -c copy endless.mkv");
+    if (pass_through((struct sink_setup){
+            .input = path("endless.mkv"), .output = path("endless-out.mkv"), .codec = "libx264", .autorotate = true, .start_s = &start_s}) < 0)
+        fail_msg("%s", why);
+    assert_string_equal(show("endless-out.mkv", "-show_entries chapter=start_time:chapter_tags=title"), "1.500000|Endless");
+}
+
 static void copied_sound_keeps_packets_and_times_in_mp4(void **state)
 {
     (void)state;
@@ -495,6 +508,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_stream_of_a_matroska_file_arrives_as_it_was),
         cmocka_unit_test(chapters_arrive_with_their_titles),
+        cmocka_unit_test(a_chapter_that_never_ends_stays_one_when_it_moves),
         cmocka_unit_test(copied_sound_keeps_packets_and_times_in_mp4),
         cmocka_unit_test(video_keeps_its_times_in_matroska_although_the_sound_begins_earlier),
         cmocka_unit_test(video_that_begins_before_zero_is_shifted_in_matroska),
