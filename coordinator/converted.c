@@ -1,6 +1,7 @@
 #include "converted.h"
 
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/packets.h"
 
@@ -186,6 +187,13 @@ static int read_packet(struct converted *c, const Wire__ConvertedPacket *message
     return 0;
 }
 
+static void end(struct converted *c, const Wire__Converted *message)
+{
+    if (message->has_read_error && message->read_error < 0)
+        log_warn("%s: the converted streams beside the video end early: %s", c->input, err_text(message->read_error));
+    c->ended = true;
+}
+
 int converted_peek(struct converted *c, const AVPacket **packet, char **why)
 {
     Wire__Converted *message = NULL;
@@ -198,7 +206,7 @@ int converted_peek(struct converted *c, const AVPacket **packet, char **why)
         if (message->body_case == WIRE__CONVERTED__BODY_PACKET)
             err = read_packet(c, message->packet, why);
         else if (message->body_case == WIRE__CONVERTED__BODY_END)
-            c->ended = true;
+            end(c, message);
         else
             err = err_why(why, -EPROTO, "%s: the conversion of its other streams talks nonsense", c->input);
         wire__converted__free_unpacked(message, NULL);

@@ -24,7 +24,7 @@ int converted_open(struct converted **converted, const char *renderer, const cha
 const Wire__ConvertedStream *converted_stream(const struct converted *converted, unsigned stream);
 
 // The next packet, stream_index being the input's stream, in the time base that converted_stream names; *packet is NULL at the end. It stays the same
-// until converted_take.
+// until converted_take. A read error in mid-file ends the streams there, as for others_peek, and is logged.
 int converted_peek(struct converted *converted, const AVPacket **packet, char **why);
 AVPacket *converted_take(struct converted *converted); // the caller owns it
 

@@ -241,18 +241,17 @@ static int64_t time_us(const AVPacket *packet, AVRational time_base)
 static int write_others(struct media *s, int64_t until_us, char **why)
 {
     for (;;) {
-        const AVPacket *copied = others_peek(s->others), *converted = NULL;
-        int64_t copied_us = copied ? time_us(copied, s->tracks[copied->stream_index].time_base) : INT64_MAX, converted_us = INT64_MAX;
+        const AVPacket *copied = NULL, *converted = NULL;
+        int64_t copied_us, converted_us;
         AVPacket *packet;
-        int err;
+        int err = others_peek(s->others, &copied, why);
 
-        if (s->converted) {
+        if (err >= 0 && s->converted)
             err = converted_peek(s->converted, &converted, why);
-            if (err < 0)
-                return err;
-            if (converted)
-                converted_us = time_us(converted, s->tracks[converted->stream_index].time_base);
-        }
+        if (err < 0)
+            return err;
+        copied_us = copied ? time_us(copied, s->tracks[copied->stream_index].time_base) : INT64_MAX;
+        converted_us = converted ? time_us(converted, s->tracks[converted->stream_index].time_base) : INT64_MAX;
         if (copied && (!converted || copied_us <= converted_us)) {
             if (copied_us > until_us)
                 return 0;

@@ -3,6 +3,7 @@
 #include "jail.h"
 
 #include "common/avx.h"
+#include "common/demux.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/packets.h"
@@ -106,13 +107,16 @@ static int put_packet(const struct track *t, const AVPacket *packet)
     return err;
 }
 
-static void put_end(void)
+// read_error: 0 where the input has ended.
+static void put_end(int read_error)
 {
     Wire__Converted message = WIRE__CONVERTED__INIT;
     Wire__Empty empty = WIRE__EMPTY__INIT;
 
     message.body_case = WIRE__CONVERTED__BODY_END;
     message.end = &empty;
+    message.has_read_error = read_error < 0;
+    message.read_error = read_error;
     put(&message, NULL, 0);
 }
 
@@ -534,12 +538,13 @@ static int open_input(struct conversion *c, const char *path, const char *list, 
     return 0;
 }
 
-static int convert_all(struct conversion *c, char **why)
+// A damaged input ends where it cannot be read further, like every reader of it has it; *read_error tells so.
+static int convert_all(struct conversion *c, int *read_error, char **why)
 {
-    int err = 0;
+    const AVIOContext *file = c->input->pb;
+    int err = 0, end = 0;
 
-    // A damaged input ends where it cannot be read further, like every reader of it has it.
-    while (err >= 0 && av_read_frame(c->input, c->packet) >= 0) {
+    while (err >= 0 && (end = demux_read(c->input, c->packet)) >= 0) {
         if (retime_packet(&c->retime, c->packet)) {
             struct track *t = track_of(c, c->packet->stream_index);
 
@@ -548,6 +553,10 @@ static int convert_all(struct conversion *c, char **why)
         }
         av_packet_unref(c->packet);
     }
+    // Not the file is damaged here but what it lies on, which may be whole again later.
+    if (err >= 0 && file && file->error < 0 && file->error != AVERROR_EOF)
+        err = err_why(why, file->error, "cannot be read to its end: %s; the same command goes on when it can", err_text(file->error));
+    *read_error = end == AVERROR_EOF ? 0 : end;
     for (size_t i = 0; i < c->track_count && err >= 0; i++)
         err = convert_packet(c, &c->tracks[i], NULL, why);
     return err;
@@ -575,7 +584,7 @@ int convert_main(int argc, char **argv)
 {
     struct conversion c = {0};
     char *why = NULL;
-    int err;
+    int err, read_error = 0;
 
     if (argc < 4 || argc > 5) {
         fputs("Usage: renderfarm-renderer --convert INPUT STREAM:ENCODER[,STREAM:ENCODER...] [START_US]\n", stderr);
@@ -588,9 +597,9 @@ int convert_main(int argc, char **argv)
     jail_enter(&(struct jail){.files = JAIL_FILES_READ, .network = strstr(argv[2], "//") != NULL});
     err = open_input(&c, argv[2], argv[3], argc > 4 ? argv[4] : NULL, &why);
     if (err >= 0)
-        err = convert_all(&c, &why);
+        err = convert_all(&c, &read_error, &why);
     if (err >= 0) {
-        put_end();
+        put_end(read_error);
     } else if (err != -EPIPE) { // else nobody listens
         err_why(&why, err, "%s", err_text(err));
         put_failed(why);

@@ -8,6 +8,7 @@
 
 #include <libavutil/mastering_display_metadata.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,9 +22,30 @@
 
 #include <cmocka.h>
 
+enum { PACKETS_OF_DAMAGED = 20 };
+
 static char folder[] = "/tmp/renderfarm-test-sink-XXXXXX";
 static char *why;
 static struct sink_facts facts;
+
+// In the place of the library's, which it calls: what is named damaged cannot be read further from somewhere on, nor what lies on a broken disk.
+int av_read_frame(AVFormatContext *input, AVPacket *packet)
+{
+    static int (*real)(AVFormatContext *, AVPacket *);
+    int err;
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "av_read_frame");
+    if (!strstr(input->url, "damaged") && !strstr(input->url, "broken"))
+        return real(input, packet);
+    if ((intptr_t)input->opaque == PACKETS_OF_DAMAGED) {
+        input->pb->error = strstr(input->url, "broken") ? AVERROR(EIO) : 0;
+        return AVERROR_INVALIDDATA;
+    }
+    err = real(input, packet);
+    input->opaque = (void *)((intptr_t)input->opaque + 1);
+    return err;
+}
 
 // Runs a shell command in the test's folder and returns what it prints, without the last line end. The text lives until the call after the next.
 static const char *shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -396,6 +418,40 @@ static void subtitles_become_mov_text_in_mp4(void **state)
     assert_same_packets("full.mkv", "subtitles.mp4", "0:a");
 }
 
+// What the sink says on standard error while it passes the input through.
+static const char *said(const char *input, const char *output, const char *codec)
+{
+    static char text[4096];
+    int saved = dup(STDERR_FILENO);
+    FILE *file = tmpfile();
+    int err;
+
+    assert_non_null(file);
+    dup2(fileno(file), STDERR_FILENO);
+    err = pass_through((struct sink_setup){.input = path(input), .output = path(output), .codec = codec, .autorotate = true});
+    dup2(saved, STDERR_FILENO);
+    if (err)
+        fail_msg("%s to %s: %s", input, output, why ? why : "no sentence");
+    close(saved);
+    rewind(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void streams_that_cannot_be_read_to_their_end_are_told(void **state)
+{
+    (void)state;
+    shell("ffmpeg -v error -i plain.mp4 -map 0:v -map 0:a -c:v copy -c:a flac whole.mkv && cp whole.mkv damaged.mkv");
+    assert_string_equal(said("whole.mkv", "whole.ts", "libx264"), "");
+    assert_int_equal(facts.note_count, 1); // it is converted
+    assert_non_null(strstr(said("damaged.mkv", "copied.mkv", "libx264"), "damaged.mkv: the streams beside the video end early: "));
+    assert_non_null(strstr(said("damaged.mkv", "damaged.ts", "libx264"), "damaged.mkv: the converted streams beside the video end early: "));
+    shell("mkdir broken && cp whole.mkv broken");
+    assert_int_equal(pass_through((struct sink_setup){.input = path("broken/whole.mkv"), .output = path("broken.ts"), .codec = "libx264"}), -EIO);
+    assert_non_null(strstr(why, "broken/whole.mkv: cannot be read to its end: "));
+}
+
 static void two_runs_write_the_same_bytes(void **state)
 {
     static const char *const runs[][3] = {
@@ -519,6 +575,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(avi_takes_video_and_sound),
         cmocka_unit_test(sound_and_subtitles_are_converted_for_webm),
         cmocka_unit_test(subtitles_become_mov_text_in_mp4),
+        cmocka_unit_test(streams_that_cannot_be_read_to_their_end_are_told),
         cmocka_unit_test(two_runs_write_the_same_bytes),
         cmocka_unit_test(outputs_that_cannot_be_are_refused),
         cmocka_unit_test(unknown_and_unfit_encoders_are_refused),
