@@ -52,6 +52,7 @@ static struct media *media_of(struct sink *sink)
 static int start_conversion(struct media *s, const struct sink_setup *setup, int64_t start_us, char **why)
 {
     struct converted_wish *wishes = mem_zalloc(s->streams.count * sizeof(*wishes));
+    const struct converted_setup how = {setup->renderer, sink_others(setup), start_us, setup->stall_s, setup->hurry};
     size_t count = 0;
     int err = 0;
 
@@ -59,7 +60,7 @@ static int start_conversion(struct media *s, const struct sink_setup *setup, int
         if (s->streams.choices[i].fate == STREAM_CONVERTED)
             wishes[count++] = (struct converted_wish){i, s->streams.choices[i].encoder->name};
     if (count > 0)
-        err = converted_open(&s->converted, setup->renderer, sink_others(setup), start_us, wishes, count, why);
+        err = converted_open(&s->converted, &how, wishes, count, why);
     free(wishes);
     return err;
 }

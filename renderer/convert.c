@@ -3,6 +3,7 @@
 #include "jail.h"
 
 #include "common/avx.h"
+#include "common/clock.h"
 #include "common/demux.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -29,6 +30,8 @@
 
 enum { MAX_SUBTITLE_BYTES = 1 << 20 }; // of one encoded subtitle
 
+#define ALIVE_NS UINT64_C(250000000) // how often a sign of life goes out, see --stall-timeout for how long it may be missed
+
 struct track {
     unsigned stream;
     AVStream *in;
@@ -49,6 +52,7 @@ struct conversion {
     AVPacket *packet;
     AVFrame *frame;
     uint8_t *text;
+    uint64_t alive_ns; // when all went out that was there
 };
 
 // ---- To the coordinator ----
@@ -127,6 +131,25 @@ static void put_failed(char *why)
     message.body_case = WIRE__CONVERTED__BODY_FAILED;
     message.failed = why;
     put(&message, NULL, 0);
+}
+
+// The library calls it whenever it reads from the file: subtitles may be minutes apart, and a disk slow.
+static int tell_alive(void *data)
+{
+    struct conversion *c = data;
+    uint64_t now_ns = clock_now_ns();
+
+    if (now_ns - c->alive_ns >= ALIVE_NS) {
+        Wire__Converted message = WIRE__CONVERTED__INIT;
+        Wire__Empty empty = WIRE__EMPTY__INIT;
+
+        message.body_case = WIRE__CONVERTED__BODY_ALIVE;
+        message.alive = &empty;
+        put(&message, NULL, 0);
+        fflush(stdout);
+        c->alive_ns = now_ns;
+    }
+    return 0;
 }
 
 // ---- Encoders ----
@@ -518,8 +541,13 @@ static int open_tracks(struct conversion *c, const char *list, char **why)
 
 static int open_input(struct conversion *c, const char *path, const char *list, const char *start, char **why)
 {
-    int err = avformat_open_input(&c->input, path, NULL, NULL);
+    int err;
 
+    c->input = avformat_alloc_context();
+    if (!c->input)
+        return err_why(why, AVERROR(ENOMEM), "%s", err_text(AVERROR(ENOMEM)));
+    c->input->interrupt_callback = (AVIOInterruptCB){.callback = tell_alive, .opaque = c};
+    err = avformat_open_input(&c->input, path, NULL, NULL);
     if (err >= 0)
         err = avformat_find_stream_info(c->input, NULL);
     if (err < 0)
@@ -552,6 +580,7 @@ static int convert_all(struct conversion *c, int *read_error, char **why)
                 err = convert_packet(c, t, c->packet, why);
         }
         av_packet_unref(c->packet);
+        tell_alive(c);
     }
     // Not the file is damaged here but what it lies on, which may be whole again later.
     if (err >= 0 && file && file->error < 0 && file->error != AVERROR_EOF)

@@ -10,7 +10,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,24 +20,49 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { PACKETS_OF_DAMAGED = 20 };
+enum { PACKETS_OF_DAMAGED = 20 }; // also when a converter meets its fate
+
+static bool converting; // this is the child
 
 static char folder[] = "/tmp/renderfarm-test-sink-XXXXXX";
 static char *why;
 static struct sink_facts facts;
 
+// What children that convert meet in the middle of their work, a letter for each child that comes: they inherit the pipe.
+static int fates[2];
+
+static void meet_fate(const AVFormatContext *input)
+{
+    char fate = 0;
+
+    if (read(atoi(getenv("FATES")), &fate, 1) != 1)
+        return;
+    if (fate == 'c')
+        __builtin_trap(); // crash
+    while (fate == 'h')
+        pause(); // hang
+    // Reads what nobody wants for longer than a child may be silent.
+    for (int i = 0; fate == 'r' && i < 30; i++) {
+        usleep(50000);
+        input->interrupt_callback.callback(input->interrupt_callback.opaque);
+    }
+}
+
 // In the place of the library's, which it calls: what is named damaged cannot be read further from somewhere on, nor what lies on a broken disk.
 int av_read_frame(AVFormatContext *input, AVPacket *packet)
 {
-    static int (*real)(AVFormatContext *, AVPacket *);
+    static int (*real)(AVFormatContext *, AVPacket *), packets_converted;
     int err;
 
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "av_read_frame");
+    if (converting && ++packets_converted == PACKETS_OF_DAMAGED)
+        meet_fate(input);
     if (!strstr(input->url, "damaged") && !strstr(input->url, "broken"))
         return real(input, packet);
     if ((intptr_t)input->opaque == PACKETS_OF_DAMAGED) {
@@ -208,9 +235,13 @@ static const char *show(const char *file, const char *what)
 
 static int make_clips(void **state)
 {
+    char text[16];
+
     (void)state;
-    if (!mkdtemp(folder))
+    if (!mkdtemp(folder) || pipe2(fates, O_NONBLOCK) < 0)
         return -1;
+    snprintf(text, sizeof(text), "%d", fates[0]);
+    setenv("FATES", text, 1);
     shell("printf '1\\n00:00:00,500 --> 00:00:01,000\\nHello\\n\\n2\\n00:00:02,000 --> 00:00:02,500\\n<i>World</i>\\n' > a.srt");
     shell("printf ';FFMETADATA1\\ntitle=The "
           "Film\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=0\\nEND=1500\\ntitle=One\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=1500\\nEND=3000\\n"
@@ -428,7 +459,8 @@ static const char *said(const char *input, const char *output, const char *codec
 
     assert_non_null(file);
     dup2(fileno(file), STDERR_FILENO);
-    err = pass_through((struct sink_setup){.input = path(input), .output = path(output), .codec = codec, .autorotate = true});
+    err = pass_through(
+        (struct sink_setup){.input = path(input), .output = path(output), .codec = codec, .autorotate = true, .overwrite = true, .stall_s = 1});
     dup2(saved, STDERR_FILENO);
     if (err)
         fail_msg("%s to %s: %s", input, output, why ? why : "no sentence");
@@ -450,6 +482,48 @@ static void streams_that_cannot_be_read_to_their_end_are_told(void **state)
     shell("mkdir broken && cp whole.mkv broken");
     assert_int_equal(pass_through((struct sink_setup){.input = path("broken/whole.mkv"), .output = path("broken.ts"), .codec = "libx264"}), -EIO);
     assert_non_null(strstr(why, "broken/whole.mkv: cannot be read to its end: "));
+}
+
+static void assert_no_child_left(void)
+{
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+static void a_converter_that_crashes_or_hangs_is_started_again(void **state)
+{
+    static const char *const cases[][2] = {
+        {"c", "fates.mkv: the conversion of its other streams was ended by signal "},
+        {"h", "fates.mkv: the conversion of its other streams hangs: no sign of life for 1 s (see --stall-timeout); it is started again\n"},
+        {"cc", "; it is started again\n"},
+    };
+
+    (void)state;
+    shell("ffmpeg -v error -i plain.mp4 -map 0:v -map 0:a -c:v copy -c:a flac fates.mkv");
+    pass("fates.mkv", "undisturbed.ts", "libx264");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(write(fates[1], cases[i][0], strlen(cases[i][0])), strlen(cases[i][0]));
+        assert_non_null(strstr(said("fates.mkv", "disturbed.ts", "libx264"), cases[i][1]));
+        assert_string_equal(shell("cmp undisturbed.ts disturbed.ts && echo same"), "same");
+        assert_no_child_left();
+    }
+}
+
+static void a_converter_that_has_to_read_much_does_not_hang(void **state)
+{
+    (void)state;
+    assert_int_equal(write(fates[1], "r", 1), 1);
+    assert_string_equal(said("fates.mkv", "disturbed.ts", "libx264"), "");
+}
+
+static void a_converter_that_crashes_each_time_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(write(fates[1], "ccc", 3), 3);
+    assert_int_equal(pass_through((struct sink_setup){.input = path("fates.mkv"), .output = path("never.ts"), .codec = "libx264"}), -EIO);
+    assert_non_null(strstr(why, "fates.mkv: the conversion of its other streams was ended by signal "));
+    assert_non_null(strstr(why, "); it was started again 2 times already; leave them out with --no-audio"));
+    assert_no_child_left();
 }
 
 static void two_runs_write_the_same_bytes(void **state)
@@ -576,6 +650,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(sound_and_subtitles_are_converted_for_webm),
         cmocka_unit_test(subtitles_become_mov_text_in_mp4),
         cmocka_unit_test(streams_that_cannot_be_read_to_their_end_are_told),
+        cmocka_unit_test(a_converter_that_crashes_or_hangs_is_started_again),
+        cmocka_unit_test(a_converter_that_has_to_read_much_does_not_hang),
+        cmocka_unit_test(a_converter_that_crashes_each_time_is_told),
         cmocka_unit_test(two_runs_write_the_same_bytes),
         cmocka_unit_test(outputs_that_cannot_be_are_refused),
         cmocka_unit_test(unknown_and_unfit_encoders_are_refused),
@@ -584,8 +661,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(missing_converter_is_named),
     };
 
-    if (argc > 1 && strcmp(argv[1], "--convert") == 0)
+    if (argc > 1 && strcmp(argv[1], "--convert") == 0) {
+        converting = true;
         return convert_main(argc, argv);
+    }
     av_log_set_level(AV_LOG_QUIET);
     return cmocka_run_group_tests(tests, make_clips, remove_clips);
 }
