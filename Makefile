@@ -6,7 +6,7 @@
 #   make filter-classes  what each filter of the installed FFmpeg depends on, measured, against the table (5 minutes)
 #   make check-suite     frames and times of many odd files against ffmpeg (../shared/clips/suite, or FOLDER with scripts/check-suite)
 #   make soak            SOAK=1000000 simulated jobs with new seeds (half an hour on two cores); SEED=N for known ones
-#   make check-damaged   renders COUNT=1000 damaged clips: the coordinator must not crash, hang, talk too much or leave anything (scripts/check-damaged)
+#   make check-damaged   renders COUNT=1000 damaged clips: the coordinator must not crash, hang, talk too much or leave anything; SEED=N for others (scripts/check-damaged)
 #   make fuzz            hostile bytes for all that reads what a peer or a user wrote: clang's libFuzzer, FUZZ_SECONDS=60 for each target (tests/fuzz)
 #   make bench           speed against ffmpeg, in ratios (takes a while)
 #   make bundle          a tarball that runs on another Linux with nothing installed (scripts/bundle)
@@ -180,7 +180,7 @@ $(B)/tests/damaged/damage: $(B)/tests/damaged/damage.o
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 check-damaged: all $(B)/tests/damaged/damage
-	$(Q)BUILD=$(B) scripts/check-damaged $(COUNT)
+	$(Q)BUILD=$(B) scripts/check-damaged $(COUNT) $(if $(SEED),--seed=$(SEED))
 
 check-suite: all
 	$(Q)BUILD=$(B) scripts/check-suite

@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,8 @@ static _Thread_local struct {
     bool whole;
 } first_error;
 
+static atomic_uint decoder_complaints;
+
 // A line may come in pieces.
 static void keep_first_error(const char *text)
 {
@@ -71,11 +74,20 @@ static void keep_first_error(const char *text)
 
 static void on_log(void *context, int level, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
+static bool is_decoder(void *context)
+{
+    const AVClass *class = context ? *(const AVClass **)context : NULL;
+
+    return class && (class->get_category ? class->get_category(context) : class->category) == AV_CLASS_CATEGORY_DECODER;
+}
+
 static void on_log(void *context, int level, const char *format, va_list args)
 {
     char line[512];
     size_t length;
 
+    if (level <= AV_LOG_WARNING && is_decoder(context))
+        atomic_fetch_add(&decoder_complaints, 1);
     if (level > AV_LOG_ERROR && log_level() < LOG_DEBUG)
         return;
     if (level > AV_LOG_INFO)
@@ -125,6 +137,11 @@ const char *avx_log_error(void)
     while (length && strchr(". ", first_error.line[length - 1]))
         first_error.line[--length] = '\0';
     return first_error.line;
+}
+
+unsigned avx_decoder_complaints(void)
+{
+    return atomic_load(&decoder_complaints);
 }
 
 #if SIDE_DATA_IN_PARAMETERS

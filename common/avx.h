@@ -8,10 +8,12 @@
 
 #include <stdbool.h>
 
-// Versions and build configuration of the FFmpeg libraries that this process runs with, one line; equal lines mean equal bits. Static storage. The
-// filters' are not among them: to load them takes as long as to load all others, and the coordinator has no use for them.
+// Versions and build configuration of the FFmpeg libraries that this process runs with, one line. Static storage. The filters' are not among them: to
+// load them takes as long as to load all others, and the coordinator has no use for them.
 const char *avx_libraries(void);
-// With the filters', behind the others. In a file of its own, for whoever calls it is linked with them.
+// With the filters', behind the others, and behind those the builds of all libraries that are loaded when this is called first, see loaded.h: once
+// before other threads ask, and before anything loads plugins. Equal lines mean equal bits. In a file of its own, for whoever calls it is linked with
+// them.
 const char *avx_all_libraries(void);
 
 // What this machine's processor can do, for code in assembler; one short line. Equal lines mean equal bits, also of floating-point code. Static
@@ -30,6 +32,8 @@ void avx_log_install(void);
 void avx_log_forget(void);
 // The first error since avx_log_forget() on this thread, without a line feed; "" if there was none. Static to the thread.
 const char *avx_log_error(void);
+// How many warnings and errors came of decoders so far, on any thread: a decoder's own threads say what they have to say on theirs. Any thread.
+unsigned avx_decoder_complaints(void);
 
 // Side data of a stream (in the stream until 6.0, in its parameters after). NULL where there is none.
 const uint8_t *avx_stream_side(const AVStream *stream, enum AVPacketSideDataType type, size_t *size);
@@ -37,8 +41,8 @@ int avx_stream_side_count(const AVStream *stream);
 void avx_stream_side_at(const AVStream *stream, int i, enum AVPacketSideDataType *type, const uint8_t **data, size_t *size);
 int avx_stream_side_add(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size); // copies
 
-// Whether filters have made an ordinary picture of one with a high dynamic range, by the two transfer characteristics. How bright that was says nothing
-// of what it has become, and displays that believed it would darken it; filters and frames carry it along all the same.
+// Whether filters have made an ordinary picture of one with a high dynamic range, by the two transfer characteristics. How bright that was says
+// nothing of what it has become, and displays that believed it would darken it; filters and frames carry it along all the same.
 bool avx_is_tone_mapped(int input_transfer, int output_transfer);
 
 // As the ffmpeg program before 6.1 does for its decoders: the first packet of each stream carries the stream's side data. Nothing to do after.

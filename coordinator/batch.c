@@ -1,13 +1,12 @@
 #include "batch.h"
 
 #include "batch_list.h"
+#include "batch_notes.h"
 #include "batch_record.h"
 #include "batch_table.h"
 #include "depot.h"
-#include "lane.h"
 #include "output_file.h"
 #include "passes.h"
-#include "pictures.h"
 #include "progress.h"
 #include "sequence.h"
 #include "signals.h"
@@ -18,7 +17,6 @@
 #include "common/mem.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,18 +36,13 @@ struct job {
     const struct batch_item *item;
     struct options options; // borrows the batch's, but for those of a line with options of its own
     bool own_options;
-    char key[BATCH_KEY_TEXT];
     enum batch_state state;
     char *why;
     struct passes passes;
     struct farm *farm; // while it runs
     struct progress_facts facts;
-    struct batch_holes holes;
+    struct batch_note note;
     uint64_t start_ns, end_ns;
-    bool unsure;      // the record says that an earlier batch had begun it
-    bool begun;       // or that this one has
-    const char *made; // the key that it is to be noted with, NULL: it was not made
-    int note_err;     // of its last line for the record
 };
 
 struct batch {
@@ -61,7 +54,7 @@ struct batch {
     uint64_t bytes, start_ns; // bytes of all inputs that have to be rendered
 
     uv_loop_t loop;
-    struct lane notes; // lines for the records: each waits for the disk
+    struct batch_notes notes;
     struct signals signals;
     uv_timer_t tick_timer, leave_timer;
     uv_prepare_t turn;
@@ -69,7 +62,6 @@ struct batch {
     struct progress *progress;
     int signal;    // that ends it, 0: none
     bool stopping; // nothing is begun any more
-    bool unnoted;  // a record cannot be written, and that was said
     bool broken;   // renderers do not start
     bool leaving, closed;
 };
@@ -242,31 +234,14 @@ static int prepare_options(struct batch *b, struct job *job)
     }
     job->options.stats_path = NULL;
     job->options.progress = PROGRESS_OFF;
-    batch_key(&job->options, job->item->pictures, job->item->bytes, job->key);
+    job->note.options = &job->options;
+    batch_key(&job->options, job->item->pictures, job->item->bytes, job->note.key);
     return 0;
-}
-
-static bool has_holes(const struct job *job)
-{
-    return job->holes.missing + job->holes.plain > 0;
-}
-
-// "2 segments are missing, 1 segment is there without its filters"; free().
-static char *text_of_holes(const struct batch_holes *holes)
-{
-    char *missing =
-        holes->missing == 0 ? mem_dup("") : mem_format("%" PRIu64 " segment%s missing", holes->missing, holes->missing == 1 ? " is" : "s are");
-    char *text = holes->plain == 0 ? mem_dup(missing)
-                                   : mem_format("%s%s%" PRIu64 " segment%s there without %s filters", missing, holes->missing ? ", " : "",
-                                                holes->plain, holes->plain == 1 ? " is" : "s are", holes->plain == 1 ? "its" : "their");
-
-    free(missing);
-    return text;
 }
 
 static void skip(struct job *job)
 {
-    char *holes = has_holes(job) ? text_of_holes(&job->holes) : NULL;
+    char *holes = batch_note_text_of_holes(&job->note);
 
     job->state = BATCH_SKIPPED;
     job->why = holes ? mem_format("it is there, but %s; remove it to try again", holes)
@@ -284,12 +259,12 @@ static void compare(struct batch *b, struct job *job, struct batch_record *recor
         job->why = mem_dup(item->problem);
         return;
     }
-    switch (batch_record_look(record, item->output, job->key, item->input_ns, &job->holes)) {
+    switch (batch_record_look(record, item->output, job->note.key, item->input_ns, &job->note.holes)) {
     case BATCH_MADE:
         skip(job);
         break;
     case BATCH_UNSURE:
-        job->unsure = job->options.overwrite = true;
+        job->note.unsure = job->options.overwrite = true;
         break;
     case BATCH_OUTDATED:
         job->options.overwrite = true; // our own
@@ -349,61 +324,13 @@ static int make_folders(const char *path)
 
 // ---- Jobs ----
 
-// An output that waits to be verified: the batch made it, and not with the options that were asked for.
-static const char unverified[BATCH_KEY_TEXT] = "00000000000000000000000000000000";
-
-static const char foreign_then[] = "takes what is made now for somebody else's, and leaves it alone unless -y is given";
-
-// Once for all: what cannot be written now will most likely not be for the next file either.
-static void tell_unnoted(struct job *job, const char *what_follows)
-{
-    char *path = batch_record_path(job->item->output);
-
-    if (!job->batch->unnoted)
-        log_warn("%s: cannot be written: %s; the same command %s", path, err_text(job->note_err), what_follows);
-    job->batch->unnoted = true;
-    free(path);
-}
-
-static int64_t first_number(const struct job *job)
-{
-    return job->options.output_start_number >= 0 ? job->options.output_start_number : 1;
-}
-
-// In the lane.
-static void note_end(void *data)
-{
-    struct job *job = data;
-    const char *output = job->item->output;
-    int err = job->made ? batch_record_add(output, job->made, &job->holes, first_number(job)) : -ENOENT;
-
-    // Somebody may have taken away what was just made.
-    job->note_err = err == -ENOENT ? batch_record_end(output) : err;
-}
-
-static void on_noted_end(void *data)
-{
-    struct job *job = data;
-
-    if (job->note_err < 0 && job->made)
-        tell_unnoted(job, job->begun || job->unsure ? "renders again what is made now" : foreign_then);
-    else if (job->note_err < 0)
-        tell_unnoted(job, "replaces what somebody else puts where a file could not be made");
-}
-
 static void end_job(struct job *job, int status)
 {
     struct batch *b = job->batch;
 
     job->end_ns = clock_now_ns();
     job->state = status == 0 || status == 3 ? BATCH_OK : b->stopping ? BATCH_WAITING : BATCH_FAILED;
-    if (job->state == BATCH_OK)
-        job->made = job->key;
-    else if (job->passes.verifying)
-        job->made = unverified;
-    // Where nothing was made, what an earlier batch has left stays in doubt.
-    if (job->made || job->begun)
-        lane_run(&b->notes, note_end, on_noted_end, job);
+    batch_notes_end(&b->notes, &job->note, job->state == BATCH_OK ? BATCH_WAS_MADE : job->passes.verifying ? BATCH_NOT_VERIFIED : BATCH_NOT_MADE);
     if (job->state == BATCH_FAILED && b->options->fail_fast)
         b->stopping = true;
 }
@@ -413,16 +340,6 @@ static void on_pass_over(void *data);
 static void begin_pass(struct job *job)
 {
     job->farm = farm_begin(&job->batch->loop, passes_options(&job->passes), passes_pass(&job->passes), on_pass_over, job);
-}
-
-static void count_holes(struct job *job)
-{
-    const struct poison *poison = &job->passes.first.poison;
-
-    for (size_t i = 0; i < poison->count; i++) {
-        job->holes.missing += poison->entries[i].way == POISON_SKIP;
-        job->holes.plain += poison->entries[i].way == POISON_COPY;
-    }
 }
 
 static void on_pass_over(void *data)
@@ -443,39 +360,20 @@ static void on_pass_over(void *data)
         status = 1; // something is left to be done
     }
     if (status == 3)
-        count_holes(job);
-    job->why = has_holes(job) ? text_of_holes(&job->holes) : mem_dup(pass->why);
+        batch_note_count_holes(&job->note, &job->passes.first.poison);
+    job->why = batch_note_text_of_holes(&job->note);
+    if (!job->why)
+        job->why = mem_dup(pass->why);
     passes_clear(&job->passes);
     b->running--;
     end_job(job, status);
 }
 
-// The pass will find it and end: what is there by now and may not be replaced is somebody else's, or there is no input.
-static bool is_in_vain(const struct job *job)
-{
-    const char *input = job->item->input;
-
-    return (!job->options.overwrite && access(job->item->output, F_OK) == 0) || (access(input, R_OK) < 0 && !pictures_is_input(input));
-}
-
-// In the lane.
-static void note_begin(void *data)
-{
-    struct job *job = data;
-
-    if (job->unsure || is_in_vain(job))
-        return;
-    job->note_err = batch_record_begin(job->item->output);
-    job->begun = job->note_err == 0;
-}
-
-static void on_noted_begin(void *data)
+static void on_noted(void *data)
 {
     struct job *job = data;
     struct batch *b = job->batch;
 
-    if (job->note_err < 0)
-        tell_unnoted(job, foreign_then);
     if (b->stopping) {
         b->running--;
         end_job(job, 1);
@@ -500,7 +398,7 @@ static void begin_job(struct job *job)
     }
     job->state = BATCH_RUNNING;
     b->running++;
-    lane_run(&b->notes, note_begin, on_noted_begin, job);
+    batch_notes_begin(&b->notes, &job->note, on_noted, job);
 }
 
 // So many that no renderer waits for a file to be opened, and not more, so that memory does not grow with the number of files.
@@ -563,7 +461,7 @@ static void on_turn(uv_prepare_t *handle)
             begin_job(job);
     }
     depot_turn(b->depot); // what has just begun may have a use for one
-    if (b->running > 0 || lane_busy(&b->notes) || (b->next < b->count && !b->stopping))
+    if (b->running > 0 || batch_notes_busy(&b->notes) || (b->next < b->count && !b->stopping))
         return;
     if (!b->leaving) {
         b->leaving = true;
@@ -684,7 +582,7 @@ static void fill_rows(const struct batch *b, struct batch_row *rows)
             .output = job->item->output,
             .state = job->state,
             .why = job->why,
-            .incomplete = has_holes(job),
+            .incomplete = batch_note_has_holes(&job->note),
             .frames = job->facts.frames,
             .wall_s = (double)(job->end_ns - job->start_ns) / 1e9,
             .video_s = job->facts.video_s,
@@ -742,7 +640,7 @@ static int status_of(const struct batch *b)
     for (size_t i = 0; i < b->count; i++) {
         if (b->jobs[i].state == BATCH_FAILED)
             return 1;
-        if (has_holes(&b->jobs[i]))
+        if (batch_note_has_holes(&b->jobs[i].note))
             status = 3;
     }
     return status;
@@ -755,7 +653,7 @@ static void run(struct batch *b)
     b->start_ns = clock_now_ns();
     uv_loop_init(&b->loop);
     uv_loop_configure(&b->loop, UV_METRICS_IDLE_TIME);
-    lane_init(&b->notes, &b->loop);
+    batch_notes_init(&b->notes, &b->loop);
     signals_open(&b->signals, &b->loop, on_signal, b);
     uv_timer_init(&b->loop, &b->tick_timer);
     uv_timer_init(&b->loop, &b->leave_timer);

@@ -1,5 +1,7 @@
 #include "batch_record.h"
 
+#include "chain.h"
+#include "named_files.h"
 #include "sequence.h"
 
 #include "common/err.h"
@@ -75,6 +77,32 @@ static void add_later(crypto_generichash_state *hash, const struct options *o, u
     }
 }
 
+static int64_t changed_ns(const struct stat *about)
+{
+    return about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
+}
+
+// A copy with its time is the same file.
+static int add_file(void *hash, const char *key, const char *path)
+{
+    struct stat about;
+    char facts[96];
+
+    (void)key;
+    if (stat(path, &about) < 0)
+        return 0;
+    snprintf(facts, sizeof(facts), "file %" PRId64 " %" PRId64, (int64_t)about.st_size, changed_ns(&about));
+    add_text(hash, facts);
+    return 0;
+}
+
+// An input that has become newer is told by its time, later by the output's. What options name may have been replaced by something older, or while
+// the output was being made. Nothing is added where nothing is named, see above.
+static void add_files(crypto_generichash_state *hash, const struct options *o)
+{
+    named_files_read_by(o, add_file, hash);
+}
+
 void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT])
 {
     crypto_generichash_state hash;
@@ -96,6 +124,7 @@ void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char 
     for (size_t i = 0; i < o->vouched_count; i++)
         add_text(&hash, o->vouched[i]);
     add_later(&hash, o, pictures, bytes);
+    add_files(&hash, o);
     crypto_generichash_final(&hash, digest, sizeof(digest));
     sodium_bin2hex(key, BATCH_KEY_TEXT, digest, sizeof(digest));
 }
@@ -256,11 +285,6 @@ static const struct folder *folder_of(struct batch_record *r, const char *path)
 static int compare_name(const void *key, const void *line)
 {
     return strcmp(key, ((const struct line *)line)->name);
-}
-
-static int64_t changed_ns(const struct stat *about)
-{
-    return about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
 }
 
 struct batch_record *batch_record_new(void)

@@ -23,8 +23,9 @@
 
 enum { BATCH_KEY_TEXT = 33 };
 
-// All options that the bytes of an output depend on, and of an input of numbered pictures how many they are (0: it is none) and how long all
-// together, because one that is taken away leaves no time of change. Pure.
+// All options that the bytes of an output depend on, with size and time of change of the files that they name, but for those that the job writes
+// itself; and of an input of numbered pictures how many they are (0: it is none) and how long all together, because one that is taken away leaves no
+// time of change.
 void batch_key(const struct options *options, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT]);
 
 struct batch_record;
@@ -38,7 +39,7 @@ enum batch_made {
     BATCH_NOT_THERE, // there is no such output; or there are numbered pictures, and whoever writes them has to look whose they are
     BATCH_FOREIGN,   // there is one, and it is not as a batch made it
     BATCH_UNSURE,    // a batch had begun it and was killed; nobody knows whether it is what it should be
-    BATCH_OUTDATED,  // a batch made it, of an older input or with other options
+    BATCH_OUTDATED,  // a batch made it, of an older input, or with other options or files that those name
     BATCH_MADE,      // it is what would be made again
 };
 

@@ -1,5 +1,8 @@
 #include "cache_key.h"
 
+#include "named_files.h"
+
+#include "common/fonts.h"
 #include "common/mem.h"
 #include "common/protocol.h"
 
@@ -23,7 +26,7 @@ enum {
     READ_BYTES = 64 << 10,
 };
 
-static const char format[] = "renderfarm cache key 1"; // the number rises with every change of what is hashed below
+static const char format[] = "renderfarm cache key 2"; // the number rises with every change of what is hashed below
 
 struct hash {
     crypto_generichash_state state;
@@ -148,6 +151,19 @@ static int add_side_file(struct hash *hash, const char *path)
     return err;
 }
 
+static int visit_side_file(void *hash, const char *key, const char *path)
+{
+    (void)key;
+    return add_side_file(hash, path);
+}
+
+// A list of files may stay as it is while they change, and nothing tells which of them are read.
+static int visit_filters_file(void *hash, const char *key, const char *path)
+{
+    (void)key;
+    return named_files_in(path) ? -ENOTSUP : add_side_file(hash, path);
+}
+
 // Fonts for the filter ass: the names, sizes and times are enough.
 static void add_side_folder(struct hash *hash, const char *path)
 {
@@ -196,6 +212,11 @@ static int add_plugin(struct hash *hash, const char *name)
     return err;
 }
 
+static bool opens_lists(const Wire__Option *option)
+{
+    return strcmp(option->key, "format_name") == 0 && named_files_by(option->value);
+}
+
 // The files that an option's value names.
 static int add_side(struct hash *hash, const Wire__FilterFacts *filter, const Wire__Option *option)
 {
@@ -207,11 +228,21 @@ static int add_side(struct hash *hash, const Wire__FilterFacts *filter, const Wi
     // A pattern of many files, a device, a stream.
     if (strcmp(filter->name, "movie") == 0 && strcmp(option->key, "filename") == 0 && (stat(value, &about) < 0 || !S_ISREG(about.st_mode)))
         return -ENOTSUP;
+    if (strcmp(filter->name, "movie") == 0 && opens_lists(option))
+        return -ENOTSUP;
     if (strncmp(filter->name, "frei0r", 6) == 0 && strcmp(option->key, "filter_name") == 0)
         return add_plugin(hash, value);
     if (strcmp(option->key, "fontsdir") == 0)
         add_side_folder(hash, value);
-    return add_side_file(hash, value);
+    return named_files(option->key, value, visit_filters_file, hash);
+}
+
+static void add_fonts(struct hash *hash)
+{
+    uint8_t sum[FONTS_SUM_BYTES];
+
+    fonts_sum_up(sum);
+    add_bytes(hash, sum, sizeof(sum));
 }
 
 static int add_filter(struct hash *hash, const Wire__FilterFacts *filter)
@@ -219,6 +250,8 @@ static int add_filter(struct hash *hash, const Wire__FilterFacts *filter)
     int err = 0;
 
     add_text(hash, filter->name);
+    if (strcmp(filter->name, "ass") == 0 || strcmp(filter->name, "subtitles") == 0)
+        add_fonts(hash);
     add_number(hash, (int64_t)filter->n_options);
     for (size_t i = 0; i < filter->n_options && err >= 0; i++) {
         add_text(hash, filter->options[i]->key);
@@ -250,7 +283,7 @@ static int add_job(struct hash *hash, const Wire__Job *job, bool cut)
     add_bytes(hash, packed, wire__job__pack(&copy, packed));
     free(packed);
     for (size_t i = 0; i < job->n_encoder_options && err >= 0; i++)
-        err = add_side_file(hash, job->encoder_options[i]->value);
+        err = named_files(job->encoder_options[i]->key, job->encoder_options[i]->value, visit_side_file, hash);
     return err;
 }
 
@@ -376,6 +409,10 @@ int cache_file_identify(struct cache_file_id *id, const char *path)
 
     if (fd < 0)
         return fd;
+    if (named_files_in(path)) {
+        close(fd);
+        return -ENOTSUP;
+    }
     begin(&hash, "input");
     add_facts(&hash, &about);
     err = add_samples(&hash, fd, about.st_size);

@@ -1,8 +1,8 @@
 // Under what name a finished segment is kept: a hash over everything that its bytes depend on. Equal keys mean equal results, so a key may cost time
 // but never leaves anything out; where two jobs differ in something that might not matter, their keys differ. BLAKE2b, 256 bits. Any thread.
 //
-// What no key sees: libraries that are loaded behind FFmpeg's (libx264, libass...) in another version under the same FFmpeg, fonts that the system
-// chooses, and files that a file names in turn (a playlist for the filter movie).
+// What no key sees: what a file names in turn that is no list of media (a LUT of a LUT's, say), plugins that plugins load, and the fonts of other
+// hosts.
 #ifndef RENDERFARM_CACHE_KEY_H
 #define RENDERFARM_CACHE_KEY_H
 
@@ -31,10 +31,11 @@ struct cache_job_key {
     bool positions;           // the filters may ask where in its file a packet lies
 };
 
-// libraries: what the renderers run with. jobs: one for each stage, before any work has begun, since later stages learn a part of theirs from the
+// libraries: what the renderers run with, and on. jobs: one for each stage, before any work has begun, since later stages learn a part of theirs from the
 // first frame, which follows from the rest. Their ids and arenas do not count. filters: as probed. Reads the files that options of the filters and
-// the encoder name (such as lut3d=file=...), and frei0r plugins, so it blocks. Returns 0, -ENOTSUP when the filter movie reads something other than
-// one file, or a negative errno when a file cannot be read to its end.
+// the encoder name (such as lut3d=file=...), and frei0r plugins, and looks at the system's fonts where a filter may choose of them, so it blocks.
+// Returns 0, -ENOTSUP when the filter movie reads something other than one file, or when a filter is given a list of files, or a negative errno when
+// a file cannot be read to its end.
 int cache_job_key_make(struct cache_job_key *key, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,
                        Wire__FilterFacts *const *filters, size_t filter_count);
 
@@ -50,7 +51,8 @@ struct cache_file_id {
     struct cache_key content;
 };
 
-// Blocks. Returns 0, -EINVAL for what is no ordinary file, or a negative errno.
+// Blocks. Returns 0, -EINVAL for what is no ordinary file, -ENOTSUP for a list of others, which says nothing of what is in those, or a negative
+// errno.
 int cache_file_identify(struct cache_file_id *id, const char *path);
 
 // A segment by its number in a file, for one that is too large to be read before it is known, and for plans of several stages. Pure.

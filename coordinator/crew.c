@@ -63,7 +63,7 @@ int crew_init(struct crew *c, uv_loop_t *loop, int workers, int threads, int ver
     err = make_folder(c);
     if (err < 0)
         return err;
-    err = hub_open(&c->hub, loop, c->endpoint, avx_libraries(), events, data);
+    err = hub_open(&c->hub, loop, c->endpoint, avx_libraries(), workers > 0 ? avx_cpu() : NULL, events, data);
     if (err < 0) {
         log_error("%s: cannot open the socket for renderers: %s", c->endpoint, err_text(err));
         return err;

@@ -13,6 +13,7 @@
 enum { MAX_FAILED_STARTS = 3 };
 
 #define BACK_OFF_NS UINT64_C(200000000)
+#define START_AGAIN_NS UINT64_C(2000000000) // where there was no process or memory for one
 
 static struct tenant *entry_of(const struct depot *d, const struct depot_tenant *tenant)
 {
@@ -29,6 +30,10 @@ static bool start(struct depot *d, struct renderer *renderer)
     d->places[renderer->slot].renewed = false;
     if (crew_start(&d->crew, renderer) == 0)
         return true;
+    // What is lacking now may be there later; until then others go on.
+    renderer->start_at_ns = clock_now_ns() + START_AGAIN_NS;
+    if (roster_count(&d->crew.roster, RENDERER_GONE) < d->crew.roster.count)
+        return false;
     d->leaving = true;
     d->on_fail(d->data);
     return false;
@@ -67,8 +72,11 @@ void depot_start_more(struct depot *d, size_t starting)
     for (size_t i = 0; on_their_way < starting && !d->leaving; i++) {
         if (i == d->crew.roster.count)
             grow(d);
-        if (d->crew.roster.renderers[i].state == RENDERER_GONE && now_ns >= d->crew.roster.renderers[i].start_at_ns)
-            on_their_way += start(d, &d->crew.roster.renderers[i]);
+        if (d->crew.roster.renderers[i].state != RENDERER_GONE || now_ns < d->crew.roster.renderers[i].start_at_ns)
+            continue;
+        if (!start(d, &d->crew.roster.renderers[i]))
+            return;
+        on_their_way++;
     }
 }
 
@@ -181,9 +189,32 @@ uint64_t depot_take_memory(struct depot *d, uint64_t size)
     return parts_take(&d->memory, size);
 }
 
-void depot_give_memory(struct depot *d, uint64_t offset)
+struct returned {
+    struct depot *depot;
+    uint64_t offset, size;
+};
+
+static void forget(void *data)
 {
-    arena_forget(d->crew.frames_fd, offset, parts_give(&d->memory, offset));
+    const struct returned *r = data;
+
+    arena_forget(r->depot->crew.frames_fd, r->offset, r->size);
+}
+
+static void on_forgotten(void *data)
+{
+    struct returned *r = data;
+
+    parts_give(&r->depot->memory, r->offset);
+    free(r);
+}
+
+void depot_give_memory(struct depot *d, uint64_t offset, uint64_t size)
+{
+    struct returned *r = mem_zalloc(sizeof(*r));
+
+    *r = (struct returned){d, offset, size};
+    lane_run(&d->sweeper, forget, on_forgotten, r);
 }
 
 uint64_t depot_memory(const struct depot *d)
@@ -392,6 +423,7 @@ int depot_open(struct depot **depot, uv_loop_t *loop, int workers, int threads, 
     d->stall_ns = (uint64_t)(stall_s * 1e9);
     d->on_fail = on_fail;
     d->data = data;
+    lane_init(&d->sweeper, loop);
     err = crew_init(&d->crew, loop, workers, threads, verbosity, &events, on_exit_of, d);
     for (size_t i = 0; i < d->crew.roster.count && !err; i++)
         err = crew_start(&d->crew, &d->crew.roster.renderers[i]);

@@ -4,6 +4,7 @@
 #define RENDERFARM_DEPOT_STATE_H
 
 #include "depot.h"
+#include "lane.h"
 #include "parts.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct depot {
     uint64_t next_number;
     unsigned workers, most; // that there are, and that may be lent for one kind of work
     struct parts memory;    // of the crew's frames_fd
+    struct lane sweeper;    // gives it back
     char *told[DEPOT_MOST_TOLD];
     uint64_t stall_ns, looked_ns; // how long one may take to start or leave; when that was looked at last
     bool leaving;

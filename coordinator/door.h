@@ -24,6 +24,7 @@ struct door_setup {
     struct curve_key key;
     struct curve_list authorised;
     struct door_counts counts;
+    const char *cpu; // that all who work here must have, see remote.h; NULL: any
 };
 
 struct door;

@@ -1,6 +1,7 @@
 #include "farm_state.h"
 
 #include "memory.h"
+#include "named_files.h"
 #include "sequence.h"
 #include "sheet.h"
 
@@ -10,6 +11,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/side_files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -285,9 +287,24 @@ void farm_tick(struct farm *f)
         trace_now(f);
     farm_tick_remote(f);
     farm_deal_seconds(f);
-    // The slots of frames are given back in silence.
-    if (f->arena)
+    // The slots of frames are given back in silence, and so may a job come to its end: where the last renderer could not be started again, say.
+    if (f->arena || f->state == FARM_ENDING)
         farm_pump(f);
+}
+
+static int visit_side_file(void *data, const char *key, const char *path)
+{
+    (void)key;
+    side_files_add(data, path);
+    return 0;
+}
+
+// What renderers on other hosts have to have as it is here.
+static void name_side_files(struct farm *f)
+{
+    named_files_read_by(f->options, visit_side_file, &f->job);
+    if (named_files_chooses_fonts(f->job.filters))
+        side_files_add_fonts(&f->job);
 }
 
 static void init_job(struct farm *f)
@@ -311,10 +328,13 @@ static void init_job(struct farm *f)
         option->value = o->encoder_options[i].value;
         f->job.encoder_options[i] = option;
     }
+    if (f->pass->remote)
+        name_side_files(f);
 }
 
 static void clear_job(struct farm *f)
 {
+    side_files_clear(&f->job);
     for (size_t i = 0; i < f->job.n_encoder_options; i++)
         free(f->job.encoder_options[i]);
     free(f->job.encoder_options);

@@ -58,7 +58,7 @@ static void on_answer(void *data, uint32_t number, const Wire__Done *done)
         if (done)
             cache_refuse(f->cache, number);
         if (lacks_frames(stage, number))
-            farm_decode_all(f);
+            farm_decode_all(f, FARM_FOUND_NO_MORE);
         else
             stage_let_go(stage, number);
     }
@@ -144,9 +144,9 @@ void farm_leave_out(struct farm *f)
         source_leave_out(f->intake.source, cache_gaps(f->cache));
 }
 
-void farm_decode_all(struct farm *f)
+void farm_decode_all(struct farm *f, const char *why)
 {
-    log_debug("a segment that was in the cache is not there any more; starting over, to decode all of the video");
+    log_debug("%s; starting over, to decode all of the video", why);
     f->pass->decodes_all = true;
     farm_start_over(f, AGAIN_SAME);
 }

@@ -22,6 +22,9 @@ void farm_send_task(struct farm *f, struct renderer *renderer, const struct shel
         task.segment = segment->number;
         task.keep_from = segment->keep_from;
         task.keep_to = segment->keep_to;
+        // The others wait for the first frame that is kept.
+        task.has_decode_threads = segment->behind_gap;
+        task.decode_threads = segment->behind_gap ? (uint32_t)f->local_workers : 1;
         if (segment->extradata) {
             task.has_extradata = 1;
             task.extradata = (ProtobufCBinaryData){.len = segment->extradata_size, .data = segment->extradata};

@@ -259,6 +259,7 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
         verify_on_segment(f->pass->verify, done->segment, done->fingerprints.data, done->fingerprints.len);
     report_done(&f->report, renderer->slot, done, stage == farm_last_stage(f), busy_ns,
                 done->has_first_error_pts ? farm_seconds(f, done->first_error_pts) : 0);
+    f->report.stats.remote_cpu_ns += renderer->remote ? done->process_cpu_ns : 0;
     trace_done(f, renderer, stage, busy_ns, bytes, done);
     if (stage == farm_last_stage(f))
         trace_finished(f->trace, done->segment, clock_now_ns());
@@ -320,6 +321,11 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
             bool one_graph = failed->code == ERR_AGAIN_ONE_GRAPH && !f->one_graph && !f->options->encode_stream && !f->why_one_encoder;
 
             farm_change_way(f, one_graph ? AGAIN_ONE_GRAPH : AGAIN_ONE_SEGMENT, failed->reason);
+            farm_pump(f);
+            return;
+        }
+        if (failed->code == ERR_AGAIN_DECODING_ALL && !f->pass->decodes_all) {
+            farm_decode_all(f, failed->reason);
             farm_pump(f);
             return;
         }

@@ -17,7 +17,7 @@ enum {
 static bool intake_failed(struct farm *f)
 {
     if (f->intake.err == ERR_AGAIN_DECODING_ALL) {
-        farm_decode_all(f);
+        farm_decode_all(f, FARM_FOUND_NO_MORE);
     } else if (f->intake.err == ERR_AGAIN_ONE_SEGMENT && !f->one_segment && f->state == FARM_RUNNING) {
         farm_change_way(f, AGAIN_ONE_SEGMENT, f->intake.why);
     } else if (f->intake.err < 0) {
@@ -75,6 +75,7 @@ static void shelve_run(struct farm *f)
             segment->keep_from = run->keep_from;
             segment->keep_to = run->keep_to;
             segment->held_back = stage->holds_back;
+            segment->behind_gap = run->gap_until > run->gap_from;
             segment->extradata = run->extradata;
             segment->extradata_size = run->extradata_size;
             run->extradata = NULL;
@@ -206,7 +207,7 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
     }
     if (err == ERR_AGAIN_DECODING_ALL) {
         chunk_free(&chunk);
-        farm_decode_all(f);
+        farm_decode_all(f, FARM_FOUND_NO_MORE);
         return;
     }
     if (err < 0) {
@@ -218,7 +219,7 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
     if (!stage_finished(from))
         return;
     if (stage_reach(to, UINT32_MAX) < 0) {
-        farm_decode_all(f);
+        farm_decode_all(f, FARM_FOUND_NO_MORE);
         return;
     }
     // Counted at both ends, because a frame that gets lost would not be missed by anybody.

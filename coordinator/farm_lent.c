@@ -84,7 +84,7 @@ void farm_give_back(struct farm *f)
 {
     depot_leave(f->pass->depot, &f->tenant);
     if (f->arena_size > 0)
-        depot_give_memory(f->pass->depot, f->arena_offset);
+        depot_give_memory(f->pass->depot, f->arena_offset, f->arena_size);
     free(f->works);
     free((char *)f->tenant.kind);
 }

@@ -198,14 +198,6 @@ static void back_off(struct renderer *renderer, bool killed)
     renderer->losses += !killed;
 }
 
-static bool anybody_is_there(const struct farm *f)
-{
-    for (size_t i = 0; i < f->crew.roster.count; i++)
-        if (f->crew.roster.renderers[i].state != RENDERER_GONE)
-            return true;
-    return false;
-}
-
 void farm_start_due(struct farm *f)
 {
     uint64_t now_ns = clock_now_ns();
@@ -219,7 +211,7 @@ void farm_start_due(struct farm *f)
             crew_start(&f->crew, renderer) == 0)
             continue;
         // What is lacking now, processes or memory, may be there later; until then others go on.
-        if (anybody_is_there(f))
+        if (roster_count(&f->crew.roster, RENDERER_GONE) < f->crew.roster.count)
             renderer->start_at_ns = now_ns + START_AGAIN_NS;
         else
             farm_start_ending(f, 1);

@@ -171,8 +171,9 @@ void farm_open_cache(struct farm *f);
 void farm_start_cache(struct farm *f); // once the plan is made
 bool farm_cache_ready(const struct farm *f);
 void farm_leave_out(struct farm *f); // once it is ready: what need not be decoded
-// What was left out turns out to be wanted.
-void farm_decode_all(struct farm *f);
+// What was left out turns out to be wanted; why is a clause.
+#define FARM_FOUND_NO_MORE "a segment that was in the cache is not there any more"
+void farm_decode_all(struct farm *f, const char *why);
 void farm_ask_cache(struct farm *f);  // about segments that have to be rendered, for all that is known here
 void farm_play_cache(struct farm *f); // what is due
 void farm_keep(struct farm *f, const struct stage *stage, uint32_t number, const struct chunk *chunk);

@@ -34,7 +34,8 @@ struct peer {
     size_t identity_bytes;
     char identity[MAX_IDENTITY_BYTES];
     bool unreachable;
-    bool refused; // said something wrong; nothing more is heard
+    bool refused;       // said something wrong; nothing more is heard
+    Wire__Hello *hello; // that has to wait, see on_hello; NULL mostly
 };
 
 struct hub {
@@ -43,8 +44,12 @@ struct hub {
     struct door *door; // NULL without remote renderers
     const struct hub_events *events;
     void *data;
+    const struct door_setup *setup;
     char *libraries;
     char *all_libraries; // with those that only renderers load, of the first of them; NULL: there was none
+    char *cpu;           // of this host's renderers, of whom the first is to be; NULL: there are none
+    char *footing;       // see hub_renderers_libraries
+    char why[200];       // of the last refusal
     struct peer *peers;
     size_t peer_count;
     uint32_t next_number;
@@ -65,6 +70,13 @@ static struct peer *by_number(const struct hub *h, uint32_t number)
         if (peer->number == number)
             return peer;
     return NULL;
+}
+
+static void free_peer(struct peer *peer)
+{
+    if (peer->hello)
+        wire__hello__free_unpacked(peer->hello, NULL);
+    free(peer);
 }
 
 static int send_parts(const struct peer *peer, zmq_msg_t *parts, size_t count)
@@ -119,10 +131,75 @@ static void refuse(struct hub *h, struct peer *peer, const char *reason)
     drop(h, peer, reason);
 }
 
+// What an object of a renderer's libraries is in all renderers': its build, with its length; NULL: it is not there.
+static const char *find_build(const char *libraries, const char *name, size_t name_size, size_t *size)
+{
+    for (const char *at = libraries; (at = strchr(at, ' '));) {
+        if (strncmp(++at, name, name_size) == 0 && at[name_size] == '=') {
+            at += name_size + 1;
+            *size = strcspn(at, " ");
+            return at;
+        }
+    }
+    return NULL;
+}
+
+// Which library it is, where that can be told. The name comes from who knows whom.
+static const char *difference(struct hub *h, const char *libraries)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_-";
+
+    for (const char *at = libraries; (at = strchr(at, ' '));) {
+        size_t name_size = strspn(++at, letters), size;
+        const char *build = at + name_size + 1, *ours;
+
+        if (strncmp(at, "lib", 3) != 0 || name_size > 64 || at[name_size] != '=')
+            continue;
+        ours = find_build(h->all_libraries, at, name_size, &size);
+        if (ours && size == strcspn(build, " ") && strncmp(ours, build, size) == 0)
+            continue;
+        snprintf(h->why, sizeof(h->why), ours ? "its %.*s is not that of the other renderers" : "it runs with %.*s, which the other renderers do not",
+                 (int)name_size, at);
+        return h->why;
+    }
+    return "its libraries are not those of the other renderers";
+}
+
+static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello);
+
+static void keep_hello(struct peer *peer, const Wire__Hello *hello)
+{
+    size_t size = wire__hello__get_packed_size(hello);
+    uint8_t *bytes = mem_zalloc(size);
+
+    wire__hello__pack(hello, bytes);
+    peer->hello = wire__hello__unpack(NULL, size, bytes);
+    free(bytes);
+}
+
+static void hear_kept_hellos(struct hub *h)
+{
+    struct peer *peer = h->peers;
+
+    while (peer) {
+        Wire__Hello *hello = peer->hello;
+
+        if (!hello || peer->refused) {
+            peer = peer->next;
+            continue;
+        }
+        peer->hello = NULL;
+        on_hello(h, peer, hello);
+        wire__hello__free_unpacked(hello, NULL);
+        peer = h->peers; // any of them may be gone
+    }
+}
+
 static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
 {
     Wire__Welcome body = WIRE__WELCOME__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
+    bool first = !h->all_libraries;
 
     if (hello->protocol != PROTOCOL_VERSION) {
         refuse(h, peer, "it speaks another version of the protocol");
@@ -133,16 +210,23 @@ static void on_hello(struct hub *h, struct peer *peer, const Wire__Hello *hello)
         refuse(h, peer, "its FFmpeg libraries are not the coordinator's");
         return;
     }
-    if (h->all_libraries && strcmp(hello->libraries, h->all_libraries) != 0) {
-        refuse(h, peer, "its FFmpeg libraries are not those of the other renderers");
+    if (!first && strcmp(hello->libraries, h->all_libraries) != 0) {
+        refuse(h, peer, difference(h, hello->libraries));
         return;
     }
-    if (!h->all_libraries)
+    // Or one from elsewhere that is quicker would have those of this host refused.
+    if (first && h->cpu && peer->port->remote) {
+        keep_hello(peer, hello);
+        return;
+    }
+    if (first)
         h->all_libraries = mem_dup(hello->libraries);
     message.body_case = WIRE__MESSAGE__BODY_WELCOME;
     message.welcome = &body;
     send_message(peer, &message);
     h->events->on_hello(h->data, peer->number, hello);
+    if (first)
+        hear_kept_hellos(h);
 }
 
 static void on_chunk(struct hub *h, struct peer *peer, const Wire__Chunk *message, zmq_msg_t *payloads, size_t count)
@@ -241,7 +325,8 @@ done:
         wire__message__free_unpacked(m, NULL);
 }
 
-int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data)
+int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const char *libraries, const char *cpu, const struct hub_events *events,
+             void *data)
 {
     struct hub *h = mem_zalloc(sizeof(*h));
     int err;
@@ -249,6 +334,7 @@ int hub_open(struct hub **result, uv_loop_t *loop, const char *endpoint, const c
     h->events = events;
     h->data = data;
     h->libraries = mem_dup(libraries);
+    h->cpu = mem_dup(cpu);
     h->next_number = 1;
     h->context = zmq_ctx_new();
     if (!h->context) {
@@ -274,6 +360,7 @@ int hub_listen(struct hub *h, uv_loop_t *loop, struct door_setup *setup)
 {
     int err = door_open(&h->door, loop, setup, on_message, &h->remote);
 
+    h->setup = setup;
     if (!err)
         h->remote.zsock = door_socket(h->door);
     return err;
@@ -426,16 +513,22 @@ void hub_forget(struct hub *h, uint32_t number)
 
         if (peer->number == number) {
             *at = peer->next;
-            free(peer);
+            free_peer(peer);
             h->peer_count--;
             return;
         }
     }
 }
 
-const char *hub_renderers_libraries(const struct hub *h)
+const char *hub_renderers_libraries(struct hub *h)
 {
-    return h->all_libraries;
+    const char *cpu = h->setup ? h->setup->cpu : h->cpu;
+
+    if (!h->all_libraries)
+        return NULL;
+    free(h->footing);
+    h->footing = mem_format("%s on %s", h->all_libraries, cpu ? cpu : "any processor");
+    return h->footing;
 }
 
 struct zsock_traffic hub_traffic(const struct hub *h)
@@ -468,9 +561,11 @@ void hub_close(struct hub **hub)
         struct peer *peer = h->peers;
 
         h->peers = peer->next;
-        free(peer);
+        free_peer(peer);
     }
     free(h->libraries);
     free(h->all_libraries);
+    free(h->cpu);
+    free(h->footing);
     free(h);
 }

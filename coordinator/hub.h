@@ -31,8 +31,9 @@ struct hub_events {
 };
 
 // Binds endpoint ("ipc://..."). Renderers are refused whose libraries differ from ours (their names begin with those of ours), or from the first
-// one's.
-int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data);
+// one's. cpu: of this host's renderers, see avx_cpu; then the first is to be one of those, and others wait for it. NULL: there are none.
+int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const char *cpu, const struct hub_events *events,
+             void *data);
 // Opens the door for other hosts, too. setup lives as long as the hub. One line is logged on failure.
 int hub_listen(struct hub *hub, uv_loop_t *loop, struct door_setup *setup);
 // A few times a second: asks peers on other hosts for a sign of life, and drops those that were silent for PROTOCOL_LOST_NS.
@@ -52,8 +53,9 @@ int hub_send_bye(struct hub *hub, uint32_t peer);
 int hub_send_away(struct hub *hub, uint32_t peer, const char *reason, bool again);
 void hub_forget(struct hub *hub, uint32_t peer); // it is gone; what it still says is ignored
 
-// What all renderers run with, as they said it; NULL: there was none yet. The hub's.
-const char *hub_renderers_libraries(const struct hub *hub);
+// What all renderers run with: libraries, as they said it, and the processor, unless theirs may differ. NULL: there was none yet. The hub's, until
+// the next call.
+const char *hub_renderers_libraries(struct hub *hub);
 struct zsock_traffic hub_traffic(const struct hub *hub); // with all renderers so far
 void hub_close(struct hub **hub);
 

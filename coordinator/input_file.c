@@ -48,15 +48,20 @@ static bool hash_content(const char *path, off_t size, uint8_t hash[INPUT_FILE_H
     return read;
 }
 
+bool input_file_is_same(const struct stat *before, const struct stat *after)
+{
+    return before->st_dev == after->st_dev && before->st_ino == after->st_ino;
+}
+
+bool input_file_was_written(const struct stat *before, const struct stat *after)
+{
+    return before->st_size != after->st_size || before->st_mtim.tv_sec != after->st_mtim.tv_sec || before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
+}
+
 void input_file_note(struct input_file *file, const char *path)
 {
     file->known = stat(path, &file->about) == 0 && S_ISREG(file->about.st_mode);
     file->sampled = file->known && hash_content(path, file->about.st_size, file->content);
-}
-
-static bool was_touched(const struct input_file *file, const struct stat *now)
-{
-    return now->st_mtim.tv_sec != file->about.st_mtim.tv_sec || now->st_mtim.tv_nsec != file->about.st_mtim.tv_nsec;
 }
 
 static bool differs(const struct input_file *file, const char *path)
@@ -72,12 +77,12 @@ int input_file_check(const struct input_file *file, const char *path, int read_e
 
     if (read_error < 0 && read_error != AVERROR_EOF)
         return err_why(why, -EIO, "%s cannot be read to its end: %s; the same command goes on when it can", path, err_text(read_error));
-    if (!file->known || stat(path, &now) < 0 || now.st_dev != file->about.st_dev || now.st_ino != file->about.st_ino)
+    if (!file->known || stat(path, &now) < 0 || !input_file_is_same(&file->about, &now))
         return 0;
     if (now.st_size < file->about.st_size)
         return err_why(why, -EIO, "%s became shorter while it was read; what is missing would be missing in the output", path);
     // One that does not grow was written into, wherever that was.
-    if (was_touched(file, &now) && (now.st_size == file->about.st_size || differs(file, path)))
+    if (input_file_was_written(&file->about, &now) && (now.st_size == file->about.st_size || differs(file, path)))
         return err_why(why, -EIO, "%s was written anew while it was read; the output would be a mixture of both", path);
     return 0;
 }

@@ -16,6 +16,10 @@ struct input_file {
     uint8_t content[INPUT_FILE_HASH]; // of its head, and of samples of the rest
 };
 
+// Of two looks at one name: whether the same file is there, and whether it has been written in between, as far as its length and time tell. Pure.
+bool input_file_is_same(const struct stat *before, const struct stat *after);
+bool input_file_was_written(const struct stat *before, const struct stat *after);
+
 void input_file_note(struct input_file *file, const char *path);
 // After it was read. read_error: of the last read, a negative errno or AVERROR_EOF or 0. Returns -EIO, with one sentence, when something of the file
 // could not be read, has gone since it was noted, or is another one now. One that grows, a recording say, may do so: it is the same as long as what

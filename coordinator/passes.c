@@ -1,5 +1,6 @@
 #include "passes.h"
 
+#include "input_file.h"
 #include "remote.h"
 #include "scheduler.h"
 #include "signals.h"
@@ -40,8 +41,7 @@ static bool input_is_another(const struct passes *p)
 
     if (!p->input_known)
         return false;
-    return stat(p->options->input, &now) < 0 || now.st_dev != p->input.st_dev || now.st_ino != p->input.st_ino || now.st_size != p->input.st_size ||
-           now.st_mtim.tv_sec != p->input.st_mtim.tv_sec || now.st_mtim.tv_nsec != p->input.st_mtim.tv_nsec;
+    return stat(p->options->input, &now) < 0 || !input_file_is_same(&p->input, &now) || input_file_was_written(&p->input, &now);
 }
 
 static int tell_unverified(const struct passes *p)

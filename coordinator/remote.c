@@ -50,6 +50,7 @@ int remote_open(struct remote **result, const struct options *o)
 
     snprintf(r->door.endpoint, sizeof(r->door.endpoint), "%s", o->listen ? o->listen : "tcp://*:0");
     r->mixed_cpus = o->mixed_cpus;
+    r->door.cpu = r->mixed_cpus ? NULL : r->cpu;
     if (o->workers > 0)
         snprintf(r->cpu, sizeof(r->cpu), "%s", avx_cpu());
     if (read_key(r, o, &why) < 0 || read_list(r, o, &why) < 0) {

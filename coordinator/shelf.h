@@ -29,6 +29,7 @@ struct shelf_segment {
     uint64_t read_ns;       // when it was begun to be read; 0: unknown
     int64_t first_pts;      // of the stage's own frames; INT64_MIN where it is told by keep_from
     int64_t last_pts;       // input time base
+    bool behind_gap;        // what is before it is left out; it begins with frames that nobody wants
     bool lacks_frames;      // some of its own, or of its neighbours: it cannot be rendered
     int64_t *times;         // of the stage's own frames, where they are noted; owned
     size_t time_count, time_room;

@@ -131,9 +131,10 @@ static struct json_object *to_json(const struct stats *s)
     add_number(cpu, "decode", s_of(s->decode_cpu_ns));
     add_number(cpu, "filter", s_of(s->filter_cpu_ns));
     add_number(cpu, "encode", s_of(s->encode_cpu_ns));
-    add_number(cpu, "renderers", s_of(s->renderers_cpu_ns));
+    add_number(cpu, "renderers", s_of(s->renderers_cpu_ns + s->remote_cpu_ns));
+    add_number(cpu, "remote", s_of(s->remote_cpu_ns));
     add_number(cpu, "coordinator", s_of(s->coordinator_cpu_ns));
-    add_number(cpu, "total", s_of(s->renderers_cpu_ns + s->coordinator_cpu_ns));
+    add_number(cpu, "total", s_of(s->renderers_cpu_ns + s->remote_cpu_ns + s->coordinator_cpu_ns));
     json_object_object_add(top, "cpu_s", cpu);
 
     add_number(top, "efficiency", stats_efficiency(s));

@@ -38,7 +38,8 @@ struct stats {
     uint64_t decode_cpu_ns, filter_cpu_ns, encode_cpu_ns;
     uint64_t loop_max_ns;
     uint64_t coordinator_peak_bytes, coordinator_cpu_ns;
-    uint64_t renderers_cpu_ns; // whole processes, as the system counts them
+    uint64_t renderers_cpu_ns; // whole processes of this host, as the system counts them
+    uint64_t remote_cpu_ns;    // of renderers on other hosts, in their tasks
     struct stats_switches coordinator_switches, renderers_switches;
     struct stats_ipc ipc;
     const char *input, *output, *codec;
@@ -51,7 +52,7 @@ struct stats {
 // CPU time of useful work over workers x wall, 0..1.
 double stats_efficiency(const struct stats *stats);
 // Writes the JSON object (keys wall_s, first_task_s, frames, segments, workers, threads, retries, lost_frames, lost_s,
-// cpu_s{decode,filter,encode,total}, renderers[], efficiency, loop_max_ms, peak_memory_bytes{coordinator,renderers[]},
+// cpu_s{decode,filter,encode,renderers,remote,coordinator,total}, renderers[], efficiency, loop_max_ms, peak_memory_bytes{coordinator,renderers[]},
 // context_switches{coordinator,renderers}, ipc, ...). Returns 0 or -errno.
 int stats_write(const struct stats *stats, const char *path);
 // What the system counted for this process: peak resident memory, CPU time, context switches.

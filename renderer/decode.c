@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_THREADS = 16 };
+
 // How the ffmpeg program of 5.1 and 6.0 keeps time: in microseconds.
 struct old_clock {
     bool started;
@@ -39,6 +41,9 @@ struct decode {
     bool seen_packet;
     bool no_times; // the packets carry none, as in elementary streams
     bool flushing;
+    bool side_by_side;   // several threads
+    bool unclean;        // a packet was without its times
+    unsigned complaints; // that there had been when it began
     int64_t packet_pts;
     uint64_t error_count;
     char *first_error;
@@ -101,7 +106,13 @@ done:
     return err;
 }
 
-int decode_new(struct decode **result, const Wire__Job *job, const void *extradata, size_t extradata_size, char **why)
+// Those that have long runs of frames without a keyframe, and whose threads are held to the same frames by FFmpeg's own tests.
+static bool goes_side_by_side(const AVCodec *decoder)
+{
+    return (decoder->id == AV_CODEC_ID_H264 || decoder->id == AV_CODEC_ID_HEVC) && (decoder->capabilities & AV_CODEC_CAP_FRAME_THREADS);
+}
+
+int decode_new(struct decode **result, const Wire__Job *job, const void *extradata, size_t extradata_size, unsigned threads, char **why)
 {
     const AVCodec *decoder = find_decoder(job);
     struct decode *d;
@@ -126,7 +137,10 @@ int decode_new(struct decode **result, const Wire__Job *job, const void *extrada
         goto fail;
     d->context->pkt_timebase = d->time_base;
     d->context->framerate = d->average_rate;
-    d->context->thread_count = 1;
+    d->side_by_side = threads > 1 && goes_side_by_side(decoder);
+    d->complaints = avx_decoder_complaints();
+    d->context->thread_type = FF_THREAD_FRAME;
+    d->context->thread_count = d->side_by_side ? (int)FFMIN(threads, MOST_THREADS) : 1;
     avx_decoder_prepare(d->context);
     avx_log_forget();
     err = avcodec_open2(d->context, decoder, NULL);
@@ -342,6 +356,12 @@ static int receive_frame(struct decode *d, AVFrame *frame)
     return 0;
 }
 
+// Damage is patched up from what is there at that moment, which with several threads is not the same.
+static bool is_clean(const struct decode *d)
+{
+    return !d->unclean && d->error_count == 0 && avx_decoder_complaints() == d->complaints;
+}
+
 int decode_send(struct decode *d, AVPacket *packet)
 {
     int ticks = packet ? take_ticks(packet) : 0, err;
@@ -351,6 +371,8 @@ int decode_send(struct decode *d, AVPacket *packet)
         if (!d->seen_packet)
             d->no_times = packet->pts == AV_NOPTS_VALUE && packet->dts == AV_NOPTS_VALUE;
         d->seen_packet = true;
+        // Times that are missing are guessed from what came before.
+        d->unclean |= packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE;
         d->packet_pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     }
     if (!AVX_FFTOOLS_6_1)
@@ -393,6 +415,10 @@ int decode_receive(struct decode *d, AVFrame *frame)
     if (err < 0)
         return err;
     note_patched(d, frame);
+    if (d->side_by_side && !is_clean(d)) {
+        av_frame_unref(frame);
+        return ERR_AGAIN_DECODING_ALL;
+    }
     if (AVX_FFTOOLS_6_1)
         new_clock_frame(d, frame);
     if (d->aspect_ratio.num)

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
+#include "common/side_files.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -209,8 +210,11 @@ static void *render_thread(void *data)
             int err;
 
             render_free(&render);
-            err = !jailed || needs_covered(&jail, &need) ? render_new(&render, job->job, pool, &why)
-                                                         : err_why(&why, -EPERM, "this renderer has given up what the job's filters or encoder need");
+            err = !jailed || needs_covered(&jail, &need) ? 0 : err_why(&why, -EPERM, "this renderer has given up what the job's filters or encoder need");
+            if (err >= 0 && desk->network && !jailed)
+                err = side_files_check(job->job, &why);
+            if (err >= 0)
+                err = render_new(&render, job->job, pool, &why);
             if (err >= 0 && !jailed) {
                 enter_jail(&jail, &need, desk->network);
                 jailed = true;

@@ -33,6 +33,7 @@ struct filter {
     bool rotated, untouched, ended;
     bool again;             // built for an earlier run of frames
     bool rebuilt;           // in the middle of a run
+    bool scales_in_slices;  // pictures depend on how many slices swscale makes of them
     int64_t owing;          // frames that went in and did not come out
     AVFilterContext *idler; // the one that may rest; NULL: none
     bool rest, rests;       // as is wished; as it was told
@@ -100,20 +101,20 @@ static int execute(AVFilterContext *context, avfilter_action_func *action, void 
 // The number of slices belongs to the job, not to the threads: some filters' pixels depend on it. Where none do, one thread takes the frame as it is:
 // many filters compute what is around a slice twice, unsharp a tenth of the picture. It must be at least 1, or filters ask for no jobs at all and
 // return blank frames.
-static int slices_of(const Wire__Job *job, const struct pool *pool)
+static int slices_of(const Wire__Job *job, const struct pool *pool, bool scales_in_slices)
 {
-    if (job->slices == 0 || (job->slices_free && pool && pool_threads(pool) == 1))
+    if (job->slices == 0 || (job->slices_free && !scales_in_slices && pool && pool_threads(pool) == 1))
         return 1;
     return (int)job->slices;
 }
 
-static AVFilterGraph *new_graph(const Wire__Job *job, struct pool *pool)
+static AVFilterGraph *new_graph(const Wire__Job *job, struct pool *pool, bool scales_in_slices)
 {
     AVFilterGraph *graph = avfilter_graph_alloc();
 
     if (!graph)
         return NULL;
-    graph->nb_threads = slices_of(job, pool);
+    graph->nb_threads = slices_of(job, pool, scales_in_slices);
     if (pool) {
         graph->thread_type = AVFILTER_THREAD_SLICE;
         graph->execute = execute;
@@ -188,7 +189,7 @@ static void add_options(Wire__FilterFacts *facts, AVFilterContext *context)
 
 int filter_facts(const Wire__Job *job, Wire__FilterFacts ***list, size_t *count, char **why)
 {
-    AVFilterGraph *graph = new_graph(job, NULL);
+    AVFilterGraph *graph = new_graph(job, NULL, false);
     AVFilterInOut *inputs = NULL, *outputs = NULL;
     int err;
 
@@ -401,7 +402,7 @@ static int add_sink(struct filter *f, AVFilterContext *last)
 
     // A rebuilt graph goes on in the size that the encoder was opened with.
     if (err >= 0 && f->output_width) {
-        snprintf(size, sizeof(size), "%d:%d:threads=%d", f->output_width, f->output_height, pool_threads(f->pool));
+        snprintf(size, sizeof(size), "%d:%d", f->output_width, f->output_height);
         err = append(f->graph, &last, "scale", "scaler_out_0_0", size);
     }
     if (err >= 0 && *f->formats)
@@ -417,17 +418,62 @@ static bool races_with_itself(const AVFilterContext *context)
     return !strcmp(context->filter->name, "colorspace") && av_opt_get_int(context->priv, "dither", 0, &dither) >= 0 && dither != 0;
 }
 
+static bool is_scaler(const AVFilterContext *context)
+{
+    return !strncmp(context->filter->name, "scale", 5);
+}
+
+// Fields in slices are a race in swscale 6.7, or its end.
+static bool scales_fields(const AVFilterContext *context)
+{
+    int64_t interlaced;
+
+    return av_opt_get_int(context->priv, "interl", 0, &interlaced) >= 0 && interlaced != 0;
+}
+
 // swscale starts threads of its own, as many as the graph has slices, unless it is told otherwise.
 static void limit_slices(struct filter *f)
 {
     for (unsigned i = 0; i < f->graph->nb_filters; i++) {
         AVFilterContext *context = f->graph->filters[i];
 
-        if (!strncmp(context->filter->name, "scale", 5))
-            context->nb_threads = pool_threads(f->pool);
-        else if (races_with_itself(context))
+        if (races_with_itself(context) || (is_scaler(context) && scales_fields(context)))
             context->nb_threads = 1;
+        else if (is_scaler(context) && !f->scales_in_slices)
+            context->nb_threads = pool_threads(f->pool);
     }
+}
+
+static bool may_change_matrix(AVFilterContext *context)
+{
+    uint8_t *matrix = NULL;
+    bool may = LIBAVFILTER_VERSION_MAJOR >= 10; // there links have colour spaces, and scale goes from one to the other unasked
+
+    if (av_opt_get(context->priv, "out_color_matrix", AV_OPT_ALLOW_NULL, &matrix) >= 0 && matrix && *matrix)
+        may = true;
+    av_free(matrix);
+    return may;
+}
+
+// Found by rendering every pair of formats in one slice and in many: two converters of swscale's treat the last lines of a slice in another way than
+// those within. One goes from BGR to 4:2:0, which is also the second step of a change of the matrix, the other from 4:1:0. RGB of any kind is taken for
+// the same, to be on the safe side.
+static bool shows_slices(AVFilterContext *context)
+{
+    const AVPixFmtDescriptor *in = context->nb_inputs ? av_pix_fmt_desc_get(context->inputs[0]->format) : NULL;
+    enum AVPixelFormat out = context->nb_outputs ? (enum AVPixelFormat)context->outputs[0]->format : AV_PIX_FMT_NONE;
+
+    if (!is_scaler(context) || !in || (out != AV_PIX_FMT_YUV420P && out != AV_PIX_FMT_YUVA420P))
+        return false;
+    return (in->flags & AV_PIX_FMT_FLAG_RGB) || in->log2_chroma_w == 2 || may_change_matrix(context);
+}
+
+static bool some_show_slices(const struct filter *f)
+{
+    for (unsigned i = 0; i < f->graph->nb_filters; i++)
+        if (shows_slices(f->graph->filters[i]))
+            return true;
+    return false;
 }
 
 static bool touches_nothing(const AVFilterGraph *graph)
@@ -480,21 +526,22 @@ static AVFilterContext *find_idler(const struct filter *f)
     return NULL;
 }
 
-static int build(struct filter *f, const AVFrame *frame, char **why)
+static int build_once(struct filter *f, const AVFrame *frame, char **why)
 {
     AVFilterInOut *inputs = NULL, *outputs = NULL;
     AVFilterContext *last = NULL;
     int err = AVERROR(ENOMEM);
 
     drop_graph(f);
-    learn_input(f, frame);
-    f->graph = new_graph(f->job, f->pool);
+    f->graph = new_graph(f->job, f->pool, f->scales_in_slices);
     if (!f->graph)
         goto done;
     // For the converters that libavfilter inserts by itself.
-    f->graph->scale_sws_opts = av_asprintf("threads=%d", pool_threads(f->pool));
-    if (!f->graph->scale_sws_opts)
-        goto done;
+    if (!f->scales_in_slices) {
+        f->graph->scale_sws_opts = av_asprintf("threads=%d", pool_threads(f->pool));
+        if (!f->graph->scale_sws_opts)
+            goto done;
+    }
     err = parse(f->graph, f->job, &inputs, &outputs, why);
     if (err < 0)
         goto done;
@@ -536,6 +583,22 @@ done:
             av_get_pix_fmt_name(f->format) ? av_get_pix_fmt_name(f->format) : "an unknown format", reason(err));
     drop_graph(f);
     return err;
+}
+
+// Which formats scalers go between is known when the graph is there.
+static int build(struct filter *f, const AVFrame *frame, char **why)
+{
+    int width = f->output_width, height = f->output_height, err;
+
+    learn_input(f, frame);
+    f->scales_in_slices = false;
+    err = build_once(f, frame, why);
+    if (err < 0 || f->job->slices == 0 || !some_show_slices(f))
+        return err;
+    f->scales_in_slices = true;
+    f->output_width = width;
+    f->output_height = height;
+    return build_once(f, frame, why);
 }
 
 bool filter_must_rebuild(const struct filter *f, const AVFrame *frame)

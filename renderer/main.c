@@ -6,6 +6,7 @@
 #include "nursery.h"
 #include "uplink.h"
 
+#include "common/avx.h"
 #include "common/cores.h"
 #include "common/curve.h"
 #include "common/err.h"
@@ -40,7 +41,8 @@ static void usage(FILE *out)
           "                       its connection was lost (default: 60)\n"
           "  -v, --verbose        say more\n"
           "  -h, --help           this text\n"
-          "  -V, --version        the version\n"
+          "  -V, --version        the version; after -v also that of all libraries, which must be\n"
+          "                       the same wherever renderers work for one coordinator\n"
           "\n"
           "Exit status: 0 it was told to leave, 1 refused, or no coordinator, 2 wrong use.\n",
           out);
@@ -220,6 +222,8 @@ int main(int argc, char **argv)
             return 0;
         case 'V':
             puts("renderfarm-renderer " RENDERFARM_VERSION);
+            if (verbosity > 0)
+                puts(avx_all_libraries());
             return 0;
         default:
             return wrong_option(option, argv[optind - 1]);

@@ -178,7 +178,8 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     run->core_to = INT64_MAX;
     run->end_pts = AV_NOPTS_VALUE;
     if (!render->job->takes_frames)
-        err = decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len, why);
+        err = decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len,
+                         task->decode_threads, why);
     if (err >= 0 && !render->job->gives_frames)
         err = encode_new(&run->encode, render->job, why);
     if (err < 0)
@@ -450,6 +451,8 @@ static int drain_decoder(struct run *run)
 
         if (err == AVERROR(EAGAIN) || err == AVERROR_EOF)
             return 0;
+        if (err == ERR_AGAIN_DECODING_ALL)
+            return err_why(run->why, err, "what is decoded with several threads is damaged");
         if (err < 0)
             return err_why(run->why, err, "the decoder %s failed: %s", decode_name(run->render->job), err_text(err));
         err = on_decoded_frame(run);

@@ -419,6 +419,7 @@ int uplink_open(struct uplink **result, uv_loop_t *loop, const struct uplink_set
     u->loop = loop;
     u->remote = uplink_is_remote(setup->endpoint);
     avx_cpu();
+    avx_all_libraries();
     uv_async_init(loop, &u->wake, on_wake);
     u->wake.data = u;
     u->desk = desk_new(setup->threads, u->remote, wake, u);

@@ -221,13 +221,19 @@ static double idle_share(const struct prediction *p)
     return sum;
 }
 
+static char *crew_of(const struct recording *recording)
+{
+    return recording->workers == 0 ? mem_dup("renderers on other hosts only")
+                                   : mem_format("%d worker%s", recording->workers, recording->workers == 1 ? "" : "s");
+}
+
 static void print_table(const struct wishes *w, const struct recording *recording, const struct prediction *one, const struct prediction *all)
 {
     size_t flat = curve_flattens(one, all, w->count), next = flat + 1 < w->count ? flat + 1 : flat;
-    char *reason = curve_reason(&all[next]);
+    char *reason = curve_reason(&all[next]), *crew = crew_of(recording);
 
-    printf("%s%s%s: %.1f s of video%s; recorded with %d worker%s\n\n", recording->input, *recording->filters ? ", " : "", recording->filters,
-           recording->duration_s * w->repeat, w->repeat > 1 ? " (repeated)" : "", recording->workers, recording->workers == 1 ? "" : "s");
+    printf("%s%s%s: %.1f s of video%s; recorded with %s\n\n", recording->input, *recording->filters ? ", " : "", recording->filters,
+           recording->duration_s * w->repeat, w->repeat > 1 ? " (repeated)" : "", crew);
     printf("%7s %9s %9s %9s %9s %11s %6s  %s\n", "workers", "segments", "wall s", "fps", "speed-up", "efficiency", "idle", "mostly");
     for (size_t i = 0; i < w->count; i++) {
         const struct prediction *p = &all[i];
@@ -242,9 +248,9 @@ static void print_table(const struct wishes *w, const struct recording *recordin
     else if (w->count > 1)
         printf("\nFlattens:  not up to %u workers.\n", all[flat].workers);
     printf("%sLimit:     with %u workers %s.\n", w->count > 1 ? "" : "\n", all[next].workers, reason);
-    printf("Measured:  %.2f s with %d worker%s, when the trace was made.\n", recording->wall / 1e9, recording->workers,
-           recording->workers == 1 ? "" : "s");
+    printf("Measured:  %.2f s with %s, when the trace was made.\n", recording->wall / 1e9, crew);
     free(reason);
+    free(crew);
 }
 
 static void print_json(const struct wishes *w, const struct recording *recording, const struct prediction *one, const struct prediction *all)

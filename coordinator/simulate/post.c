@@ -280,11 +280,13 @@ int hub_send_bye(struct hub *h, uint32_t peer)
 
 // ---- The rest of coordinator/hub.h ----
 
-int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const struct hub_events *events, void *data)
+int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char *libraries, const char *cpu, const struct hub_events *events,
+             void *data)
 {
     (void)loop;
     (void)endpoint;
     (void)libraries;
+    (void)cpu;
     the_hub = mem_zalloc(sizeof(*the_hub));
     *the_hub = (struct hub){.events = events, .data = data};
     *hub = the_hub;
@@ -334,7 +336,7 @@ void hub_forget(struct hub *h, uint32_t peer)
     (void)peer;
 }
 
-const char *hub_renderers_libraries(const struct hub *hub)
+const char *hub_renderers_libraries(struct hub *hub)
 {
     (void)hub;
     return NULL; // nothing is kept

@@ -191,7 +191,7 @@ static void take_plan(struct reader *r, struct json_object *args)
                                          .run_frames = count_of(r, one, "run_frames", 100000),
                                          .frames = count_of(r, one, "frames", 1e9)};
     }
-    if (recording->workers < 1 || recording->threads < 1 || !recording->stages[0].decode || !recording->stages[recording->stage_count - 1].encode)
+    if (recording->threads < 1 || !recording->stages[0].decode || !recording->stages[recording->stage_count - 1].encode)
         r->wrong = "its plan makes no sense";
 }
 

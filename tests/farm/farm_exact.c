@@ -66,6 +66,9 @@ static const char *const chains[] = {
     "split[a][b];[b]trim=1:2[c];[a][c]overlay=x=n",                                              // not
     "split[a][b];[b]yadif=1[c];[a][c]vstack",                                                    // two rates meet: times of a rate that varies
     "sendcmd=c='0.5 hue h 90',unsharp,hue=h=0",                                                  // tells another filter what to do
+    "format=bgr24,format=yuv420p",                                                               // swscale's pictures depend on its slices here
+    "scale=240:136:out_color_matrix=bt709,hflip",                                                // and here
+    "hqdn3d,format=yuv410p,format=yuv420p",                                                      // and here
 };
 
 // Each of the other samples, once, where something about it is in the way of a cut.

@@ -3,9 +3,12 @@
 
 #include "tests/support/command.h"
 
+#include "common/clock.h"
+
 #include <json-c/json.h>
 
 #include <dirent.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,10 +18,13 @@
 #include <cmocka.h>
 
 // Of a renderer that says "renderer SLOT is ready (process PID)" with --verbose.
+// The latest one in that place.
 static pid_t process_of(const struct command *command, unsigned slot)
 {
-    const char *text = trial_format("renderer %u is ready (process ", slot);
-    const char *found = command->err ? strstr(command->err, text) : NULL;
+    const char *text = trial_format("renderer %u is ready (process ", slot), *found = NULL;
+
+    for (const char *at = command->err; at && (at = strstr(at, text)); at++)
+        found = at;
 
     assert_non_null(found);
     return (pid_t)strtol(found + strlen(text), NULL, 10);
@@ -37,14 +43,22 @@ static void assert_lost(const char *stats)
     json_object_put(top);
 }
 
+// Twelve seconds.
+static const char *long_clip(void)
+{
+    const char *path = trial_path("long.mp4");
+
+    trial_ffmpeg("-stream_loop", "3", "-i", trial_sample("silent.mp4"), "-c", "copy", path, NULL);
+    return path;
+}
+
 // Renders with two workers, sends the signal to some of the renderers when they have work, and compares with a render that nobody disturbed.
 static const char *disturb_some(const char *filter, unsigned from, unsigned to, int signal_number, const char *patience)
 {
-    const char *input = trial_path("long.mp4"), *out = trial_path("out.mp4"), *calm;
+    const char *input = long_clip(), *out = trial_path("out.mp4"), *calm;
     const char *chain = trial_format("--filter=%s", filter);
     struct command *command;
 
-    trial_ffmpeg("-stream_loop", "3", "-i", trial_sample("silent.mp4"), "-c", "copy", input, NULL);
     trial_render(input, out, "--workers=2", "--segment=1", chain, "--preset=ultrafast", NULL);
     calm = trial_sha256(out);
     command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=1", chain, "--preset=ultrafast", patience, "--progress=off",
@@ -176,6 +190,114 @@ static void every_renderer_of_stages_may_be_killed(void **state)
 {
     (void)state;
     disturb_all("nlmeans=r=5", trial_sample("long-gop.mp4"), 9);
+}
+
+// The program is away when a renderer is replaced, and is back later. The other renderer is stopped until then, so that the work is not done without.
+static void a_start_that_fails_is_tried_again(void **state)
+{
+    const char *program = trial_path("renderer"), *away = trial_path("away"), *input = long_clip(), *out = trial_path("out.mp4"), *calm, *failed,
+               *ready;
+    const char *options[] = {"--segment=1", "--filter=nlmeans=r=7", "--preset=ultrafast", "--stall-timeout=600"};
+    struct command *command;
+    char real[PATH_MAX];
+    pid_t stopped;
+
+    (void)state;
+    assert_non_null(realpath(trial_program(), real));
+    trial_render(input, out, "--workers=2", options[0], options[1], options[2], NULL);
+    calm = trial_sha256(out);
+    assert_int_equal(symlink(trial_format("%s-renderer", real), program), 0);
+    setenv("RENDERFARM_RENDERER", program, 1);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", options[0], options[1], options[2], options[3], "--progress=off", input, out));
+    unsetenv("RENDERFARM_RENDERER");
+    for (unsigned slot = 0; slot < 2; slot++)
+        if (!command_wait_for_error(command, 0, trial_format(" goes to renderer %u (", slot), 60))
+            fail_msg("%s", command->err);
+    stopped = process_of(command, 0);
+    kill(stopped, SIGSTOP);
+    assert_int_equal(rename(program, away), 0);
+    kill(process_of(command, 1), SIGKILL);
+    failed = command_wait_for_error(command, 0, trial_format("%s: cannot start a renderer: No such file or directory\n", program), 60);
+    assert_int_equal(rename(away, program), 0);
+    ready = failed ? command_wait_for_error(command, (size_t)(failed - command->err), "renderer 1 is ready (process ", 60) : NULL;
+    kill(stopped, SIGCONT); // a test that fails leaves no stopped process
+    if (!ready)
+        fail_msg("%s", command->err);
+    command_wait(command, 120);
+    if (command->status != 0)
+        fail_msg("status %d: %s", command->status, last_of(command->err));
+    assert_string_equal(trial_sha256(out), calm);
+}
+
+// It was the only one, and nothing else brings the loop another turn: there is no cache, and after its second crash it is started later.
+static void a_job_ends_when_no_renderer_can_be_started(void **state)
+{
+    const char *program = trial_path("renderer"), *crashed, *again;
+    struct command *command;
+    char real[PATH_MAX];
+
+    (void)state;
+    assert_non_null(realpath(trial_program(), real));
+    assert_int_equal(symlink(trial_format("%s-renderer", real), program), 0);
+    setenv("RENDERFARM_RENDERER", program, 1);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=1", "--no-cache", "--segment=1", "--filter=nlmeans=r=7", "--progress=off", long_clip(),
+                                    trial_path("out.mp4")));
+    unsetenv("RENDERFARM_RENDERER");
+    crashed = command_wait_for_error(command, 0, " goes to renderer 0 (", 60);
+    assert_non_null(crashed);
+    kill(process_of(command, 0), SIGSEGV);
+    again = command_wait_for_error(command, (size_t)(crashed - command->err) + 1, " goes to renderer 0 (", 60);
+    assert_non_null(again);
+    assert_int_equal(unlink(program), 0);
+    kill(process_of(command, 0), SIGSEGV);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, trial_format("%s: cannot start a renderer: No such file or directory\n", program));
+    assert_int_equal(access(trial_path("out.mp4"), F_OK), -1);
+}
+
+static double figure_of(const char *stats, const char *key)
+{
+    struct json_object *top = json_object_from_file(stats), *value;
+    double figure;
+
+    assert_non_null(top);
+    assert_true(json_object_object_get_ex(top, key, &value));
+    figure = json_object_get_double(value);
+    json_object_put(top);
+    return figure;
+}
+
+// The first pass is held up by a renderer that is stopped, for longer than the second will take: for the time of two renders with fewer renderers.
+static void a_job_that_starts_over_tells_the_time_of_all_passes(void **state)
+{
+    const char *filter = "--filter=nlmeans=r=7,hqdn3d", *told = "stage 2: segment 0 goes to renderer ", *at;
+    const char *input = trial_sample("silent.mp4"), *stats = trial_path("stats.json");
+    uint64_t start_ns = clock_now_ns(), dealt_ns, lost_ns;
+    struct command *command;
+    pid_t stopped;
+
+    (void)state;
+    command = trial_start(ARGUMENTS("-v", "-v", "--workers=2", "--segment=0.5", filter, "--preset=ultrafast", "--stall-timeout=600", "--progress=off",
+                                    trial_format("--stats=%s", stats), input, trial_path("out.mp4")));
+    at = command_wait_for_error(command, 0, told, 60);
+    if (!at || !strstr(command->err, "[decode] in order > [nlmeans] parallel > [hqdn3d] in order > "))
+        fail_msg("%s", command->err);
+    dealt_ns = clock_now_ns();
+    stopped = process_of(command, (unsigned)atoi(at + strlen(told)));
+    kill(stopped, SIGSTOP);
+    for (int i = 0; i < 2; i++)
+        trial_output(
+            ARGUMENTS(trial_program(), "-y", "-q", "--workers=1", "--segment=0.5", filter, "--preset=ultrafast", input, trial_path("calm.mp4")));
+    lost_ns = clock_now_ns();
+    kill(stopped, SIGKILL);
+    command_wait(command, 120);
+    if (command->status != 0)
+        fail_msg("status %d: %s", command->status, last_of(command->err));
+    assert_told(command->err, "; it went through the video in order, so that starts over");
+    assert_true(figure_of(stats, "wall_s") >= (double)(lost_ns - dealt_ns) / 1e9);
+    assert_true(figure_of(stats, "first_task_s") > 0);
+    assert_true(figure_of(stats, "first_task_s") <= (double)(dealt_ns - start_ns) / 1e9);
 }
 
 // A plugin that crashes one second into the video, in a plan of one stage; returns what was said.
@@ -347,6 +469,9 @@ int main(void)
         TRIAL(a_later_stage_that_hangs_is_found),
         TRIAL(every_renderer_may_be_killed),
         TRIAL(every_renderer_of_stages_may_be_killed),
+        TRIAL(a_start_that_fails_is_tried_again),
+        TRIAL(a_job_ends_when_no_renderer_can_be_started),
+        TRIAL(a_job_that_starts_over_tells_the_time_of_all_passes),
         TRIAL(poison_stops_the_job_and_says_how_to_see_it),
         TRIAL(poison_can_be_left_out),
         TRIAL(poison_can_go_on_without_filters),

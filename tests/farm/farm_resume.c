@@ -243,6 +243,22 @@ static void open_gops_are_decoded_again(void **state)
     assert_int_equal(resume(gop_clip("in.mkv", "libx264", "30", "-x264-params", "open-gop=1"), "tmix=frames=3,nlmeans=r=5"), 0);
 }
 
+// Up to the first frame that is missing several threads decode. Of a damaged stream they would make other frames than one does.
+static void damage_behind_what_is_left_out_is_decoded_as_ever(void **state)
+{
+    const char *whole = gop_clip("whole.mp4", "libx264", "96", "-bf", "2"), *input = trial_path("in.mp4"), *calm;
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", whole, "-c", "copy", "-bsf:v", "noise=amount='if(between(n,255,262),20,0)'", input, NULL);
+    calm = undisturbed(input, "nlmeans=r=5");
+    kill_when_kept(start(input, "nlmeans=r=5", "--threads=1"), 18);
+    command = start(input, "nlmeans=r=5", "--threads=1");
+    assert_true(finish(command) >= 15);
+    assert_told(command->err, "what is decoded with several threads is damaged; starting over");
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
 // Its name, size and time are the same.
 static void other_input_is_decoded_as_a_whole(void **state)
 {
@@ -292,6 +308,100 @@ static void cache_is_kept_and_shared(void **state)
     // Another job has other segments.
     assert_int_equal(render_with_cache(input, "unsharp=luma_amount=0.5"), 0);
     assert_int_equal(count_entries(cache_folder()), 2 * entries);
+}
+
+// ---- What segments depend on ----
+
+static const char *undisturbed_in_hevc(const char *input, const char *parameters)
+{
+    trial_render(input, trial_path("calm.mp4"), "-y", "--workers=2", "--segment=0.5", "--codec=libx265", "--preset=ultrafast", parameters,
+                 "--no-cache", NULL);
+    return trial_sha256(trial_path("calm.mp4"));
+}
+
+static void write_lambdas(const char *path, double factor)
+{
+    char text[140 * 12] = "";
+    size_t length = 0;
+
+    for (int i = 0; i < 140; i++) // two tables of 70
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%.2f,", factor * (1 + i % 70));
+    trial_write(path, text, length);
+}
+
+static void files_that_an_encoders_parameters_name_matter(void **state)
+{
+    const char *input = long_clip(), *file = trial_path("lambdas.txt"),
+               *parameters = trial_format("--encoder-options=x265-params='log-level=none:lambda-file=%s'", file), *calm, *other;
+    struct command *command;
+
+    (void)state;
+    write_lambdas(file, 1);
+    calm = undisturbed_in_hevc(input, parameters);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=0.5", "--codec=libx265", "--preset=ultrafast", parameters,
+                                    "--progress=off", input, trial_path("out.mp4")));
+    kill_when_kept(command, 4);
+    write_lambdas(file, 3);
+    other = undisturbed_in_hevc(input, parameters);
+    assert_string_not_equal(other, calm);
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=0.5", "--codec=libx265", "--preset=ultrafast", parameters,
+                                    "--progress=off", input, trial_path("out.mp4")));
+    assert_int_equal(finish(command), 0);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), other);
+}
+
+// Behind a filter with state segments are known by their numbers in the file, and the file is the list.
+static void media_behind_a_list_matter(void **state)
+{
+    const char *list = trial_path("list.ffconcat"), *text = "ffconcat version 1.0\nfile media.avi\n", *media = trial_path("media.avi"), *calm;
+
+    (void)state;
+    trial_write(list, text, strlen(text));
+    // So that the list's streams are the same to the last figure.
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-vf", "scale=160:90", "-c:v", "rawvideo", media, NULL);
+    render_with_cache(list, "hqdn3d");
+    unlink(media);
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-vf", "scale=160:90,negate", "-c:v", "rawvideo", media, NULL);
+    calm = undisturbed(list, "hqdn3d");
+    assert_int_equal(render_with_cache(list, "hqdn3d"), 0);
+    assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
+}
+
+// A plugin stands for another build of an encoder: it is in the process, and nobody knows what it does.
+static void libraries_that_are_loaded_matter(void **state)
+{
+    const char *input = long_clip(), *program = trial_program();
+    long there, preloaded;
+
+    (void)state;
+    there = render_with_cache(input, "unsharp");
+    assert_int_equal(there, 0);
+    setenv("LD_PRELOAD", trial_format("%.*s/samples/frei0r/warm.so", (int)(strrchr(program, '/') - program), program), 1);
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
+    preloaded = render_with_cache(input, "unsharp");
+    unsetenv("LD_PRELOAD");
+    assert_int_equal(preloaded, 0);
+    assert_true(render_with_cache(input, "unsharp") > 5);
+}
+
+// Floating-point code differs between processors. Where they may differ all is one again.
+static void processors_matter(void **state)
+{
+    const char *input = long_clip(), *program = trial_program(), *key = trial_path("farm.key");
+    long others = 0;
+
+    (void)state;
+    trial_output(ARGUMENTS(trial_format("%.*s/renderfarm-keygen", (int)(strrchr(program, '/') - program), program), key));
+    assert_int_equal(render_with_cache(input, "unsharp"), 0);
+    for (int i = 0; i < 2; i++) {
+        if (others > 0)
+            fail_msg("%ld of another job's segments", others);
+        others = finish(trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast",
+                                              "--progress=off", input, trial_path("out.mp4"), trial_format("--cache=%s", cache_folder()),
+                                              "--listen=tcp://127.0.0.1:0", trial_format("--key=%s", key), "--mixed-cpus")));
+    }
+    assert_true(others > 5);
+    assert_true(render_with_cache(input, "unsharp") > 5);
 }
 
 static const char *clip_of(const char *name, int seconds)
@@ -598,8 +708,13 @@ int main(void)
         TRIAL(stages_decode_only_what_is_missing),
         TRIAL(stages_with_neighbours_decode_only_what_is_missing),
         TRIAL(open_gops_are_decoded_again),
+        TRIAL(damage_behind_what_is_left_out_is_decoded_as_ever),
         TRIAL(other_input_is_decoded_as_a_whole),
         TRIAL(cache_is_kept_and_shared),
+        TRIAL(files_that_an_encoders_parameters_name_matter),
+        TRIAL(media_behind_a_list_matter),
+        TRIAL(libraries_that_are_loaded_matter),
+        TRIAL(processors_matter),
         TRIAL(longer_input_renders_only_what_is_new),
         TRIAL(damaged_entries_are_rendered_again),
         TRIAL(damaged_entries_of_stages_are_rendered_again),

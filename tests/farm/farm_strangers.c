@@ -1,6 +1,6 @@
 // Those who knock at the coordinator's port and are none of ours: without a right key, in plain text, with garbage, far too many of them; and those
-// with a right key who have other libraries, another processor or nothing sensible to say. The job waits for a renderer meanwhile, gets one in the end,
-// and its file is that of a job on one host.
+// with a right key who have other libraries, another processor or nothing sensible to say. The job waits for a renderer meanwhile, gets one in the
+// end, and its file is that of a job on one host.
 #include "tests/support/trial.h"
 
 #include "tests/support/command.h"
@@ -10,10 +10,12 @@
 #include "common/protocol.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -183,13 +185,32 @@ static void say_hello(const struct caller *c, const char *libraries, const char 
     body.libraries = (char *)(uintptr_t)libraries; // packing only reads
     body.cpu = (char *)(uintptr_t)cpu;
     body.pid = body.threads = 1;
-    body.host = (char *)(uintptr_t)"elsewhere";
+    body.host = (char *)(uintptr_t) "elsewhere";
     body.has_place = body.has_since_ns = 1;
     body.place = body.since_ns = 1 + protocol;
     message.body_case = WIRE__MESSAGE__BODY_HELLO;
     message.hello = &body;
     protocol_pack(&part, &message);
     assert_true(zmq_msg_send(&part, c->socket, 0) > 0);
+}
+
+// What our renderers say of their libraries; this program has others.
+static const char *libraries(void)
+{
+    const char *said = trial_output(ARGUMENTS(program("renderfarm-renderer"), "--verbose", "--version")), *line = strchr(said, '\n');
+
+    assert_true(line && strchr(line + 1, '\n'));
+    return trial_format("%.*s", (int)strcspn(line + 1, "\n"), line + 1);
+}
+
+// The same with another build of one of them.
+static const char *other_libraries(const char *name)
+{
+    const char *ours = libraries(), *build = strstr(ours, trial_format(" %s", name));
+
+    assert_non_null(build);
+    build += strcspn(build, "=") + 1;
+    return trial_format("%.*s%c%s", (int)(build - ours), ours, *build == '0' ? '1' : '0', build + 1);
 }
 
 // The first refusal that comes.
@@ -237,7 +258,8 @@ static void a_key_that_is_not_listed_is_not_let_in(void **state)
     assert_int_equal(host.status, 1);
     assert_told(host.err, "the coordinator does not let this key in; it has to be on its list of authorised keys");
     assert_non_null(command_wait_for_error(job, 0, " knocked with a key that is not authorised: ", 30));
-    assert_told(finish(job), "1 renderers joined, 0 left, 0 were lost, 0 refused; 2 connections, of which 1 had no right key and 0 were none of ours");
+    assert_told(finish(job),
+                "1 renderers joined, 0 left, 0 were lost, 0 refused; 2 connections, of which 1 had no right key and 0 were none of ours");
 }
 
 // A key for another coordinator: the two never understand each other.
@@ -258,11 +280,11 @@ static void a_key_for_another_coordinator_opens_nothing(void **state)
 static void plain_text_is_not_heard(void **state)
 {
     struct command *job = start_job(NULL);
+    const char *ours = libraries(), *said; // before the connection is there, which will not be for long
     struct caller plain = call(NULL);
-    const char *said;
 
     (void)state;
-    say_hello(&plain, avx_all_libraries(), avx_cpu(), PROTOCOL_VERSION);
+    say_hello(&plain, ours, avx_cpu(), PROTOCOL_VERSION);
     said = finish(job);
     assert_told(said, "1 renderers joined, 0 left, 0 were lost, 0 refused; ");
     assert_null(strstr(said, "elsewhere"));
@@ -336,11 +358,11 @@ static void a_flood_of_connections_keeps_nobody_out_for_long(void **state)
 static void other_libraries_and_processors_are_refused_with_the_reason(void **state)
 {
     struct command *job = start_job(NULL);
-    struct caller old, odd, filters, other;
+    struct caller old, odd, filters, encoder, other;
 
     (void)state;
     old = call("node.key");
-    say_hello(&old, avx_all_libraries(), avx_cpu(), PROTOCOL_VERSION + 1);
+    say_hello(&old, libraries(), avx_cpu(), PROTOCOL_VERSION + 1);
     expect_refusal(&old, "it speaks another version of the protocol");
     odd = call("node.key");
     say_hello(&odd, "libavcodec 1.2.3", avx_cpu(), PROTOCOL_VERSION);
@@ -352,19 +374,64 @@ static void other_libraries_and_processors_are_refused_with_the_reason(void **st
     start_host("node.key", NULL);
     assert_non_null(command_wait_for_error(job, 0, "renderer 0 is ready (process ", 60));
     filters = call("node.key");
+    encoder = call("node.key");
     other = call("node.key");
     say_hello(&filters, avx_libraries(), avx_cpu(), PROTOCOL_VERSION);
-    say_hello(&other, avx_all_libraries(), "another processor", PROTOCOL_VERSION);
+    say_hello(&encoder, other_libraries("libx264"), avx_cpu(), PROTOCOL_VERSION);
+    say_hello(&other, libraries(), "another processor", PROTOCOL_VERSION);
     // It may have come to its end by then.
-    if (command_wait_for_error(job, 0, "its FFmpeg libraries are not those of the other renderers", 20))
-        expect_refusal(&filters, "its FFmpeg libraries are not those of the other renderers");
+    if (command_wait_for_error(job, 0, "its libraries are not those of the other renderers", 20))
+        expect_refusal(&filters, "its libraries are not those of the other renderers");
+    if (command_wait_for_error(job, 0, "a renderer on 127.0.0.1 was refused: its libx264.so.", 20))
+        expect_refusal(&encoder, " is not that of the other renderers");
     if (command_wait_for_error(job, 0, "a renderer on elsewhere was refused: its processor (another processor) is not like the others' ", 20))
         expect_refusal(&other, "; --mixed-cpus lets it join");
     command_wait(job, 120);
     assert_int_equal(job->status, 0);
     hang_up_caller(&filters);
+    hang_up_caller(&encoder);
     hang_up_caller(&other);
     command_wait(&host, 30);
+}
+
+// Whoever calls first says what all have to be like, but not to this host's own renderers, however long they take to come.
+static void renderers_of_this_host_come_first(void **state)
+{
+    const char *script = trial_path("renderer"), *gate = trial_path("gate"), *text = "listening at tcp://127.0.0.1:", *at, *lines;
+    struct caller encoder, old;
+    struct command *job;
+    char real[PATH_MAX];
+    FILE *opened;
+
+    (void)state;
+    input = trial_sample("silent.mp4");
+    trial_output(ARGUMENTS(program("renderfarm-keygen"), trial_path("farm.key")));
+    make_key("node.key");
+    assert_int_equal(mkfifo(gate, 0600), 0);
+    assert_non_null(realpath(program("renderfarm-renderer"), real));
+    lines = trial_format("#!/bin/sh\nread word <'%s'\nexec '%s' \"$@\"\n", gate, real);
+    trial_write(script, lines, strlen(lines));
+    assert_int_equal(chmod(script, 0700), 0);
+    setenv("RENDERFARM_RENDERER", script, 1);
+    job = trial_start(ARGUMENTS("-v", "--workers=1", "--preset=ultrafast", "--listen=tcp://127.0.0.1:0", "--progress=off",
+                                trial_format("--key=%s", trial_path("farm.key")), input, trial_path("out.mp4")));
+    unsetenv("RENDERFARM_RENDERER");
+    at = command_wait_for_error(job, 0, text, 60);
+    assert_non_null(at);
+    port = trial_format("%ld", strtol(at + strlen(text), NULL, 10));
+    encoder = call("node.key");
+    say_hello(&encoder, other_libraries("libx264"), avx_cpu(), PROTOCOL_VERSION);
+    old = call("node.key");
+    say_hello(&old, libraries(), avx_cpu(), PROTOCOL_VERSION + 1);
+    expect_refusal(&old, "it speaks another version of the protocol");
+    opened = fopen(gate, "w"); // waits for the renderer
+    assert_true(opened && fputs("go\n", opened) > 0 && fclose(opened) == 0);
+    expect_refusal(&encoder, " is not that of the other renderers");
+    command_wait(job, 60);
+    if (job->status != 0)
+        fail_msg("status %d: %s", job->status, job->err);
+    hang_up_caller(&encoder);
+    hang_up_caller(&old);
 }
 
 // With a right key, but it makes no sense: it is sent away, and the others go on.
@@ -383,7 +450,7 @@ static void nonsense_from_one_who_is_let_in_harms_nobody(void **state)
         zmq_send(caller.socket, noise, (size_t)rand() % sizeof(noise), rand() % 2 ? ZMQ_SNDMORE : 0);
     }
     zmq_send(caller.socket, noise, 1, 0);
-    say_hello(&caller, avx_all_libraries(), avx_cpu(), PROTOCOL_VERSION);
+    say_hello(&caller, libraries(), avx_cpu(), PROTOCOL_VERSION);
     assert_non_null(command_wait_for_error(job, 0, "renderer 0 is ready (process 1 on elsewhere)", 30));
     for (int i = 0; i < 3; i++)
         zmq_send(caller.socket, noise, sizeof(noise), 0);
@@ -404,6 +471,7 @@ int main(void)
         STRANGERS(strangers_are_forgotten_when_they_are_gone),
         STRANGERS(a_flood_of_connections_keeps_nobody_out_for_long),
         STRANGERS(other_libraries_and_processors_are_refused_with_the_reason),
+        STRANGERS(renderers_of_this_host_come_first),
         STRANGERS(nonsense_from_one_who_is_let_in_harms_nobody),
     };
 

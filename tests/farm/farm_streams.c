@@ -23,10 +23,10 @@ static void assert_has(const char *text, const char *wanted)
         fail_msg("no\n%sin\n%s", wanted, text ? text : "nothing");
 }
 
-static int audio_packet_count(const char *path)
+static int packet_count(const char *path, const char *specifier)
 {
-    return atoi(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-select_streams", "a", "-count_packets", "-show_entries", "stream=nb_read_packets",
-                                       "-of", "default=noprint_wrappers=1:nokey=1", path)));
+    return atoi(trial_output(ARGUMENTS("ffprobe", "-v", "error", "-select_streams", specifier, "-count_packets", "-show_entries",
+                                       "stream=nb_read_packets", "-of", "default=noprint_wrappers=1:nokey=1", path)));
 }
 
 static void audio_packets_are_copied_one_by_one(void **state)
@@ -40,7 +40,7 @@ static void audio_packets_are_copied_one_by_one(void **state)
         assert_string_equal(trial_packets(render_as("plain.mp4", exact[i], fast), "a"), trial_packets(input, "a"));
     // These two have AAC in other clothes, so only the packets' number is the same.
     for (size_t i = 0; i < sizeof(wrapped) / sizeof(*wrapped); i++)
-        assert_int_equal(audio_packet_count(render_as("plain.mp4", wrapped[i][0], wrapped[i][1])), audio_packet_count(input));
+        assert_int_equal(packet_count(render_as("plain.mp4", wrapped[i][0], wrapped[i][1]), "a"), packet_count(input, "a"));
 }
 
 static double start_of(const char *path, const char *kind)
@@ -428,6 +428,20 @@ static void sound_of_a_demuxer_that_gives_up_packets_is_whole(void **state)
     assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
 }
 
+// An encoder that is told to leave out pictures that are like the one before.
+static void frames_that_the_encoder_leaves_out_are_told(void **state)
+{
+    const char *input = trial_path("still.mkv"), *output = trial_path("out.mp4"), *said;
+    int left;
+
+    (void)state;
+    trial_ffmpeg("-f", "lavfi", "-i", "color=red:size=160x120:rate=25:duration=2", "-c:v", "ffv1", input, NULL);
+    said = trial_render(input, output, "--codec=mpeg4", "--encoder-options=skip_threshold=1000", trial_workers(), NULL);
+    left = packet_count(output, "v");
+    assert_true(left < 50);
+    assert_has(said, trial_format("%s: the encoder mpeg4 left out %d frames\n", output, 50 - left));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +471,7 @@ int main(void)
         TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),
         TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
         TRIAL(sound_of_a_demuxer_that_gives_up_packets_is_whole),
+        TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

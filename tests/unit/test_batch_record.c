@@ -385,6 +385,40 @@ static void keys_differ_where_pictures_do(void **state)
             assert_string_not_equal(keys[i], keys[j]);
 }
 
+// Whether the key is another one when the file that the option names has another time.
+static bool depends_on_file(const char *before, const char *path, const char *after)
+{
+    const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}}, new[2] = {{.tv_sec = 2000}, {.tv_sec = 2000}};
+    char first[BATCH_KEY_TEXT], second[BATCH_KEY_TEXT], *argument = mem_format("%s%s%s", before, path, after);
+
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    key_of(first, (const char *const[]){argument}, 1);
+    assert_int_equal(utimensat(AT_FDCWD, path, new, 0), 0);
+    key_of(second, (const char *const[]){argument}, 1);
+    free(argument);
+    return strcmp(first, second) != 0;
+}
+
+static void keys_differ_where_files_that_options_name_do(void **state)
+{
+    char *path = in_folder("a.cube");
+
+    (void)state;
+    put(path, "bytes");
+    assert_true(depends_on_file("--filter=lut3d=", path, ""));
+    assert_true(depends_on_file("--filter=unsharp,lut3d=file='", path, "':interp=nearest,negate"));
+    assert_true(depends_on_file("--filter=psnr=x,lut3d=", path, ""));
+    assert_true(depends_on_file("--filter=split[a][b];[a]lut3d=", path, "[c];[c][b]hstack"));
+    assert_true(depends_on_file("--encoder-options=x265-params='log-level=none:lambda-file=", path, "'"));
+    // What the job writes itself.
+    assert_false(depends_on_file("--filter=metadata=print:file=", path, ""));
+    assert_false(depends_on_file("--filter=split,psnr=", path, ""));
+    assert_false(depends_on_file("--encoder-options=x264-params='pass=1:stats=", path, "'"));
+    assert_false(depends_on_file("--encoder-options=x265-params='csv=", path, "'"));
+    unlink(path);
+    free(path);
+}
+
 // As they are in records that are there already.
 static void keys_stay_what_they_were(void **state)
 {
@@ -413,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
         cmocka_unit_test(keys_differ_where_bytes_may),
         cmocka_unit_test(keys_differ_where_pictures_do),
+        cmocka_unit_test(keys_differ_where_files_that_options_name_do),
         cmocka_unit_test(keys_stay_what_they_were),
     };
     int failed;

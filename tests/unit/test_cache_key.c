@@ -104,14 +104,7 @@ static void write_side(const struct fixture *f, const char *text)
     fclose(file);
 }
 
-static void what_a_job_depends_on_changes_its_key(void **state)
-{
-    struct fixture f;
-    struct cache_job_key key, other;
-
-    (void)state;
-    init(&f);
-    key = make(&f);
+// The key that was made with nothing changed is "key"; it is the same again when the change is undone.
 #define CHANGED(change, undo)                                                                                                                        \
     do {                                                                                                                                             \
         change;                                                                                                                                      \
@@ -121,6 +114,15 @@ static void what_a_job_depends_on_changes_its_key(void **state)
         other = make(&f);                                                                                                                            \
         assert_true(same(&key.results, &other.results));                                                                                             \
     } while (0)
+
+static void what_a_job_depends_on_changes_its_key(void **state)
+{
+    struct fixture f;
+    struct cache_job_key key, other;
+
+    (void)state;
+    init(&f);
+    key = make(&f);
     CHANGED(f.libraries = "libav 2", f.libraries = "libav 1");
     CHANGED(f.option.value = (char *)(uintptr_t) "21", f.option.value = (char *)(uintptr_t) "20");
     CHANGED(f.option.key = (char *)(uintptr_t) "qp", f.option.key = (char *)(uintptr_t) "crf");
@@ -136,6 +138,163 @@ static void what_a_job_depends_on_changes_its_key(void **state)
     CHANGED(f.stage.parallel = false, f.stage.parallel = true);
     CHANGED(f.plan.chain = NULL, f.plan.chain = (char *)(uintptr_t) "lut3d");
     CHANGED(write_side(&f, "CONTENT"), write_side(&f, "content"));
+    clear(&f);
+}
+
+// Whether the key is another one when the file that the option names has other contents.
+static bool sees_file(struct fixture *f)
+{
+    struct cache_job_key key, other;
+
+    write_side(f, "content");
+    key = make(f);
+    write_side(f, "CONTENT");
+    other = make(f);
+    write_side(f, "content");
+    return !same(&key.results, &other.results);
+}
+
+static void files_in_lists_of_parameters_matter(void **state)
+{
+    static const char *const encoders[][2] = {{"", ""},
+                                              {"lambda-file=", ""},
+                                              {"crf=20:lambda-file=", ":pools=none"},
+                                              {"zonefile=", ""},
+                                              {"ref=3,cqmfile=", ""},
+                                              {"crf=20:dhdr10-info='", "'"},
+                                              {"a='b:c':dolby-vision-rpu=", ""},
+                                              {"film-grain-table=\\", ""}};
+    static const char *const filters[][2] = {
+        {"path=", ""},      {"version=vmaf_v0.6.1|path=", ""}, {"path=", ":name=a|version=b"}, {"5x5+2x2/custom=", "|1"}, {"'path=", ":name=a'"},
+        {"path=\\'", "\\'"}};
+    struct fixture f;
+
+    (void)state;
+    init(&f);
+    f.filter_option.value = (char *)(uintptr_t) "nothing";
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(encoders[0]); i++) {
+        f.option.value = mem_format("%s%s%s", encoders[i][0], f.side, encoders[i][1]);
+        if (!sees_file(&f))
+            fail_msg("%s", f.option.value);
+        free(f.option.value);
+    }
+    f.option.value = (char *)(uintptr_t) "20";
+    assert_false(sees_file(&f));
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        f.filter_option.value = mem_format("%s%s%s", filters[i][0], f.side, filters[i][1]);
+        if (!sees_file(&f))
+            fail_msg("%s", f.filter_option.value);
+        free(f.filter_option.value);
+    }
+    clear(&f);
+}
+
+static const char *const media_lists[] = {"ffconcat version 1.0\nfile other.mp4\n",
+                                          "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nother.ts\n#EXT-X-ENDLIST\n",
+                                          "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
+                                          "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" type=\"static\"></MPD>\n"};
+
+static int try(struct fixture *f)
+{
+    const Wire__Job *jobs[] = {&f->job};
+    struct cache_job_key key;
+
+    return cache_job_key_make(&key, f->libraries, jobs, 1, &f->plan, f->filters, 1);
+}
+
+// What they name may change, and they do not.
+static void lists_of_media_are_not_known(void **state)
+{
+    struct cache_file_id id;
+    struct fixture f;
+
+    (void)state;
+    init(&f);
+    f.filter.name = (char *)(uintptr_t) "movie";
+    f.filter_option.key = (char *)(uintptr_t) "filename";
+    assert_int_equal(try(&f), 0);
+    assert_int_equal(cache_file_identify(&id, f.side), 0);
+    for (size_t i = 0; i < sizeof(media_lists) / sizeof(media_lists[0]); i++) {
+        write_side(&f, media_lists[i]);
+        assert_int_equal(cache_file_identify(&id, f.side), -ENOTSUP);
+        assert_int_equal(try(&f), -ENOTSUP);
+    }
+    // Without its first line it is one for who is told so.
+    write_side(&f, "file other.mp4\n");
+    assert_int_equal(try(&f), 0);
+    f.filter_option.key = (char *)(uintptr_t) "format_name";
+    f.filter_option.value = (char *)(uintptr_t) "concat";
+    assert_int_equal(try(&f), -ENOTSUP);
+    f.filter_option.value = (char *)(uintptr_t) "mov";
+    assert_int_equal(try(&f), 0);
+    clear(&f);
+}
+
+static void set_time(const char *path, time_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    set_time(path, 1000);
+}
+
+// A configuration that names one folder and includes another file, so that the test knows all that there is.
+static void fonts_to_choose_of_matter_to_subtitles(void **state)
+{
+    char folder[] = "/tmp/test-fonts-XXXXXX", conf[64], more[64], fonts[64], font[80], second[80], hidden[80], text[400];
+    struct cache_job_key key, other;
+    struct fixture f;
+
+    (void)state;
+    init(&f);
+    assert_non_null(mkdtemp(folder));
+    snprintf(conf, sizeof(conf), "%s/fonts.conf", folder);
+    snprintf(more, sizeof(more), "%s/more.conf", folder);
+    snprintf(fonts, sizeof(fonts), "%s/the fonts", folder);
+    snprintf(font, sizeof(font), "%s/a.ttf", fonts);
+    snprintf(second, sizeof(second), "%s/b.ttf", fonts);
+    snprintf(hidden, sizeof(hidden), "%s/.uuid", fonts);
+    snprintf(text, sizeof(text), "<fontconfig><include>more.conf</include></fontconfig>");
+    put(conf, text);
+    snprintf(text, sizeof(text), "<fontconfig><dir>/nonexistent</dir>\n<dir prefix=\"default\"> %s </dir></fontconfig>", fonts);
+    put(more, text);
+    mkdir(fonts, 0777);
+    put(font, "glyphs");
+    setenv("FONTCONFIG_FILE", conf, 1);
+    f.filter.name = (char *)(uintptr_t) "subtitles";
+    key = make(&f);
+    CHANGED(put(font, "more glyphs"), put(font, "glyphs"));
+    CHANGED(set_time(font, 2000), set_time(font, 1000));
+    CHANGED(put(second, "glyphs"), unlink(second));
+    CHANGED(put(conf, "<fontconfig/>"), put(conf, "<fontconfig><include>more.conf</include></fontconfig>"));
+    CHANGED(setenv("FC_LANG", "ja", 1), unsetenv("FC_LANG"));
+    put(hidden, "1");
+    other = make(&f);
+    assert_true(same(&key.results, &other.results));
+    f.filter.name = (char *)(uintptr_t) "ass";
+    key = make(&f);
+    CHANGED(unlink(font), put(font, "glyphs"));
+    // The others have nothing to do with them.
+    f.filter.name = (char *)(uintptr_t) "lut3d";
+    key = make(&f);
+    unlink(font);
+    other = make(&f);
+    assert_true(same(&key.results, &other.results));
+    unsetenv("FONTCONFIG_FILE");
+    unlink(hidden);
+    rmdir(fonts);
+    unlink(more);
+    unlink(conf);
+    rmdir(folder);
     clear(&f);
 }
 
@@ -291,6 +450,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_job_depends_on_changes_its_key),
+        cmocka_unit_test(files_in_lists_of_parameters_matter),
+        cmocka_unit_test(lists_of_media_are_not_known),
+        cmocka_unit_test(fonts_to_choose_of_matter_to_subtitles),
         cmocka_unit_test(what_does_not_matter_does_not_change_it),
         cmocka_unit_test(a_segment_is_known_by_its_packets),
         cmocka_unit_test(a_file_is_known_by_size_time_and_content),

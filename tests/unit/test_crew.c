@@ -86,7 +86,7 @@ static void one_that_cannot_be_reached_is_not_blamed(void **state)
     (void)state;
     snprintf(endpoint, sizeof(endpoint), "ipc://@renderfarm-test-crew-%d", (int)getpid());
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(hub_open(&crew.hub, &loop, endpoint, "libraries", &events, NULL), 0);
+    assert_int_equal(hub_open(&crew.hub, &loop, endpoint, "libraries", "processor", &events, NULL), 0);
     crew.spawner = spawner_new(&loop, "/proc/self/exe", -1, false, NULL, NULL);
     chunk_list_put(&list, &chunk);
     crew_send_chunks(&crew, &renderer, &task, &list, NULL);

@@ -131,6 +131,24 @@ static void another_file_in_its_place_does_no_harm(void **state)
     free(other);
 }
 
+// However coarse the clock is: one that grows has another length.
+static void two_looks_tell_another_file_and_one_that_was_written(void **state)
+{
+    const struct stat before = {.st_dev = 1, .st_ino = 2, .st_size = 3, .st_mtim = {.tv_sec = 4, .tv_nsec = 5}};
+    struct stat after[6];
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++)
+        after[i] = before;
+    after[0].st_atim.tv_sec = 6; // it was only read
+    after[1].st_dev = after[2].st_ino = 7;
+    after[3].st_size = after[4].st_mtim.tv_sec = after[5].st_mtim.tv_nsec = 8;
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(input_file_is_same(&before, &after[i]), i != 1 && i != 2);
+        assert_int_equal(input_file_was_written(&before, &after[i]), i > 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +157,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(neither_is_one_that_only_begins_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_becomes_shorter_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(another_file_in_its_place_does_no_harm, setup, teardown),
+        cmocka_unit_test(two_looks_tell_another_file_and_one_that_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

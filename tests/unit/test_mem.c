@@ -4,7 +4,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +13,18 @@
 
 #include <cmocka.h>
 
+enum lack { LACKS_NOTHING, LACKS_MEMORY, LACKS_THREADS };
+
+// The kernel does not limit the number of root's, so it is somebody else's then.
+static void take_away_threads(void)
+{
+    if (geteuid() == 0 && setresuid(65533, 65533, 65533) < 0)
+        _exit(1);
+    setrlimit(RLIMIT_NPROC, &(struct rlimit){0, 0});
+}
+
 // What it says.
-static const char *abort_with(bool memory)
+static const char *abort_with(enum lack lack)
 {
     static char said[200];
     int ends[2], status;
@@ -28,7 +37,9 @@ static const char *abort_with(bool memory)
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        if (!memory)
+        if (lack == LACKS_THREADS)
+            take_away_threads();
+        if (lack == LACKS_MEMORY)
             setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, 1 << 20}); // less than there is already
         mem_explain_aborts();
         abort();
@@ -46,19 +57,27 @@ static const char *abort_with(bool memory)
 static void an_abort_without_memory_says_so(void **state)
 {
     (void)state;
-    assert_string_equal(abort_with(false), "renderfarm: out of memory (see ulimit -v and -d)\n");
+    assert_string_equal(abort_with(LACKS_MEMORY), "renderfarm: out of memory (see ulimit -v and -d)\n");
+}
+
+static void an_abort_without_threads_says_so(void **state)
+{
+    (void)state;
+    assert_string_equal(abort_with(LACKS_THREADS),
+                        "renderfarm: no more threads or processes can be made (see ulimit -u, and pids.max of the control group)\n");
 }
 
 static void another_abort_says_nothing(void **state)
 {
     (void)state;
-    assert_string_equal(abort_with(true), "");
+    assert_string_equal(abort_with(LACKS_NOTHING), "");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_abort_without_memory_says_so),
+        cmocka_unit_test(an_abort_without_threads_says_so),
         cmocka_unit_test(another_abort_says_nothing),
     };
 

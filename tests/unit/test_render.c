@@ -376,7 +376,7 @@ static void check_chain(const char *clip, const char *filters)
         done = render_all(&b, threads, &task);
         check_lines(&b.out, &wanted);
         if (threads == 1)
-            assert_int_equal(b.most_threads, before); // swscale starts none either
+            assert_int_equal(b.most_threads, before); // swscale starts none either, where its pictures do not depend on that
         assert_int_equal(done->decode_errors, 0);
         wire__done__free_unpacked(done, NULL);
         bench_close(&b);

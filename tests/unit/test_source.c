@@ -112,7 +112,7 @@ static void read_run(struct source_run *run, struct reading *r, const Wire__Job 
         assert_int_equal(run->segment, r->segment_count);
         assert_int_equal(run->chunk->sequence, 0);
         r->starts[r->segment_count++] = run->keep_from;
-        assert_int_equal(decode_new(decode, job, NULL, 0, NULL), 0);
+        assert_int_equal(decode_new(decode, job, NULL, 0, 1, NULL), 0);
     }
     r->frames_hint += run->frames_hint;
     for (size_t i = 0; i < run->chunk->packet_count; i++) {
@@ -548,7 +548,7 @@ static void the_average_rate_says_how_long_a_picture_is(void **state)
     job.input_time_base = reading.facts.time_base;
     job.input_frame_rate = reading.facts.frame_rate;
     job.input_average_rate = reading.facts.average_rate;
-    assert_int_equal(decode_new(&decode, &job, NULL, 0, NULL), 0);
+    assert_int_equal(decode_new(&decode, &job, NULL, 0, 1, NULL), 0);
     assert_int_equal(source_next(source, &run, &why), 0);
     run.chunk->packets[0]->duration = 0;
     decode_send(decode, run.chunk->packets[0]);
@@ -643,7 +643,7 @@ static uint64_t read_with_gaps(const struct frame_list *whole, const struct plan
         if (run.first) {
             assert_null(decode);
             keep_from = run.keep_from;
-            assert_int_equal(decode_new(&decode, &job, NULL, 0, NULL), 0);
+            assert_int_equal(decode_new(&decode, &job, NULL, 0, run.gap_until > run.gap_from ? 3 : 1, NULL), 0);
         }
         for (size_t i = 0; run.chunk && i < run.chunk->packet_count; i++) {
             decode_send(decode, run.chunk->packets[i]);
