@@ -71,6 +71,8 @@ static void add_later(crypto_generichash_state *hash, const struct options *o, u
                  o->start_number, o->output_start_number);
         add_text(hash, numbers);
     }
+    if (o->no_other_video)
+        add_text(hash, "no other video");
     if (pictures > 0) {
         snprintf(numbers, sizeof(numbers), "pictures %" PRIu64 " %" PRIu64, pictures, bytes);
         add_text(hash, numbers);

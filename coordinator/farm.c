@@ -415,6 +415,7 @@ int farm_start(struct farm *f)
         .overwrite = o->overwrite || o->explain || f->pass->second,
         .no_audio = o->no_audio,
         .no_subtitles = o->no_subtitles,
+        .no_other_video = o->no_other_video,
         .autorotate = !o->no_autorotate,
         .renderer = f->crew.program,
         .stall_s = o->stall_s,

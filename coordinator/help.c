@@ -77,6 +77,7 @@ void help_print(int cores)
            "      --no-cache             keep nothing\n"
            "      --no-audio             leave out all audio\n"
            "      --no-subtitles         leave out all subtitles\n"
+           "      --no-other-video       leave out all video streams but the first (not covers)\n"
            "\n"
            "Many files, with one set of renderers (IN_DIR OUT_DIR, or --batch)\n"
            "      --batch=LIST           a line for each job: INPUT OUTPUT [OPTION]..., quoted as\n"

@@ -37,6 +37,7 @@ enum {
     LONG_STALL_TIMEOUT,
     LONG_NO_AUDIO,
     LONG_NO_SUBTITLES,
+    LONG_NO_OTHER_VIDEO,
     LONG_NO_AUTOROTATE,
     LONG_PROGRESS,
     LONG_STATS,
@@ -122,6 +123,7 @@ static const struct option long_options[] = {
     {"png-filter", required_argument, NULL, LONG_PNG_FILTER},
     {"no-audio", no_argument, NULL, LONG_NO_AUDIO},
     {"no-subtitles", no_argument, NULL, LONG_NO_SUBTITLES},
+    {"no-other-video", no_argument, NULL, LONG_NO_OTHER_VIDEO},
     {"no-autorotate", no_argument, NULL, LONG_NO_AUTOROTATE},
     {"overwrite", no_argument, NULL, 'y'},
     {"progress", required_argument, NULL, LONG_PROGRESS},
@@ -399,6 +401,9 @@ static enum options_outcome take_option(struct options *o, int option, const cha
         break;
     case LONG_NO_AUDIO:
         o->no_audio = true;
+        break;
+    case LONG_NO_OTHER_VIDEO:
+        o->no_other_video = true;
         break;
     case LONG_NO_SUBTITLES:
         o->no_subtitles = true;

@@ -46,7 +46,7 @@ struct options {
     int launch_workers;    // that it is to start: --workers
     bool mixed_cpus;
     bool verify; // compare with a render in one piece afterwards
-    bool no_audio, no_subtitles, no_autorotate, overwrite;
+    bool no_audio, no_subtitles, no_other_video, no_autorotate, overwrite;
     int64_t start_number, output_start_number; // --start-number=IN:OUT, of numbered pictures; -1: not given
     bool png_options;                          // --png-level or --png-filter, which are among the encoder's
     enum progress_mode progress;

@@ -22,7 +22,7 @@ struct sink;
 struct sink_setup {
     const char *input, *output;
     const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
-    bool overwrite, no_audio, no_subtitles;
+    bool overwrite, no_audio, no_subtitles, no_other_video;
     int64_t start_number;     // of numbered pictures
     bool one_picture;         // the output is one picture
     bool autorotate;          // the display matrix is used up by the renderers

@@ -67,7 +67,7 @@ static int start_conversion(struct media *s, const struct sink_setup *setup, int
 
 static int open_others(struct media *s, const struct sink_setup *setup, char **why)
 {
-    struct streams_wish wish = {s->format, setup->output, setup->no_audio, setup->no_subtitles};
+    struct streams_wish wish = {s->format, setup->output, setup->no_audio, setup->no_subtitles, setup->no_other_video};
     int64_t start_us = setup->start_s ? llrint(*setup->start_s * AV_TIME_BASE) : AV_NOPTS_VALUE;
     bool *wanted;
     int err;
@@ -119,6 +119,18 @@ int sink_media_open(struct sink **result, const struct sink_setup *setup, struct
 
 // ---- The header ----
 
+static bool has_other_video(const struct media *s)
+{
+    for (unsigned i = 0; i < s->streams.count; i++) {
+        const AVStream *st = others_input(s->others)->streams[i];
+
+        if (s->streams.choices[i].fate == STREAM_COPIED && st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+            !(st->disposition & AV_DISPOSITION_ATTACHED_PIC))
+            return true;
+    }
+    return false;
+}
+
 static int open_output(struct media *s, char **why)
 {
     char url[64];
@@ -164,7 +176,8 @@ static int media_start(struct sink *sink, const Wire__Probed *video, char **why)
     if (err < 0) {
         const char *detail = avx_log_error();
 
-        return err_why(why, err, "%s: the %s header cannot be written: %s", s->file.path, s->format->name, *detail ? detail : err_text(err));
+        return err_why(why, err, "%s: the %s header cannot be written: %s%s", s->file.path, s->format->name, *detail ? detail : err_text(err),
+                       has_other_video(s) ? " (--no-other-video leaves out all video streams but the first)" : "");
     }
     return 0;
 

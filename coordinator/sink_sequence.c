@@ -182,8 +182,10 @@ static int count_left_out(const struct sink_setup *setup, unsigned *left_out, ch
     video = streams_find_main(input);
     for (unsigned i = 0; i < input->nb_streams; i++) {
         enum AVMediaType type = input->streams[i]->codecpar->codec_type;
+        bool asked_for = (type == AVMEDIA_TYPE_AUDIO && setup->no_audio) || (type == AVMEDIA_TYPE_SUBTITLE && setup->no_subtitles) ||
+                         (type == AVMEDIA_TYPE_VIDEO && setup->no_other_video);
 
-        *left_out += (int)i != video && !(type == AVMEDIA_TYPE_AUDIO && setup->no_audio) && !(type == AVMEDIA_TYPE_SUBTITLE && setup->no_subtitles);
+        *left_out += (int)i != video && !asked_for;
     }
     others_close(&others);
     return 0;

@@ -247,6 +247,13 @@ bool streams_takes_encoded(const AVOutputFormat *format, const char *output, enu
     return takes;
 }
 
+// As MP4 and Matroska have H.264 and HEVC, with lengths in place of start codes. These containers know nothing of that, nor do their muxers change it.
+static bool lacks_start_codes(const AVOutputFormat *format, const AVCodecParameters *par)
+{
+    return (par->codec_id == AV_CODEC_ID_H264 || par->codec_id == AV_CODEC_ID_HEVC) && par->extradata_size > 0 && par->extradata[0] == 1 &&
+           (format_is(format, "avi") || is_mpegps(format));
+}
+
 static bool can_copy(const struct streams_wish *wish, const AVStream *st)
 {
     const AVCodecParameters *par = st->codecpar;
@@ -257,6 +264,8 @@ static bool can_copy(const struct streams_wish *wish, const AVStream *st)
         return false; // it would become a video of one picture
     if (is_cover(st) && format_is(wish->format, "matroska"))
         return st->attached_pic.size > 0 && streams_cover_kind(par->codec_id);
+    if (lacks_start_codes(wish->format, par))
+        return false;
     if (!streams_takes_codec(wish->format, wish->output, par->codec_id) &&
         !(has_no_list(wish->format, par) && looks_at_codecs(wish->format, wish->output, par->codec_type)))
         return false;
@@ -338,14 +347,12 @@ static const AVCodec *encoder_for(const struct streams_wish *wish, const AVCodec
                                                                                                                 : NULL;
 }
 
-// "leave it out with --no-audio or choose .mkv": what of it helps. option: what leaves such streams out, NULL for nothing.
+// "leave it out with --no-audio or choose .mkv": what of it helps. option: what leaves such streams out.
 static char *remedy(const struct streams_wish *wish, const AVStream *st, const char *option)
 {
     struct streams_wish matroska = {.format = av_guess_format("matroska", NULL, NULL), .output = "other.mkv"};
     bool helps = matroska.format && !format_is(wish->format, "matroska") && (can_copy(&matroska, st) || encoder_for(&matroska, st->codecpar));
 
-    if (!option)
-        return mem_dup(helps ? "choose .mkv" : "take it out of the input first");
     return mem_format("leave it out with %s%s", option, helps ? " or choose .mkv" : "");
 }
 
@@ -397,6 +404,10 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
         if (wish->no_subtitles)
             return 0;
         break;
+    case AVMEDIA_TYPE_VIDEO:
+        if (wish->no_other_video && !is_cover(st))
+            return 0;
+        break;
     default:
         if (is_made_anew(input, wish, st))
             return 0;
@@ -420,7 +431,7 @@ static int decide(struct streams *s, const AVFormatContext *input, unsigned i, c
         break;
     case AVMEDIA_TYPE_VIDEO:
         if (!is_cover(st))
-            return refuse(input, i, wish, "", NULL, why);
+            return refuse(input, i, wish, "", "--no-other-video", why);
         // fall through
     default:
         what = streams_describe(input, i);

@@ -20,7 +20,7 @@ struct stream_choice {
 struct streams_wish {
     const AVOutputFormat *format;
     const char *output; // its name
-    bool no_audio, no_subtitles;
+    bool no_audio, no_subtitles, no_other_video;
 };
 
 struct streams {

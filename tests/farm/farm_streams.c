@@ -252,6 +252,25 @@ static void stream_that_fits_nowhere_is_refused_by_name_with_a_way_out(void **st
     trial_assert_only(trial_path("."), "tmp", NULL);
 }
 
+// WebM has no place for H.264, AVI none for it as Matroska has it, FLV none for two.
+static void other_videos_can_be_left_out(void **state)
+{
+    static const char *const containers[] = {"webm", "avi", "flv"};
+    const char *input = trial_path("two.mkv");
+
+    (void)state;
+    trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:d=1", "-map", "0:v", "-map", "0:v", "-c:v", "libx264", "-preset", "ultrafast", input, NULL);
+    for (size_t i = 0; i < sizeof(containers) / sizeof(containers[0]); i++) {
+        const char *output = trial_path(trial_format("out.%s", containers[i]));
+
+        assert_has(trial_run(input, output, NULL)->err, "--no-other-video");
+        trial_render(input, output, "-q", "--no-other-video", NULL);
+        assert_int_equal(atoi(strchr(trial_probe(output, NULL, "format=nb_streams"), '=') + 1), 1);
+    }
+    trial_render(input, trial_path("out.mp4"), "-q", NULL);
+    assert_int_equal(atoi(strchr(trial_probe(trial_path("out.mp4"), NULL, "format=nb_streams"), '=') + 1), 2);
+}
+
 static void cover_picture_is_copied(void **state)
 {
     const char *input = trial_sample("cover.mp4"), *output = render_as("cover.mp4", "out.mp4", fast);
@@ -459,6 +478,7 @@ int main(void)
         TRIAL(sound_that_roq_cannot_hold_is_not_copied),
         TRIAL(mpeg_streams_begin_when_ffmpeg_has_them_begin),
         TRIAL(streams_can_be_left_out),
+        TRIAL(other_videos_can_be_left_out),
         TRIAL(stream_that_fits_nowhere_is_refused_by_name_with_a_way_out),
         TRIAL(cover_picture_is_copied),
         TRIAL(rotated_video_is_turned_upright_unless_told_otherwise),

@@ -209,9 +209,10 @@ static void switches_switch(void **state)
 {
     (void)state;
     assert_int_equal(
-        PARSE("--no-audio", "--no-subtitles", "--no-autorotate", "--overwrite", "--verify", "--pix-fmt=yuv420p", "--stats=s.json", "a", "b"),
+        PARSE("--no-audio", "--no-subtitles", "--no-other-video", "--no-autorotate", "--overwrite", "--verify", "--pix-fmt=yuv420p", "--stats=s.json", "a",
+              "b"),
         OPTIONS_RUN);
-    assert_true(options.no_audio && options.no_subtitles && options.no_autorotate && options.overwrite && options.verify);
+    assert_true(options.no_other_video && options.no_audio && options.no_subtitles && options.no_autorotate && options.overwrite && options.verify);
     assert_string_equal(options.pixel_format, "yuv420p");
     assert_string_equal(options.stats_path, "s.json");
 }

@@ -65,7 +65,7 @@ static AVStream *add(enum AVMediaType type, enum AVCodecID codec)
 
 static int decide(const char *output, bool no_audio, bool no_subtitles)
 {
-    struct streams_wish wish = {av_guess_format(NULL, output, NULL), output, no_audio, no_subtitles};
+    struct streams_wish wish = {av_guess_format(NULL, output, NULL), output, no_audio, no_subtitles, false};
 
     assert_non_null(wish.format);
     return streams_decide(&streams, input, &wish, &why);
@@ -164,13 +164,13 @@ static void way_out_is_named_only_where_it_is_one(void **state)
     add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_H264);
     add(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_DNXHD);
     assert_true(decide("out.mkv", false, false) < 0);
-    assert_string_equal(why, "out.mkv: stream 1 (video dnxhd) cannot go into matroska; take it out of the input first");
+    assert_string_equal(why, "out.mkv: stream 1 (video dnxhd) cannot go into matroska; leave it out with --no-other-video");
     free(why);
     why = NULL;
     streams_clear(&streams);
     input->streams[1]->codecpar->codec_id = AV_CODEC_ID_FFV1;
     assert_true(decide("out.ts", false, false) < 0);
-    assert_string_equal(why, "out.ts: stream 1 (video ffv1) cannot go into mpegts; choose .mkv");
+    assert_string_equal(why, "out.ts: stream 1 (video ffv1) cannot go into mpegts; leave it out with --no-other-video or choose .mkv");
     free(why);
     why = NULL;
     streams_clear(&streams);
