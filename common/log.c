@@ -1,12 +1,16 @@
 #include "log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *program_name = "renderfarm";
 static enum log_level most_level = LOG_WARN;
+// Held from before a line to behind it, or else the progress line could be drawn in between.
+static pthread_mutex_t around = PTHREAD_MUTEX_INITIALIZER;
 static void (*step_aside)(void *), (*come_back)(void *);
 static void *around_data;
 
@@ -23,19 +27,43 @@ enum log_level log_level(void)
 
 void log_around(void (*before)(void *), void (*after)(void *), void *data)
 {
+    pthread_mutex_lock(&around);
     step_aside = before;
     come_back = after;
     around_data = data;
+    pthread_mutex_unlock(&around);
+}
+
+bool log_hold(int wait_ms)
+{
+    struct timespec until;
+
+    if (wait_ms <= 0)
+        return pthread_mutex_trylock(&around) == 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return pthread_mutex_timedlock(&around, &until) == 0;
+}
+
+void log_release(void)
+{
+    pthread_mutex_unlock(&around);
 }
 
 static void put(const char *line, size_t length)
 {
+    pthread_mutex_lock(&around);
     if (step_aside)
         step_aside(around_data);
-    if (write(STDERR_FILENO, line, length) < 0)
-        return; // nowhere left to say it
-    if (come_back)
+    // Where it fails there is nowhere left to say so.
+    if (write(STDERR_FILENO, line, length) >= 0 && come_back)
         come_back(around_data);
+    pthread_mutex_unlock(&around);
 }
 
 void log_line(enum log_level level, const char *format, ...)

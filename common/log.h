@@ -3,12 +3,18 @@
 #ifndef RENDERFARM_LOG_H
 #define RENDERFARM_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_NOTHING, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_init(const char *program, enum log_level most);
 enum log_level log_level(void);
-// Called before and after each line, so that a redrawn progress line can step aside; may be NULL. Loop thread's lines only.
+// Called before and after each line, in its thread, so that a redrawn progress line can step aside; may be NULL.
 void log_around(void (*before)(void *), void (*after)(void *), void *data);
+// Whoever draws that line keeps other threads' lines off for the moment, or finds that one is being written just now. That may take long where nobody
+// reads, so after wait_ms it is false, and nothing is to be drawn.
+bool log_hold(int wait_ms);
+void log_release(void);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // A line of another process, as it is.

@@ -38,6 +38,7 @@ void farm_start_ending(struct farm *f, int status)
         if (f->pass->remote && f->pass->again == AGAIN_NO && f->crew.hub)
             crew_say_bye(&f->crew);
         crew_kill(&f->crew);
+        outlet_hurry(&f->outlet);
     }
 }
 
@@ -417,6 +418,7 @@ int farm_start(struct farm *f)
         .no_other_video = o->no_other_video,
         .autorotate = !o->no_autorotate,
         .renderer = f->crew.program,
+        .stall_s = o->stall_s,
         .start_s = &f->intake.facts.start_s,
         .others = &f->intake.facts.others_path,
     };

@@ -7,6 +7,7 @@
 
 #include <libavutil/avstring.h>
 #include <libavutil/channel_layout.h>
+#include <libavutil/common.h>
 #include <libavutil/mathematics.h>
 
 #include <stdio.h>
@@ -259,10 +260,12 @@ static int copy_chapters(const struct header *h)
     for (unsigned i = 0; i < in->nb_chapters; i++) {
         const AVChapter *from = in->chapters[i];
         int64_t offset = av_rescale_q(others_offset_us(h->others), AV_TIME_BASE_Q, from->time_base);
+        // What a damaged file says may be near the ends of all numbers.
+        int64_t start = av_sat_add64(from->start, offset), end = av_sat_add64(from->end, offset);
         AVChapter *to;
         int err;
 
-        if (from->end + offset < 0)
+        if (end < 0)
             continue;
         to = av_mallocz(sizeof(*to));
         if (!to)
@@ -270,8 +273,8 @@ static int copy_chapters(const struct header *h)
         h->output->chapters[h->output->nb_chapters++] = to;
         to->id = from->id;
         to->time_base = from->time_base;
-        to->start = from->start + offset > 0 ? from->start + offset : 0;
-        to->end = from->end + offset;
+        to->start = start > 0 ? start : 0;
+        to->end = end;
         err = av_dict_copy(&to->metadata, from->metadata, 0);
         if (err < 0)
             return err;
@@ -329,7 +332,7 @@ static bool keeps_negative_times(const struct header *h)
         const AVStream *st = in->streams[i];
 
         if (st->start_time != AV_NOPTS_VALUE &&
-            av_rescale_q(st->start_time, st->time_base, AV_TIME_BASE_Q) + others_offset_us(h->others) < -10 * AV_TIME_BASE)
+            av_sat_add64(av_rescale_q(st->start_time, st->time_base, AV_TIME_BASE_Q), others_offset_us(h->others)) < -10 * AV_TIME_BASE)
             return false;
     }
     return true;

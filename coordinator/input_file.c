@@ -10,21 +10,42 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HEAD_BYTES = 64 << 10 };
+enum {
+    HEAD_BYTES = 64 << 10,
+    SAMPLES = 64, // behind the head, as far as the file went when it was noted
+    SAMPLE_BYTES = 4 << 10,
+};
 
-// What a file begins with; how many bytes of it there were, at most `most`.
-static size_t hash_head(const char *path, size_t most, uint8_t hash[INPUT_FILE_HASH])
+static bool add_part(crypto_generichash_state *state, int fd, off_t from, size_t size)
 {
     uint8_t bytes[HEAD_BYTES];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd >= 0 ? pread(fd, bytes, most, 0) : -1;
 
-    if (fd >= 0)
-        close(fd);
-    if (size <= 0)
-        return 0;
-    crypto_generichash(hash, INPUT_FILE_HASH, bytes, (size_t)size, NULL, 0);
-    return (size_t)size;
+    if (pread(fd, bytes, size, from) != (ssize_t)size)
+        return false;
+    crypto_generichash_update(state, bytes, size);
+    return true;
+}
+
+// The head of a file and samples of the rest of its first `size` bytes, the last ones among them. False: they cannot be read.
+static bool hash_content(const char *path, off_t size, uint8_t hash[INPUT_FILE_HASH])
+{
+    size_t head = size < HEAD_BYTES ? (size_t)size : HEAD_BYTES;
+    off_t room = size - (off_t)head - SAMPLE_BYTES;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    crypto_generichash_state state;
+    bool read;
+
+    if (fd < 0)
+        return false;
+    crypto_generichash_init(&state, NULL, 0, INPUT_FILE_HASH);
+    read = add_part(&state, fd, 0, head);
+    if (room < 0 && size > HEAD_BYTES)
+        read = read && add_part(&state, fd, HEAD_BYTES, (size_t)(size - HEAD_BYTES));
+    for (int i = 0; room >= 0 && i < SAMPLES && read; i++)
+        read = add_part(&state, fd, (off_t)head + room * i / (SAMPLES - 1), SAMPLE_BYTES);
+    close(fd);
+    crypto_generichash_final(&state, hash, INPUT_FILE_HASH);
+    return read;
 }
 
 bool input_file_is_same(const struct stat *before, const struct stat *after)
@@ -40,14 +61,14 @@ bool input_file_was_written(const struct stat *before, const struct stat *after)
 void input_file_note(struct input_file *file, const char *path)
 {
     file->known = stat(path, &file->about) == 0 && S_ISREG(file->about.st_mode);
-    file->head_bytes = file->known ? hash_head(path, HEAD_BYTES, file->head) : 0;
+    file->sampled = file->known && hash_content(path, file->about.st_size, file->content);
 }
 
-static bool begins_otherwise(const struct input_file *file, const char *path)
+static bool differs(const struct input_file *file, const char *path)
 {
-    uint8_t head[INPUT_FILE_HASH];
+    uint8_t content[INPUT_FILE_HASH];
 
-    return file->head_bytes > 0 && (hash_head(path, file->head_bytes, head) != file->head_bytes || memcmp(head, file->head, sizeof(head)) != 0);
+    return file->sampled && (!hash_content(path, file->about.st_size, content) || memcmp(content, file->content, sizeof(content)) != 0);
 }
 
 int input_file_check(const struct input_file *file, const char *path, int read_error, char **why)
@@ -60,8 +81,8 @@ int input_file_check(const struct input_file *file, const char *path, int read_e
         return 0;
     if (now.st_size < file->about.st_size)
         return err_why(why, -EIO, "%s became shorter while it was read; what is missing would be missing in the output", path);
-    // One that grows is still the same as far as it was there.
-    if (input_file_was_written(&file->about, &now) && begins_otherwise(file, path))
+    // One that does not grow was written into, wherever that was.
+    if (input_file_was_written(&file->about, &now) && (now.st_size == file->about.st_size || differs(file, path)))
         return err_why(why, -EIO, "%s was written anew while it was read; the output would be a mixture of both", path);
     return 0;
 }

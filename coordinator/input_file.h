@@ -12,8 +12,8 @@ enum { INPUT_FILE_HASH = 32 };
 struct input_file {
     bool known; // false for what is no regular file
     struct stat about;
-    size_t head_bytes; // that the file began with, of which the hash is; 0: none could be read
-    uint8_t head[INPUT_FILE_HASH];
+    bool sampled;                     // else it could not be read
+    uint8_t content[INPUT_FILE_HASH]; // of its head, and of samples of the rest
 };
 
 // Of two looks at one name: whether the same file is there, and whether it has been written in between, as far as its length and time tell. Pure.
@@ -22,8 +22,8 @@ bool input_file_was_written(const struct stat *before, const struct stat *after)
 
 void input_file_note(struct input_file *file, const char *path);
 // After it was read. read_error: of the last read, a negative errno or AVERROR_EOF or 0. Returns -EIO, with one sentence, when something of the file
-// could not be read, has gone since it was noted, or is another one now. Who has put another file in its place has done no harm: the one that is open
-// is still whole.
+// could not be read, has gone since it was noted, or is another one now. One that grows, a recording say, may do so: it is the same as long as what
+// was there is, as far as samples tell. Who has put another file in its place has done no harm: the one that is open is still whole.
 int input_file_check(const struct input_file *file, const char *path, int read_error, char **why);
 
 #endif

@@ -1,5 +1,6 @@
 #include "others.h"
 
+#include "common/demux.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -58,21 +59,21 @@ void others_want(struct others *o, const bool *wanted)
     }
 }
 
-const AVPacket *others_peek(struct others *o)
+int others_peek(struct others *o, const AVPacket **packet, char **why)
 {
-    int err;
+    int err = 0;
 
+    *packet = o->next;
     if (o->next || o->ended)
-        return o->next;
+        return 0;
     o->next = av_packet_alloc();
-    if (!o->next) {
-        o->ended = true;
-        return NULL;
-    }
-    while ((err = av_read_frame(o->input, o->next)) >= 0) {
+    if (!o->next)
+        return err_why(why, AVERROR(ENOMEM), "%s: %s", o->input->url, err_text(AVERROR(ENOMEM)));
+    while ((err = demux_read(o->input, o->next)) >= 0) {
         if (retime_packet(&o->retime, o->next) && o->wanted[o->next->stream_index]) {
             retime_copy(&o->retime, o->next);
-            return o->next;
+            *packet = o->next;
+            return 0;
         }
         av_packet_unref(o->next);
     }
@@ -80,7 +81,7 @@ const AVPacket *others_peek(struct others *o)
         log_warn("%s: the streams beside the video end early: %s", o->input->url, err_text(err));
     av_packet_free(&o->next);
     o->ended = true;
-    return NULL;
+    return 0;
 }
 
 AVPacket *others_take(struct others *o)

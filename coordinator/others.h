@@ -17,9 +17,9 @@ int64_t others_offset_us(const struct others *others); // that is added to all t
 
 // Which streams to give out, one flag each; once, before the first packet. None: nothing is read at all.
 void others_want(struct others *others, const bool *wanted);
-// The next packet of a wanted stream, in its stream's time base, with a decode time; NULL at the end. It stays the same until others_take.
+// The next packet of a wanted stream, in its stream's time base, with a decode time; *packet is NULL at the end. It stays the same until others_take.
 // A read error in mid-file ends the streams there, as ffmpeg has it, and is logged.
-const AVPacket *others_peek(struct others *others);
+int others_peek(struct others *others, const AVPacket **packet, char **why);
 AVPacket *others_take(struct others *others); // the caller owns it
 
 void others_close(struct others **others);

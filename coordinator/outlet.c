@@ -26,6 +26,7 @@ static void on_hands(void *data)
 void outlet_init(struct outlet *out, uv_loop_t *loop, const struct sink_setup *setup, void (*on_change)(void *data), void *data)
 {
     *out = (struct outlet){.on_change = on_change, .data = data, .setup = *setup};
+    out->setup.hurry = &out->hurry;
     lane_init(&out->lane, loop);
     hands_init(&out->hands, loop, on_hands, out);
 }
@@ -147,6 +148,11 @@ void outlet_finish(struct outlet *out)
 {
     out->written_bytes = 0;
     lane_run(&out->lane, finish_in_lane, on_finish, out);
+}
+
+void outlet_hurry(struct outlet *out)
+{
+    out->hurry = true;
 }
 
 uint64_t outlet_bytes(const struct outlet *out)

@@ -15,6 +15,7 @@ struct outlet {
     void (*on_change)(void *data);
     void *data;
     struct sink_setup setup;
+    atomic_bool hurry;
     struct lane lane;
 
     // In the lane's hands while it is busy, else the loop's.
@@ -46,6 +47,7 @@ void outlet_open(struct outlet *outlet);
 void outlet_start(struct outlet *outlet, const Wire__Probed *video); // video stays the caller's and must live on
 void outlet_write(struct outlet *outlet, uint32_t segment, struct chunk **chunk);
 void outlet_finish(struct outlet *outlet);
+void outlet_hurry(struct outlet *outlet);           // the output is given up: a call that waits for another process ends with an error soon
 uint64_t outlet_bytes(const struct outlet *outlet); // written; when not busy
 void outlet_clear(struct outlet *outlet);           // when not busy; removes what is unfinished
 

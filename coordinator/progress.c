@@ -2,6 +2,7 @@
 
 #include "json_text.h"
 
+#include "common/log.h"
 #include "common/mem.h"
 
 #include <inttypes.h>
@@ -23,6 +24,7 @@ struct progress {
     bool redraw;             // one line, drawn again and again; else a line now and then
     int columns;
     uint64_t next_ns;
+    // Any thread that logs, while it holds the log.
     char line[5000]; // as it stands on the terminal, "" when wiped
     bool hidden;
 };
@@ -200,7 +202,8 @@ void progress_again(void *data)
     p->hidden = false;
 }
 
-static void say(struct progress *p, const struct progress_facts *facts, bool last)
+// False: nothing was drawn, because another thread is writing a line just now.
+static bool say(struct progress *p, const struct progress_facts *facts, bool last)
 {
     char text[5000], line[5100]; // a name may be long
     int wait_ms = last ? LAST_MS : 0;
@@ -210,14 +213,18 @@ static void say(struct progress *p, const struct progress_facts *facts, bool las
         snprintf(line, sizeof(line), "%s\n", text);
         put(STDOUT_FILENO, line, wait_ms);
     } else if (p->redraw) {
+        if (!log_hold(wait_ms))
+            return false;
         snprintf(line, sizeof(line), "\r%s\033[K%s", text, last ? "\n" : "");
         put(STDERR_FILENO, line, wait_ms);
         snprintf(p->line, sizeof(p->line), "%s", last ? "" : text);
         p->hidden = false;
+        log_release();
     } else {
         snprintf(line, sizeof(line), "renderfarm: %s\n", text);
         put(STDERR_FILENO, line, wait_ms);
     }
+    return true;
 }
 
 void progress_show(struct progress *p, const struct progress_facts *facts, uint64_t now_ns)
@@ -228,8 +235,8 @@ void progress_show(struct progress *p, const struct progress_facts *facts, uint6
         p->next_ns = now_ns + PLAIN_NS; // a short job needs no lines
     if (now_ns < p->next_ns)
         return;
-    p->next_ns = now_ns + (p->mode == PROGRESS_JSON ? JSON_NS : p->redraw ? REDRAW_NS : PLAIN_NS);
-    say(p, facts, false);
+    if (say(p, facts, false))
+        p->next_ns = now_ns + (p->mode == PROGRESS_JSON ? JSON_NS : p->redraw ? REDRAW_NS : PLAIN_NS);
 }
 
 void progress_end(struct progress *p, const struct progress_facts *facts)

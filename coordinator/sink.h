@@ -12,6 +12,7 @@
 #include "common/chunk.h"
 #include "common/protocol.pb-c.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,12 +23,14 @@ struct sink_setup {
     const char *input, *output;
     const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
     bool overwrite, no_audio, no_subtitles, no_other_video;
-    int64_t start_number;  // of numbered pictures
-    bool one_picture;      // the output is one picture
-    bool autorotate;       // the display matrix is used up by the renderers
-    const char *renderer;  // path of the renderer program, which also converts audio and subtitles
-    char *const *others;   // the file to take everything else from, where that is not the input; known when the sink is opened. NULL: the input
-    const double *start_s; // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
+    int64_t start_number;     // of numbered pictures
+    bool one_picture;         // the output is one picture
+    bool autorotate;          // the display matrix is used up by the renderers
+    const char *renderer;     // path of the renderer program, which also converts audio and subtitles
+    char *const *others;      // the file to take everything else from, where that is not the input; known when the sink is opened. NULL: the input
+    double stall_s;           // so long a process that converts may give no sign of life; 0: for ever
+    const atomic_bool *hurry; // whoever waits for such a process gives up when this becomes true; NULL: never
+    const double *start_s;    // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
 };
 
 // Opened, nothing written: what has been decided. Strings are owned by the facts.

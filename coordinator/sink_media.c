@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 
+#include <libavutil/common.h>
 #include <libavutil/mathematics.h>
 
 #include <math.h>
@@ -51,6 +52,7 @@ static struct media *media_of(struct sink *sink)
 static int start_conversion(struct media *s, const struct sink_setup *setup, int64_t start_us, char **why)
 {
     struct converted_wish *wishes = mem_zalloc(s->streams.count * sizeof(*wishes));
+    const struct converted_setup how = {setup->renderer, sink_others(setup), start_us, setup->stall_s, setup->hurry};
     size_t count = 0;
     int err = 0;
 
@@ -58,7 +60,7 @@ static int start_conversion(struct media *s, const struct sink_setup *setup, int
         if (s->streams.choices[i].fate == STREAM_CONVERTED)
             wishes[count++] = (struct converted_wish){i, s->streams.choices[i].encoder->name};
     if (count > 0)
-        err = converted_open(&s->converted, setup->renderer, sink_others(setup), start_us, wishes, count, why);
+        err = converted_open(&s->converted, &how, wishes, count, why);
     free(wishes);
     return err;
 }
@@ -198,14 +200,14 @@ static void mend_times(const struct media *s, int64_t last_dts, enum AVMediaType
     if (s->format->flags & AVFMT_NOTIMESTAMPS)
         return;
     if (packet->dts != AV_NOPTS_VALUE && packet->pts != AV_NOPTS_VALUE && packet->dts > packet->pts) {
-        int64_t next = last_dts == AV_NOPTS_VALUE ? packet->pts : last_dts + 1;
+        int64_t next = last_dts == AV_NOPTS_VALUE ? packet->pts : av_sat_add64(last_dts, 1);
 
         packet->pts = packet->dts = between(packet->pts, packet->dts, next);
     }
     if (type != AVMEDIA_TYPE_AUDIO && type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_SUBTITLE)
         return;
     if (packet->dts != AV_NOPTS_VALUE && last_dts != AV_NOPTS_VALUE) {
-        int64_t least = last_dts + !(s->format->flags & AVFMT_TS_NONSTRICT);
+        int64_t least = av_sat_add64(last_dts, !(s->format->flags & AVFMT_TS_NONSTRICT));
 
         if (packet->dts < least) {
             if (packet->pts >= packet->dts && packet->pts < least)
@@ -222,9 +224,9 @@ static int write_packet(struct media *s, unsigned stream, AVPacket *packet, char
     int err;
 
     if (packet->pts != AV_NOPTS_VALUE)
-        packet->pts += track->delay;
+        packet->pts = av_sat_add64(packet->pts, track->delay);
     if (packet->dts != AV_NOPTS_VALUE)
-        packet->dts += track->delay;
+        packet->dts = av_sat_add64(packet->dts, track->delay);
     av_packet_rescale_ts(packet, track->time_base, out->time_base);
     mend_times(s, s->last_dts[stream], out->codecpar->codec_type, packet);
     s->last_dts[stream] = packet->dts;
@@ -253,18 +255,17 @@ static int64_t time_us(const AVPacket *packet, AVRational time_base)
 static int write_others(struct media *s, int64_t until_us, char **why)
 {
     for (;;) {
-        const AVPacket *copied = others_peek(s->others), *converted = NULL;
-        int64_t copied_us = copied ? time_us(copied, s->tracks[copied->stream_index].time_base) : INT64_MAX, converted_us = INT64_MAX;
+        const AVPacket *copied = NULL, *converted = NULL;
+        int64_t copied_us, converted_us;
         AVPacket *packet;
-        int err;
+        int err = others_peek(s->others, &copied, why);
 
-        if (s->converted) {
+        if (err >= 0 && s->converted)
             err = converted_peek(s->converted, &converted, why);
-            if (err < 0)
-                return err;
-            if (converted)
-                converted_us = time_us(converted, s->tracks[converted->stream_index].time_base);
-        }
+        if (err < 0)
+            return err;
+        copied_us = copied ? time_us(copied, s->tracks[copied->stream_index].time_base) : INT64_MAX;
+        converted_us = converted ? time_us(converted, s->tracks[converted->stream_index].time_base) : INT64_MAX;
         if (copied && (!converted || copied_us <= converted_us)) {
             if (copied_us > until_us)
                 return 0;

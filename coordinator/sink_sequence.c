@@ -107,16 +107,25 @@ static int open_folder(struct sequence *s, char **why)
     return err < 0 ? err_why(why, err, "%s: the folder %s cannot be written to: %s", s->path, folder_name(s), err_text(err)) : 0;
 }
 
+// Some file systems have no locks; on those two at a time are the user's to avoid.
+static int hold_mark(const struct sequence *s, char **why)
+{
+    if (flock(s->mark_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return err_why(why, -EBUSY, "%s: another renderfarm is writing these frames", s->path);
+    return 0;
+}
+
 // Holds the mark of an interrupted render, if there is one.
 static int find_mark(struct sequence *s, char **why)
 {
+    int err;
+
     s->mark_fd = openat(s->folder_fd, s->mark, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (s->mark_fd < 0)
         return 0;
-    if (flock(s->mark_fd, LOCK_EX | LOCK_NB) < 0)
-        return err_why(why, -EBUSY, "%s: another renderfarm is writing these frames", s->path);
-    s->resume = true;
-    return 0;
+    err = hold_mark(s, why);
+    s->resume = err == 0;
+    return err;
 }
 
 static bool same_folder(const struct sequence *s, const char *folder)
@@ -267,11 +276,15 @@ static int sequence_start(struct sink *sink, const Wire__Probed *video, char **w
     (void)video;
     if (s->mark_fd < 0) {
         s->mark_fd = openat(s->folder_fd, s->mark, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (s->mark_fd < 0 || flock(s->mark_fd, LOCK_EX | LOCK_NB) < 0)
+        if (s->mark_fd < 0) {
             err = -errno;
+            return err_why(why, err, "%s: cannot write in the folder %s: %s", s->path, folder_name(s), err_text(err));
+        }
+        // Somebody who began at the same time may have found it before it was locked. Then it is theirs, and stays.
+        err = hold_mark(s, why);
+        if (err < 0)
+            return err;
     }
-    if (err < 0)
-        return err_why(why, err, "%s: cannot write in the folder %s: %s", s->path, folder_name(s), err_text(err));
     s->marked = true;
     if (s->resume)
         remove_left_overs(s);

@@ -1,6 +1,7 @@
 #include "source_reader.h"
 
 #include "common/avx.h"
+#include "common/demux.h"
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { MAX_AGAIN = 100000 };
 
 // ---- Opening ----
 
@@ -297,18 +296,14 @@ static int read_picture(struct source_reader *r, AVPacket **result, char **why)
 static int read_packet(struct source_reader *r, AVPacket **result)
 {
     AVPacket *packet = av_packet_alloc();
-    int err = 0, again = 0, read_error;
+    int err = 0, read_error;
 
     if (!packet)
         return AVERROR(ENOMEM);
     for (;;) {
-        err = av_read_frame(r->input, packet);
-        // Some demuxers say "again" where they give up one packet.
-        if (err == AVERROR(EAGAIN) && again++ < MAX_AGAIN)
-            continue;
+        err = demux_read(r->input, packet);
         if (err < 0)
             break;
-        again = 0;
         if (packet->stream_index == r->video->index)
             note_packet(r, packet);
         if (retime_packet(&r->retime, packet) && packet->stream_index == r->video->index)

@@ -3,6 +3,8 @@
 #include "jail.h"
 
 #include "common/avx.h"
+#include "common/clock.h"
+#include "common/demux.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/packets.h"
@@ -28,6 +30,8 @@
 
 enum { MAX_SUBTITLE_BYTES = 1 << 20 }; // of one encoded subtitle
 
+#define ALIVE_NS UINT64_C(250000000) // how often a sign of life goes out, see --stall-timeout for how long it may be missed
+
 struct track {
     unsigned stream;
     AVStream *in;
@@ -48,6 +52,7 @@ struct conversion {
     AVPacket *packet;
     AVFrame *frame;
     uint8_t *text;
+    uint64_t alive_ns; // when all went out that was there
 };
 
 // ---- To the coordinator ----
@@ -106,13 +111,16 @@ static int put_packet(const struct track *t, const AVPacket *packet)
     return err;
 }
 
-static void put_end(void)
+// read_error: 0 where the input has ended.
+static void put_end(int read_error)
 {
     Wire__Converted message = WIRE__CONVERTED__INIT;
     Wire__Empty empty = WIRE__EMPTY__INIT;
 
     message.body_case = WIRE__CONVERTED__BODY_END;
     message.end = &empty;
+    message.has_read_error = read_error < 0;
+    message.read_error = read_error;
     put(&message, NULL, 0);
 }
 
@@ -123,6 +131,25 @@ static void put_failed(char *why)
     message.body_case = WIRE__CONVERTED__BODY_FAILED;
     message.failed = why;
     put(&message, NULL, 0);
+}
+
+// The library calls it whenever it reads from the file: subtitles may be minutes apart, and a disk slow.
+static int tell_alive(void *data)
+{
+    struct conversion *c = data;
+    uint64_t now_ns = clock_now_ns();
+
+    if (now_ns - c->alive_ns >= ALIVE_NS) {
+        Wire__Converted message = WIRE__CONVERTED__INIT;
+        Wire__Empty empty = WIRE__EMPTY__INIT;
+
+        message.body_case = WIRE__CONVERTED__BODY_ALIVE;
+        message.alive = &empty;
+        put(&message, NULL, 0);
+        fflush(stdout);
+        c->alive_ns = now_ns;
+    }
+    return 0;
 }
 
 // ---- Encoders ----
@@ -514,8 +541,13 @@ static int open_tracks(struct conversion *c, const char *list, char **why)
 
 static int open_input(struct conversion *c, const char *path, const char *list, const char *start, char **why)
 {
-    int err = avformat_open_input(&c->input, path, NULL, NULL);
+    int err;
 
+    c->input = avformat_alloc_context();
+    if (!c->input)
+        return err_why(why, AVERROR(ENOMEM), "%s", err_text(AVERROR(ENOMEM)));
+    c->input->interrupt_callback = (AVIOInterruptCB){.callback = tell_alive, .opaque = c};
+    err = avformat_open_input(&c->input, path, NULL, NULL);
     if (err >= 0)
         err = avformat_find_stream_info(c->input, NULL);
     if (err < 0)
@@ -534,12 +566,13 @@ static int open_input(struct conversion *c, const char *path, const char *list, 
     return 0;
 }
 
-static int convert_all(struct conversion *c, char **why)
+// A damaged input ends where it cannot be read further, like every reader of it has it; *read_error tells so.
+static int convert_all(struct conversion *c, int *read_error, char **why)
 {
-    int err = 0;
+    const AVIOContext *file = c->input->pb;
+    int err = 0, end = 0;
 
-    // A damaged input ends where it cannot be read further, like every reader of it has it.
-    while (err >= 0 && av_read_frame(c->input, c->packet) >= 0) {
+    while (err >= 0 && (end = demux_read(c->input, c->packet)) >= 0) {
         if (retime_packet(&c->retime, c->packet)) {
             struct track *t = track_of(c, c->packet->stream_index);
 
@@ -547,7 +580,12 @@ static int convert_all(struct conversion *c, char **why)
                 err = convert_packet(c, t, c->packet, why);
         }
         av_packet_unref(c->packet);
+        tell_alive(c);
     }
+    // Not the file is damaged here but what it lies on, which may be whole again later.
+    if (err >= 0 && file && file->error < 0 && file->error != AVERROR_EOF)
+        err = err_why(why, file->error, "cannot be read to its end: %s; the same command goes on when it can", err_text(file->error));
+    *read_error = end == AVERROR_EOF ? 0 : end;
     for (size_t i = 0; i < c->track_count && err >= 0; i++)
         err = convert_packet(c, &c->tracks[i], NULL, why);
     return err;
@@ -575,7 +613,7 @@ int convert_main(int argc, char **argv)
 {
     struct conversion c = {0};
     char *why = NULL;
-    int err;
+    int err, read_error = 0;
 
     if (argc < 4 || argc > 5) {
         fputs("Usage: renderfarm-renderer --convert INPUT STREAM:ENCODER[,STREAM:ENCODER...] [START_US]\n", stderr);
@@ -588,9 +626,9 @@ int convert_main(int argc, char **argv)
     jail_enter(&(struct jail){.files = JAIL_FILES_READ, .network = strstr(argv[2], "//") != NULL});
     err = open_input(&c, argv[2], argv[3], argc > 4 ? argv[4] : NULL, &why);
     if (err >= 0)
-        err = convert_all(&c, &why);
+        err = convert_all(&c, &read_error, &why);
     if (err >= 0) {
-        put_end();
+        put_end(read_error);
     } else if (err != -EPIPE) { // else nobody listens
         err_why(&why, err, "%s", err_text(err));
         put_failed(why);

@@ -7,10 +7,12 @@
 
 #include <json-c/json.h>
 
+#include <dirent.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -371,6 +373,90 @@ static void what_does_not_fit_into_memory_works_one_by_one(void **state)
     assert_string_equal(trial_sha256(out), calm);
 }
 
+// The process that converts the sound of the file.
+static pid_t converter_of(const char *input)
+{
+    DIR *processes = opendir("/proc");
+    const struct dirent *entry;
+    pid_t pid = 0;
+
+    assert_non_null(processes);
+    while (!pid && (entry = readdir(processes))) {
+        char words[4096] = "";
+        FILE *file = fopen(trial_format("/proc/%s/cmdline", entry->d_name), "r");
+        size_t length = file ? fread(words, 1, sizeof(words) - 1, file) : 0;
+
+        for (size_t i = 0; i < length; i += strlen(words + i) + 1)
+            if (strcmp(words + i, "--convert") == 0 && strcmp(words + i + strlen(words + i) + 1, input) == 0)
+                pid = (pid_t)atoi(entry->d_name);
+        if (file)
+            fclose(file);
+    }
+    closedir(processes);
+    assert_true(pid > 0);
+    return pid;
+}
+
+// With more sound than fits into pipes, so that it is not converted before its time.
+static const char *input_with_sound(void)
+{
+    const char *input = trial_path("sound.mkv");
+
+    trial_ffmpeg("-stream_loop", "7", "-i", trial_sample("silent.mp4"), "-f", "lavfi", "-i", "anoisesrc=d=24:r=48000", "-ac", "2", "-c:v", "copy",
+                 "-c:a", "flac", input, NULL);
+    return input;
+}
+
+static struct command *start_with_sound(const char *input, const char *patience)
+{
+    struct command *command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=2", "--segment=1", "--filter=nlmeans=r=7", "--codec=mpeg2video",
+                                                    patience, "--progress=off", "--no-cache", input, trial_path("out.ts")));
+
+    if (!command_wait_for_error(command, 0, " goes to renderer ", 60))
+        fail_msg("%s", command->err);
+    return command;
+}
+
+static void a_converter_that_hangs_or_is_killed_is_started_again(void **state)
+{
+    static const struct {
+        int signal;
+        const char *told;
+    } cases[] = {{SIGSTOP, "the conversion of its other streams hangs: no sign of life for 3 s (see --stall-timeout); it is started again"},
+                 {SIGKILL, "the conversion of its other streams was ended by signal 9 (Killed); it is started again"}};
+    const char *input = input_with_sound(), *out = trial_path("out.ts"), *calm;
+
+    (void)state;
+    trial_render(input, out, "--workers=2", "--segment=1", "--filter=nlmeans=r=7", "--codec=mpeg2video", NULL);
+    calm = trial_sha256(out);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct command *command = start_with_sound(input, "--stall-timeout=3");
+
+        kill(converter_of(input), cases[i].signal);
+        command_wait(command, 120);
+        if (command->status != 0)
+            fail_msg("status %d: %s", command->status, command->err);
+        assert_told(command->err, cases[i].told);
+        assert_string_equal(trial_sha256(out), calm);
+    }
+}
+
+// Long before its time is up, and nothing is left of it.
+static void a_job_whose_converter_hangs_can_be_ended(void **state)
+{
+    const char *input = input_with_sound();
+    struct command *command = start_with_sound(input, "--stall-timeout=600");
+
+    (void)state;
+    kill(converter_of(input), SIGSTOP);
+    // By then the first ones are to be written, with more sound than there is.
+    if (!command_wait_for_error(command, 0, "segment 8 goes to renderer ", 60))
+        fail_msg("%s", command->err);
+    kill(command->pid, SIGTERM);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 128 + SIGTERM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +476,8 @@ int main(void)
         TRIAL(poison_can_be_left_out),
         TRIAL(poison_can_go_on_without_filters),
         TRIAL(what_does_not_fit_into_memory_works_one_by_one),
+        TRIAL(a_converter_that_hangs_or_is_killed_is_started_again),
+        TRIAL(a_job_whose_converter_hangs_can_be_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -435,6 +435,18 @@ static void rate_that_the_encoder_lacks_loses_no_frame(void **state)
                "nb_read_frames=38\n");
 }
 
+// Its demuxer says "again" where the sound has come to its end.
+static void sound_of_a_demuxer_that_gives_up_packets_is_whole(void **state)
+{
+    const char *input = trial_real("suite/sgirle/pet-rle.mp4"), *output = trial_path("out.mkv");
+    struct command *command = trial_run(input, output, "--codec=ffv1", trial_workers(), NULL);
+
+    (void)state;
+    assert_int_equal(command->status, 0);
+    assert_null(strstr(command->err, "end early"));
+    assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
+}
+
 // An encoder that is told to leave out pictures that are like the one before.
 static void frames_that_the_encoder_leaves_out_are_told(void **state)
 {
@@ -478,6 +490,7 @@ int main(void)
         TRIAL(tags_that_tell_the_kind_of_picture_are_the_encoders),
         TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),
         TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
+        TRIAL(sound_of_a_demuxer_that_gives_up_packets_is_whole),
         TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

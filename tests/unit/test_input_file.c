@@ -74,6 +74,43 @@ static void what_is_written_anew_in_place_is_not(void **state)
     assert_int_equal(checked("was written anew"), -EIO);
 }
 
+static void write_blocks(char first, char rest, size_t blocks, time_t when)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = when}};
+    char block[4096];
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < blocks; i++) {
+        memset(block, i < 16 ? first : rest, sizeof(block));
+        assert_int_equal(write(fd, block, sizeof(block)), sizeof(block));
+    }
+    futimens(fd, times);
+    close(fd);
+}
+
+// Files of a format begin alike: it takes the rest to tell them apart.
+static void neither_is_one_that_only_begins_the_same(void **state)
+{
+    static const size_t sizes[] = {17, 20, 100, 1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        assert_int_equal(truncate(path, 0), 0);
+        write_blocks('h', 'a', sizes[i], 1000);
+        input_file_note(&file, path);
+        write_blocks('h', 'a', sizes[i] + 30, 2000);
+        assert_int_equal(checked(NULL), 0); // it has grown
+        write_blocks('h', 'b', sizes[i] + 30, 3000);
+        assert_int_equal(checked("was written anew"), -EIO);
+        assert_int_equal(truncate(path, 0), 0);
+        write_blocks('h', 'a', sizes[i], 1000);
+        assert_int_equal(checked(NULL), 0);
+        write_blocks('h', 'b', sizes[i], 4000);
+        assert_int_equal(checked("was written anew"), -EIO);
+    }
+}
+
 static void what_becomes_shorter_is_not(void **state)
 {
     (void)state;
@@ -117,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_stays_or_grows_is_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_written_anew_in_place_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(neither_is_one_that_only_begins_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_becomes_shorter_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(another_file_in_its_place_does_no_harm, setup, teardown),
         cmocka_unit_test(two_looks_tell_another_file_and_one_that_was_written),

@@ -1,9 +1,13 @@
 #include "coordinator/progress.h"
 
+#include "common/log.h"
+
 #include <json-c/json.h>
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -298,6 +302,70 @@ static void the_line_steps_aside_for_the_log(void **state)
     assert_string_equal(shown(PROGRESS_JSON, 0, STDERR_FILENO, times, 0, 1), "log\n");
 }
 
+struct meeting {
+    struct progress *progress;
+    sem_t hidden, tried;
+};
+
+static void hide_and_wait(void *data)
+{
+    struct meeting *meeting = data;
+
+    progress_hide(meeting->progress);
+    sem_post(&meeting->hidden);
+    sem_wait(&meeting->tried);
+}
+
+static void come_back(void *data)
+{
+    progress_again(((struct meeting *)data)->progress);
+}
+
+static void *log_a_line(void *data)
+{
+    (void)data;
+    log_warn("text");
+    return NULL;
+}
+
+// The lanes log too: between the wiping of the line and its coming back nobody else may draw it, and the loop does not wait.
+static void the_line_is_not_drawn_into_another_threads_log_line(void **state)
+{
+    struct meeting meeting = {.progress = progress_new(PROGRESS_BAR, 1, 80)};
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    char text[4096];
+    const char *log;
+    pthread_t thread;
+
+    (void)state;
+    assert_non_null(file);
+    sem_init(&meeting.hidden, 0, 0);
+    sem_init(&meeting.tried, 0, 0);
+    dup2(fileno(file), STDERR_FILENO);
+    progress_show(meeting.progress, &halfway, 100 * S);
+    log_around(hide_and_wait, come_back, &meeting);
+    pthread_create(&thread, NULL, log_a_line, NULL);
+    sem_wait(&meeting.hidden);
+    progress_show(meeting.progress, &halfway, 101 * S);
+    sem_post(&meeting.tried);
+    pthread_join(thread, NULL);
+    log_around(NULL, NULL, NULL);
+    progress_show(meeting.progress, &halfway, 101 * S); // which is still due
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    log = strstr(text, "\r\033[Krenderfarm: text\n");
+    assert_non_null(log);
+    assert_int_equal(count_of(text, "busy"), 3);
+    assert_int_equal(count_of(log, "busy"), 2);
+    progress_free(&meeting.progress);
+    sem_destroy(&meeting.hidden);
+    sem_destroy(&meeting.tried);
+}
+
 static const struct progress_facts batch = {.frames = 500,
                                             .video_s = 20,
                                             .busy = 2,
@@ -350,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_has_stopped_does_not_stop_us),
         cmocka_unit_test(off_says_nothing),
         cmocka_unit_test(the_line_steps_aside_for_the_log),
+        cmocka_unit_test(the_line_is_not_drawn_into_another_threads_log_line),
     };
 
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);

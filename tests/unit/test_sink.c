@@ -8,8 +8,11 @@
 
 #include <libavutil/mastering_display_metadata.h>
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,13 +20,59 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+enum { PACKETS_OF_DAMAGED = 20 }; // also when a converter meets its fate
+
+static bool converting; // this is the child
+
 static char folder[] = "/tmp/renderfarm-test-sink-XXXXXX";
 static char *why;
 static struct sink_facts facts;
+
+// What children that convert meet in the middle of their work, a letter for each child that comes: they inherit the pipe.
+static int fates[2];
+
+static void meet_fate(const AVFormatContext *input)
+{
+    char fate = 0;
+
+    if (read(atoi(getenv("FATES")), &fate, 1) != 1)
+        return;
+    if (fate == 'c')
+        __builtin_trap(); // crash
+    while (fate == 'h')
+        pause(); // hang
+    // Reads what nobody wants for longer than a child may be silent.
+    for (int i = 0; fate == 'r' && i < 30; i++) {
+        usleep(50000);
+        input->interrupt_callback.callback(input->interrupt_callback.opaque);
+    }
+}
+
+// In the place of the library's, which it calls: what is named damaged cannot be read further from somewhere on, nor what lies on a broken disk.
+int av_read_frame(AVFormatContext *input, AVPacket *packet)
+{
+    static int (*real)(AVFormatContext *, AVPacket *), packets_converted;
+    int err;
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "av_read_frame");
+    if (converting && ++packets_converted == PACKETS_OF_DAMAGED)
+        meet_fate(input);
+    if (!strstr(input->url, "damaged") && !strstr(input->url, "broken"))
+        return real(input, packet);
+    if ((intptr_t)input->opaque == PACKETS_OF_DAMAGED) {
+        input->pb->error = strstr(input->url, "broken") ? AVERROR(EIO) : 0;
+        return AVERROR_INVALIDDATA;
+    }
+    err = real(input, packet);
+    input->opaque = (void *)((intptr_t)input->opaque + 1);
+    return err;
+}
 
 // Runs a shell command in the test's folder and returns what it prints, without the last line end. The text lives until the call after the next.
 static const char *shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -186,9 +235,13 @@ static const char *show(const char *file, const char *what)
 
 static int make_clips(void **state)
 {
+    char text[16];
+
     (void)state;
-    if (!mkdtemp(folder))
+    if (!mkdtemp(folder) || pipe2(fates, O_NONBLOCK) < 0)
         return -1;
+    snprintf(text, sizeof(text), "%d", fates[0]);
+    setenv("FATES", text, 1);
     shell("printf '1\\n00:00:00,500 --> 00:00:01,000\\nHello\\n\\n2\\n00:00:02,000 --> 00:00:02,500\\n<i>World</i>\\n' > a.srt");
     shell("printf ';FFMETADATA1\\ntitle=The "
           "Film\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=0\\nEND=1500\\ntitle=One\\n[CHAPTER]\\nTIMEBASE=1/1000\\nSTART=1500\\nEND=3000\\n"
@@ -252,6 +305,19 @@ static void chapters_arrive_with_their_titles(void **state)
     assert_string_equal(show("chapters.mp4", "-show_entries chapter=start_time,end_time:chapter_tags=title"),
                         "0.000000|1.500000|One\n1.500000|3.000000|Two");
     assert_int_equal(facts.note_count, 0);
+}
+
+static void a_chapter_that_never_ends_stays_one_when_it_moves(void **state)
+{
+    const double start_s = -1;
+
+    (void)state;
+    shell("printf ';FFMETADATA1\\n[CHAPTER]\\nTIMEBASE=1/1000000000\\nSTART=500000000\\nEND=9223372036854775807\\ntitle=Endless\\n' > endless.txt");
+    shell("ffmpeg -v error -i plain.mp4 -i endless.txt -map 0:v:0 -map 0:a -map_metadata 1 -map_chapters 1 -c copy endless.mkv");
+    if (pass_through((struct sink_setup){
+            .input = path("endless.mkv"), .output = path("endless-out.mkv"), .codec = "libx264", .autorotate = true, .start_s = &start_s}) < 0)
+        fail_msg("%s", why);
+    assert_string_equal(show("endless-out.mkv", "-show_entries chapter=start_time:chapter_tags=title"), "1.500000|Endless");
 }
 
 static void copied_sound_keeps_packets_and_times_in_mp4(void **state)
@@ -383,6 +449,83 @@ static void subtitles_become_mov_text_in_mp4(void **state)
     assert_same_packets("full.mkv", "subtitles.mp4", "0:a");
 }
 
+// What the sink says on standard error while it passes the input through.
+static const char *said(const char *input, const char *output, const char *codec)
+{
+    static char text[4096];
+    int saved = dup(STDERR_FILENO);
+    FILE *file = tmpfile();
+    int err;
+
+    assert_non_null(file);
+    dup2(fileno(file), STDERR_FILENO);
+    err = pass_through(
+        (struct sink_setup){.input = path(input), .output = path(output), .codec = codec, .autorotate = true, .overwrite = true, .stall_s = 1});
+    dup2(saved, STDERR_FILENO);
+    if (err)
+        fail_msg("%s to %s: %s", input, output, why ? why : "no sentence");
+    close(saved);
+    rewind(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void streams_that_cannot_be_read_to_their_end_are_told(void **state)
+{
+    (void)state;
+    shell("ffmpeg -v error -i plain.mp4 -map 0:v -map 0:a -c:v copy -c:a flac whole.mkv && cp whole.mkv damaged.mkv");
+    assert_string_equal(said("whole.mkv", "whole.ts", "libx264"), "");
+    assert_int_equal(facts.note_count, 1); // it is converted
+    assert_non_null(strstr(said("damaged.mkv", "copied.mkv", "libx264"), "damaged.mkv: the streams beside the video end early: "));
+    assert_non_null(strstr(said("damaged.mkv", "damaged.ts", "libx264"), "damaged.mkv: the converted streams beside the video end early: "));
+    shell("mkdir broken && cp whole.mkv broken");
+    assert_int_equal(pass_through((struct sink_setup){.input = path("broken/whole.mkv"), .output = path("broken.ts"), .codec = "libx264"}), -EIO);
+    assert_non_null(strstr(why, "broken/whole.mkv: cannot be read to its end: "));
+}
+
+static void assert_no_child_left(void)
+{
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+static void a_converter_that_crashes_or_hangs_is_started_again(void **state)
+{
+    static const char *const cases[][2] = {
+        {"c", "fates.mkv: the conversion of its other streams was ended by signal "},
+        {"h", "fates.mkv: the conversion of its other streams hangs: no sign of life for 1 s (see --stall-timeout); it is started again\n"},
+        {"cc", "; it is started again\n"},
+    };
+
+    (void)state;
+    shell("ffmpeg -v error -i plain.mp4 -map 0:v -map 0:a -c:v copy -c:a flac fates.mkv");
+    pass("fates.mkv", "undisturbed.ts", "libx264");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(write(fates[1], cases[i][0], strlen(cases[i][0])), strlen(cases[i][0]));
+        assert_non_null(strstr(said("fates.mkv", "disturbed.ts", "libx264"), cases[i][1]));
+        assert_string_equal(shell("cmp undisturbed.ts disturbed.ts && echo same"), "same");
+        assert_no_child_left();
+    }
+}
+
+static void a_converter_that_has_to_read_much_does_not_hang(void **state)
+{
+    (void)state;
+    assert_int_equal(write(fates[1], "r", 1), 1);
+    assert_string_equal(said("fates.mkv", "disturbed.ts", "libx264"), "");
+}
+
+static void a_converter_that_crashes_each_time_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(write(fates[1], "ccc", 3), 3);
+    assert_int_equal(pass_through((struct sink_setup){.input = path("fates.mkv"), .output = path("never.ts"), .codec = "libx264"}), -EIO);
+    assert_non_null(strstr(why, "fates.mkv: the conversion of its other streams was ended by signal "));
+    assert_non_null(strstr(why, "); it was started again 2 times already; leave them out with --no-audio"));
+    assert_no_child_left();
+}
+
 static void two_runs_write_the_same_bytes(void **state)
 {
     static const char *const runs[][3] = {
@@ -495,6 +638,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_stream_of_a_matroska_file_arrives_as_it_was),
         cmocka_unit_test(chapters_arrive_with_their_titles),
+        cmocka_unit_test(a_chapter_that_never_ends_stays_one_when_it_moves),
         cmocka_unit_test(copied_sound_keeps_packets_and_times_in_mp4),
         cmocka_unit_test(video_keeps_its_times_in_matroska_although_the_sound_begins_earlier),
         cmocka_unit_test(video_that_begins_before_zero_is_shifted_in_matroska),
@@ -505,6 +649,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(avi_takes_video_and_sound),
         cmocka_unit_test(sound_and_subtitles_are_converted_for_webm),
         cmocka_unit_test(subtitles_become_mov_text_in_mp4),
+        cmocka_unit_test(streams_that_cannot_be_read_to_their_end_are_told),
+        cmocka_unit_test(a_converter_that_crashes_or_hangs_is_started_again),
+        cmocka_unit_test(a_converter_that_has_to_read_much_does_not_hang),
+        cmocka_unit_test(a_converter_that_crashes_each_time_is_told),
         cmocka_unit_test(two_runs_write_the_same_bytes),
         cmocka_unit_test(outputs_that_cannot_be_are_refused),
         cmocka_unit_test(unknown_and_unfit_encoders_are_refused),
@@ -513,8 +661,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(missing_converter_is_named),
     };
 
-    if (argc > 1 && strcmp(argv[1], "--convert") == 0)
+    if (argc > 1 && strcmp(argv[1], "--convert") == 0) {
+        converting = true;
         return convert_main(argc, argv);
+    }
     av_log_set_level(AV_LOG_QUIET);
     return cmocka_run_group_tests(tests, make_clips, remove_clips);
 }

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +24,17 @@
 static char folder[] = "/tmp/renderfarm-test-sequence-XXXXXX";
 static char *why;
 static struct sink_facts facts;
+static int lock_errno; // what the file system says of every lock, 0: that it is fine
+
+// In the place of the library's.
+int flock(int fd, int operation)
+{
+    if (lock_errno) {
+        errno = lock_errno;
+        return -1;
+    }
+    return (int)syscall(SYS_flock, fd, operation);
+}
 
 static const char *path(const char *name)
 {
@@ -238,6 +251,44 @@ static void frames_of_an_interrupted_render_stay_or_are_replaced(void **state)
     assert_string_equal(content("out/02.png"), "frame 2");
 }
 
+static void a_file_system_without_locks_is_as_good(void **state)
+{
+    static const int errors[] = {ENOLCK, EOPNOTSUPP, ENOSYS};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct sink *sink;
+
+        lock_errno = errors[i];
+        sink = begun();
+        give_frames(sink, 1, 1);
+        assert_int_equal(write_parts(sink, "1"), 0);
+        sink_close(&sink);
+        assert_string_equal(listing(), ".%02d.png.renderfarm-part 01.png ");
+        sink = begun();
+        give_frames(sink, 1, 2);
+        assert_int_equal(sink_finish(sink, &why), 0);
+        sink_close(&sink);
+        lock_errno = 0;
+        assert_string_equal(listing(), "01.png 02.png ");
+        shell("rm out/*");
+    }
+}
+
+static void two_that_begin_at_the_same_time_do_not_write_both(void **state)
+{
+    struct sink *sink = NULL;
+
+    (void)state;
+    assert_int_equal(open_sink(&sink), 0);
+    lock_errno = EWOULDBLOCK; // the other has found the mark and locked it, between its making and its locking
+    assert_int_equal(sink_start(sink, NULL, &why), -EBUSY);
+    lock_errno = 0;
+    assert_non_null(strstr(why, "another renderfarm is writing these frames"));
+    sink_close(&sink);
+    assert_string_equal(listing(), ".%02d.png.renderfarm-part "); // the other's
+}
+
 static void a_folder_in_the_place_of_a_frame_is_named(void **state)
 {
     struct sink *sink = begun();
@@ -285,6 +336,8 @@ int main(void)
         TEST(a_frame_that_cannot_be_written_is_named_and_leaves_nothing),
         TEST(nothing_written_leaves_no_mark),
         TEST(frames_of_an_interrupted_render_stay_or_are_replaced),
+        TEST(a_file_system_without_locks_is_as_good),
+        TEST(two_that_begin_at_the_same_time_do_not_write_both),
         TEST(a_folder_in_the_place_of_a_frame_is_named),
     };
 
