@@ -268,6 +268,12 @@ static void on_loss(struct farm *f, const struct renderer *was, const struct spa
 
 void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words)
 {
+    char there[256];
+
+    if (was->remote) {
+        snprintf(there, sizeof(there), "%s on %s", how, was->host);
+        how = there;
+    }
     farm_lose_ahead(f, was);
     if (was->state == RENDERER_BUSY && !farm_has_work(was))
         farm_lose_second(f, was);
