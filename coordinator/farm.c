@@ -78,6 +78,8 @@ void farm_change_way(struct farm *f, enum again way, const char *why)
     log_info("%s; starting over, %s", why, way == AGAIN_ONE_GRAPH ? "with all filters in one stage" : "as one segment");
     free(f->pass->why_way);
     f->pass->why_way = mem_dup(why);
+    if (f->pass->remote)
+        mishaps_forget_work(&f->pass->remote->mishaps);
     farm_start_over(f, way);
 }
 
@@ -128,7 +130,7 @@ void farm_segment_times(const struct farm *f, const struct stage *stage, uint32_
 
 static void start_probe(struct farm *f)
 {
-    struct renderer *renderer = roster_idle(&f->crew.roster);
+    struct renderer *renderer = farm_prober(f);
 
     if (!renderer || !f->intake.opened || f->outlet.state != OUTLET_OPEN || intake_busy(&f->intake))
         return;

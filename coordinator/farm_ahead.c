@@ -20,7 +20,8 @@ static bool may_go_ahead(const struct farm *f, const struct stage *stage, uint32
     const struct shelf_segment *segment = shelf_find(&stage->shelf, number);
 
     return segment->complete && segment->chunks.size_bytes <= SHELF_KEEP_BYTES && scheduler_faults(stage->scheduler, number) == 0 &&
-           !poison_find(&f->pass->poison, (uint32_t)(stage - f->stages), number);
+           !poison_find(&f->pass->poison, (uint32_t)(stage - f->stages), number) &&
+           !(f->pass->remote && mishaps_anywhere(&f->pass->remote->mishaps, (uint32_t)(stage - f->stages), number));
 }
 
 void farm_deal_ahead(struct farm *f)

@@ -64,10 +64,21 @@ void farm_deal_segment(struct farm *f, struct renderer *renderer, uint32_t numbe
     task->whole = segment->complete;
 }
 
+// But for what has failed on its host.
+static uint32_t next_for(const struct farm *f, const struct renderer *renderer)
+{
+    const struct stage *stage = &f->stages[renderer->stage];
+    uint32_t number = scheduler_next(stage->scheduler);
+
+    while (number != SCHEDULER_NONE && farm_failed_there(f, renderer, renderer->stage, number))
+        number = scheduler_next_after(stage->scheduler, number);
+    return number;
+}
+
 static void deal_task(struct farm *f, struct renderer *renderer)
 {
     struct stage *stage = &f->stages[renderer->stage];
-    uint32_t number = scheduler_next(stage->scheduler);
+    uint32_t number = next_for(f, renderer);
     const struct poison_entry *poison;
 
     if (number == SCHEDULER_NONE && f->sent_ahead > 0)

@@ -312,6 +312,11 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
         return;
     }
     probing = renderer->probing;
+    if (farm_may_be_hosts_fault(renderer, failed->code) &&
+        (probing ? f->state == FARM_PROBING : f->state == FARM_RUNNING && counts(f, renderer, failed->segment, failed->attempt))) {
+        farm_on_mishap(f, renderer, failed);
+        return;
+    }
     farm_end_task(f, renderer);
     if (probing && f->state == FARM_PROBING) {
         farm_fail(f, farm_status_of(failed->code), "%s: %s", f->options->input, failed->reason);

@@ -35,9 +35,8 @@ static bool has_work_for_remote(const struct farm *f)
     return stage_for_remote(f) != UINT32_MAX;
 }
 
-static void let_go(struct farm *f, struct renderer *renderer)
+void farm_let_go_remote(struct farm *f, struct renderer *renderer)
 {
-    hub_send_bye(f->crew.hub, renderer->peer);
     hub_forget(f->crew.hub, renderer->peer);
     f->report.stats.remote_ns += clock_now_ns() - renderer->joined_ns;
     roster_set_state(renderer, RENDERER_GONE);
@@ -52,8 +51,10 @@ void farm_plan_remote(struct farm *f)
 
         if (renderer->remote)
             renderer->stage = stage_for_remote(f);
-        if (renderer->remote && renderer->state == RENDERER_READY && !has_work_for_remote(f))
-            let_go(f, renderer);
+        if (renderer->remote && renderer->state == RENDERER_READY && !has_work_for_remote(f)) {
+            hub_send_bye(f->crew.hub, renderer->peer);
+            farm_let_go_remote(f, renderer);
+        }
     }
     if (!has_work_for_remote(f))
         log_warn("renderers on other hosts have nothing to do: the last stage of this plan is in order, and frames go through this host's memory");
@@ -100,30 +101,43 @@ static void admit(struct farm *f, uint32_t peer, const Wire__Hello *hello, const
     log_info("renderer %u is ready (process %u on %s)", renderer->slot, renderer->pid, host);
 }
 
+// The pass ends: one that comes now need not call again, unless there is another pass.
+static void tell_end(struct farm *f, uint32_t peer)
+{
+    if (f->pass->again == AGAIN_NO)
+        hub_send_bye(f->crew.hub, peer);
+    hub_forget(f->crew.hub, peer);
+}
+
 void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hello)
 {
     struct remote *r = f->pass->remote;
     struct renderer *former = roster_by_place(&f->crew.roster, hello->place);
-    const char *address = hub_address(f->crew.hub, peer), *cpu = hello->cpu ? hello->cpu : "";
-    char host[72];
+    const char *address = hub_address(f->crew.hub, peer), *cpu = hello->cpu ? hello->cpu : "", *trouble;
+    char host[72], reason[600];
+    struct mishap_host from;
 
     snprintf(host, sizeof(host), "%s", hello->host && *hello->host ? hello->host : address);
-    if (f->state == FARM_ENDING || (former && former->entered_ns >= hello->since_ns)) {
-        hub_forget(f->crew.hub, peer); // the end closes its connection; or it is an old word that took its time
+    if (former && former->entered_ns >= hello->since_ns) {
+        hub_forget(f->crew.hub, peer); // an old word that took its time
         return;
     }
-    if (former)
+    if (former && f->state != FARM_ENDING)
         farm_lose_remote(f, former, hello->ended ? hello->ended : "lost its connection", hello->ended && !hello->killed);
-    if (f->state == FARM_ENDING)
+    if (f->state == FARM_ENDING) {
+        tell_end(f, peer);
         return;
+    }
+    from = farm_host_of(f, peer, host);
     if (!*r->cpu)
         snprintf(r->cpu, sizeof(r->cpu), "%s", cpu);
     if (!has_work_for_remote(f)) {
         hub_send_bye(f->crew.hub, peer);
         hub_forget(f->crew.hub, peer);
+    } else if ((trouble = mishaps_unwelcome(&r->mishaps, &from))) {
+        snprintf(reason, sizeof(reason), "renderers of its host have failed again and again: %s", trouble);
+        refuse(f, peer, host, reason);
     } else if (strcmp(cpu, r->cpu) != 0 && !r->mixed_cpus) {
-        char reason[600];
-
         snprintf(reason, sizeof(reason), "its processor (%s) is not like the others' (%s), so its pixels might differ; --mixed-cpus lets it join",
                  cpu, r->cpu);
         refuse(f, peer, host, reason);
@@ -138,9 +152,7 @@ void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how
     struct renderer was = *renderer;
     const char *then = !farm_has_work(&was) ? "" : "; its work goes to another";
 
-    roster_set_state(renderer, RENDERER_GONE);
-    hub_forget(f->crew.hub, was.peer);
-    f->report.stats.remote_ns += clock_now_ns() - was.joined_ns;
+    farm_let_go_remote(f, renderer);
     if (f->state == FARM_ENDING)
         return;
     f->pass->remote->lost++;
@@ -152,9 +164,7 @@ void farm_on_remote_bye(struct farm *f, struct renderer *renderer)
 {
     struct renderer was = *renderer;
 
-    roster_set_state(renderer, RENDERER_GONE);
-    hub_forget(f->crew.hub, was.peer);
-    f->report.stats.remote_ns += clock_now_ns() - was.joined_ns;
+    farm_let_go_remote(f, renderer);
     if (f->state == FARM_ENDING)
         return;
     f->pass->remote->left++;
@@ -214,6 +224,8 @@ void farm_tick_remote(struct farm *f)
         else if (renderer->condemned)
             farm_lose_remote(f, renderer, "was sent away", true);
     }
+    if (f->state != FARM_ENDING)
+        farm_tick_mishaps(f, now_ns);
     if (f->state != FARM_ENDING)
         tell_failed_launch(f);
     if (f->state != FARM_ENDING)

@@ -104,7 +104,8 @@ static struct renderer *fastest_idle(const struct farm *f, const struct pace *al
 }
 
 // NULL: nothing would be gained.
-static struct candidate *most_gain(const struct renderer *second, const struct pace *all, struct candidate *candidates, size_t count)
+static struct candidate *most_gain(const struct farm *f, const struct renderer *second, const struct pace *all, struct candidate *candidates,
+                                   size_t count)
 {
     struct candidate *best = NULL;
     double best_ns = 0;
@@ -112,7 +113,7 @@ static struct candidate *most_gain(const struct renderer *second, const struct p
     for (size_t i = 0; i < count; i++) {
         double gain_ns = pace_gain_ns(candidates[i].left_ns, pace_expect_ns(&second->pace, all, candidates[i].frames));
 
-        if (gain_ns > best_ns) {
+        if (gain_ns > best_ns && !farm_failed_there(f, second, second->stage, candidates[i].first->task.segment)) {
             best = &candidates[i];
             best_ns = gain_ns;
         }
@@ -151,7 +152,7 @@ void farm_deal_seconds(struct farm *f)
     candidates = mem_zalloc(f->crew.roster.count * sizeof(*candidates));
     count = find_candidates(f, &all, candidates);
     // Who is slower than the fastest gains less.
-    while ((second = fastest_idle(f, &all)) && (best = most_gain(second, &all, candidates, count))) {
+    while ((second = fastest_idle(f, &all)) && (best = most_gain(f, second, &all, candidates, count))) {
         begin_too(f, second, best->first);
         *best = candidates[--count];
     }

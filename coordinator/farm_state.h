@@ -1,8 +1,8 @@
 // What the files of the farm share: its state and the few verbs that they call across. farm.c pumps, starts and ends; farm_run.c has the loop;
 // farm_plan.c turns the probe into stages; farm_flow.c reads ahead and writes in order; farm_deal.c gives renderers tasks and credit, farm_ahead.c
 // those far away the next one before its time; farm_events.c is what renderers say, farm_lost.c their ends, farm_second.c help for slow ones,
-// farm_remote.c those on other hosts, farm_freight.c whether frames are worth their way there, farm_lent.c those that farms share, farm_cache.c what
-// the disk keeps. Nobody else includes this. Loop thread only.
+// farm_remote.c those on other hosts, farm_mishap.c what they cannot do, farm_freight.c whether frames are worth their way there, farm_lent.c those
+// that farms share, farm_cache.c what the disk keeps. Nobody else includes this. Loop thread only.
 #ifndef RENDERFARM_FARM_STATE_H
 #define RENDERFARM_FARM_STATE_H
 
@@ -189,7 +189,16 @@ void farm_on_remote_hello(struct farm *f, uint32_t peer, const Wire__Hello *hell
 void farm_on_remote_refused(struct farm *f, uint32_t peer, const char *why); // by the hub
 void farm_on_remote_bye(struct farm *f, struct renderer *renderer);
 void farm_lose_remote(struct farm *f, struct renderer *renderer, const char *how, bool fault); // how: "lost its connection"
+void farm_let_go_remote(struct farm *f, struct renderer *renderer);                            // it is gone
 void farm_tell_remote(struct farm *f);                                                         // after a job that went well
+
+// farm_mishap.c
+bool farm_may_be_hosts_fault(const struct renderer *renderer, int code);                                         // that it failed
+void farm_on_mishap(struct farm *f, struct renderer *renderer, const Wire__Failed *failed);                      // and it is taken to be
+bool farm_failed_there(const struct farm *f, const struct renderer *renderer, uint32_t stage, uint32_t segment); // on its host
+struct mishap_host farm_host_of(const struct farm *f, uint32_t peer, const char *name);
+struct renderer *farm_prober(struct farm *f); // NULL: nobody is free
+void farm_tick_mishaps(struct farm *f, uint64_t now_ns);
 
 // farm_freight.c
 void farm_plan_freight(struct farm *f, size_t frame_bytes); // memory for frames is dealt

@@ -87,6 +87,7 @@ void remote_close(struct remote **remote)
     *remote = NULL;
     launcher_end(&r->launcher);
     curve_list_clear(&r->door.authorised);
+    mishaps_clear(&r->mishaps);
     curve_wipe(&r->door.key);
     curve_wipe(&r->for_others);
     free(r);

@@ -5,6 +5,7 @@
 
 #include "door.h"
 #include "launcher.h"
+#include "mishaps.h"
 #include "options.h"
 
 struct remote {
@@ -16,6 +17,8 @@ struct remote {
     uint64_t joined, left, lost, refused;
     uint64_t alone_since_ns; // since when nobody is here who could work; 0: somebody is
     bool waiting_told, failure_told;
+    struct mishaps mishaps;   // what failed there
+    uint64_t nobody_since_ns; // since when nobody is here for some of that; 0: somebody is
 };
 
 // Reads or makes keys. Returns 0, or the exit status after a line on stderr.

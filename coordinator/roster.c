@@ -127,14 +127,6 @@ size_t roster_remote(const struct roster *roster)
     return count;
 }
 
-struct renderer *roster_idle(struct roster *roster)
-{
-    for (size_t i = 0; i < roster->count; i++)
-        if (roster->renderers[i].state == RENDERER_READY)
-            return &roster->renderers[i];
-    return NULL;
-}
-
 size_t roster_count(const struct roster *roster, enum renderer_state state)
 {
     size_t count = 0;

@@ -79,7 +79,6 @@ struct renderer *roster_by_place(struct roster *roster, uint64_t place); // a re
 struct renderer *roster_guest(struct roster *roster);                    // a slot for a remote one, GONE; pointers to renderers change
 size_t roster_guests(const struct roster *roster);                       // slots for remote ones
 size_t roster_remote(const struct roster *roster);                       // remote ones that are there
-struct renderer *roster_idle(struct roster *roster);                     // a ready one, or NULL
 size_t roster_count(const struct roster *roster, enum renderer_state state);
 
 #endif

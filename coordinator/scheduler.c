@@ -146,6 +146,11 @@ uint32_t scheduler_next(const struct scheduler *s)
     return pick(s, s->no_before);
 }
 
+uint32_t scheduler_next_after(const struct scheduler *s, uint32_t number)
+{
+    return pick(s, number + 1);
+}
+
 uint32_t scheduler_next_behind(const struct scheduler *s, uint32_t number)
 {
     uint32_t next = scheduler_next(s);

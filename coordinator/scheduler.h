@@ -34,6 +34,8 @@ void scheduler_on_input_end(struct scheduler *s);
 
 // The segment to hand out next, or SCHEDULER_NONE. Changes nothing.
 uint32_t scheduler_next(const struct scheduler *s);
+// The one to hand out to somebody who cannot do that one: of those behind it the next, or SCHEDULER_NONE. Changes nothing.
+uint32_t scheduler_next_after(const struct scheduler *s, uint32_t number);
 // The one to be sent ahead to a renderer that is at `number`: of those behind it the next one, or SCHEDULER_NONE; that too while one before it should
 // go out first. Changes nothing.
 uint32_t scheduler_next_behind(const struct scheduler *s, uint32_t number);

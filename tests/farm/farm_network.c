@@ -89,6 +89,56 @@ static void expect_same(struct command *job)
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
 }
 
+// A filter that names a file: it is where the job is started, and not where the host's renderers are, unless `there`.
+#define NAMES_A_FILE "nlmeans=r=7,lut3d=same.cube"
+
+static void prepare_file(void)
+{
+    static const char cube[] = "LUT_3D_SIZE 2\n0 0 0\n1 0 0\n0 1 0\n1 1 0\n0 0 1\n1 0 1\n0 1 1\n1 1 1\n";
+
+    trial_write(trial_path("same.cube"), cube, sizeof(cube) - 1);
+    prepare(trial_format("nlmeans=r=7,lut3d=%s", trial_path("same.cube")));
+}
+
+static const char *real(const char *path)
+{
+    static char names[2][4200];
+    static int which;
+
+    which = !which;
+    assert_non_null(realpath(path, names[which]));
+    return names[which];
+}
+
+static struct command *start_job_with_file(const char *workers, const char **port)
+{
+    struct command *job = trial_start_program(ARGUMENTS("env", "-C", trial_path("."), real(trial_program()), "-v", workers, "--segment=1",
+                                                        "--filter=" NAMES_A_FILE, "--preset=ultrafast", "--listen=tcp://127.0.0.1:0",
+                                                        "--key=farm.key", "--progress=json", input, trial_path("out.mp4")));
+    const char *text = "listening at tcp://127.0.0.1:", *at = command_wait_for_error(job, 0, text, 60);
+
+    if (!at)
+        fail_msg("%s", job->err);
+    *port = trial_format("%ld", strtol(at + strlen(text), NULL, 10));
+    return job;
+}
+
+static void start_host_with_file(int number, const char *port, const char *workers, bool there)
+{
+    command_start(&hosts[number],
+                  ARGUMENTS("env", "-C", there ? trial_path(".") : "/", real(program("renderfarm-renderer")),
+                            trial_format("--connect=tcp://127.0.0.1:%s", port), trial_format("--key=%s", trial_path("node.key")), workers));
+}
+
+static unsigned count_of(const char *said, const char *text)
+{
+    unsigned count = 0;
+
+    for (; (said = strstr(said, text)); said += strlen(text))
+        count++;
+    return count;
+}
+
 // The host's renderer leaves by itself when the job is done.
 static void expect_left(int number, int status)
 {
@@ -197,6 +247,78 @@ static void a_host_that_falls_silent_is_given_up_and_comes_back(void **state)
     assert_non_null(command_wait_for_error(job, 0, " gave no sign of life; its work goes to another", 25));
     kill(pid, SIGCONT);
     expect_same(job);
+    expect_left(0, 0);
+}
+
+static void a_host_that_lacks_a_file_is_sent_away(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare_file();
+    job = start_job_with_file("--workers=1", &port);
+    assert_true(command_wait_for(job, "\"segments_total\":", 60));
+    start_host_with_file(0, port, "--workers=2", false);
+    expect_same(job);
+    expect_left(0, 1);
+    assert_told(job->err, " was sent away: ");
+    assert_told(job->err, "No such file or directory; its work goes to another; a file that a filter names has to be there on each host");
+    assert_int_equal(count_of(job->err, "has to be there"), 1);
+    assert_told(hosts[0].err, "No such file or directory");
+}
+
+// Nobody else is there when it fails; then somebody comes who can.
+static void another_host_does_what_one_cannot(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare_file();
+    job = start_job_with_file("--workers=0", &port);
+    start_host_with_file(0, port, "--workers=1", false);
+    assert_non_null(command_wait_for_error(job, 0, " was sent away: ", 60));
+    start_host_with_file(1, port, "--workers=1", true);
+    expect_same(job);
+    expect_left(0, 1);
+    expect_left(1, 0);
+}
+
+static void a_job_ends_when_nobody_can_do_it(void **state)
+{
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare_file();
+    job = start_job_with_file("--workers=0", &port);
+    start_host_with_file(0, port, "--workers=2", false);
+    command_wait(job, 60);
+    assert_int_equal(job->status, 1);
+    assert_told(job->err, "No such file or directory; nobody else is here to do it; a file that a filter names has to be there on each host");
+    expect_left(0, 1);
+}
+
+static void poison_names_the_host_that_it_ended(void **state)
+{
+    const char *port, *text = "listening at tcp://127.0.0.1:", *at;
+    char host[256];
+    struct command *job;
+
+    (void)state;
+    make_keys();
+    assert_int_equal(gethostname(host, sizeof(host)), 0);
+    job = trial_start(ARGUMENTS("-v", "--workers=0", "--segment=0.5", "--filter=frei0r=filter_name=crash:filter_params=1.2", "--parallel-safe=crash",
+                                "--codec=ffv1", "--listen=tcp://127.0.0.1:0", trial_format("--key=%s", trial_path("farm.key")), "--progress=off",
+                                "--no-cache", trial_sample("silent.mp4"), trial_path("out.mkv")));
+    at = command_wait_for_error(job, 0, text, 60);
+    assert_non_null(at);
+    port = trial_format("%ld", strtol(at + strlen(text), NULL, 10));
+    start_host(0, port, "node.key", NULL);
+    command_wait(job, 120);
+    assert_int_equal(job->status, 1);
+    assert_told(job->err, trial_format(" ended 3 renderers, the last was ended by signal 6 (Aborted) on %s; to see for yourself: ", host));
     expect_left(0, 0);
 }
 
@@ -447,6 +569,10 @@ int main(void)
         NETWORK(a_remote_renderer_that_crashes_is_replaced),
         NETWORK(a_host_that_vanishes_loses_nothing),
         NETWORK(a_host_that_falls_silent_is_given_up_and_comes_back),
+        NETWORK(a_host_that_lacks_a_file_is_sent_away),
+        NETWORK(another_host_does_what_one_cannot),
+        NETWORK(a_job_ends_when_nobody_can_do_it),
+        NETWORK(poison_names_the_host_that_it_ended),
         NETWORK(a_coordinator_that_starts_again_finds_its_renderers),
         NETWORK(a_renderer_leaves_when_its_coordinator_is_gone),
         NETWORK(a_long_way_changes_nothing),

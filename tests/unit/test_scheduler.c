@@ -47,6 +47,20 @@ static void after_the_input_ended_the_longest_goes_first_but_for_the_one_that_al
     scheduler_free(&s);
 }
 
+static void who_cannot_do_one_gets_the_next(void **state)
+{
+    const uint64_t frames[] = {10, 20, 99, 50};
+    struct scheduler *s = with_segments(frames, 4);
+
+    (void)state;
+    assert_int_equal(scheduler_next(s), 0);
+    assert_int_equal(scheduler_next_after(s, 0), 1);
+    assert_int_equal(scheduler_next_after(s, 3), SCHEDULER_NONE);
+    scheduler_on_input_end(s);
+    assert_int_equal(scheduler_next_after(s, 0), 2);
+    scheduler_free(&s);
+}
+
 static void what_goes_ahead_is_behind_the_segment_at_hand(void **state)
 {
     const uint64_t frames[] = {10, 20, 99, 50};
@@ -282,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_go_out_in_order_while_input_is_still_coming),
         cmocka_unit_test(after_the_input_ended_the_longest_goes_first_but_for_the_one_that_all_wait_for),
+        cmocka_unit_test(who_cannot_do_one_gets_the_next),
         cmocka_unit_test(what_goes_ahead_is_behind_the_segment_at_hand),
         cmocka_unit_test(the_longest_goes_ahead_after_the_input_ended),
         cmocka_unit_test(what_is_called_back_waits_with_a_clean_record),
