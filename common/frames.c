@@ -18,6 +18,7 @@ enum {
     CHUNK_BYTES = 16 << 20,
     FEWEST_IN_CHUNK = 4,
     MOST_IN_CHUNK = 16,
+    MESSAGE_BYTES = 2 << 20, // to another host
 };
 
 // How a picture lies in a slot.
@@ -296,6 +297,26 @@ AVPacket *frames_with_pixels(struct arena *arena, const AVPacket *packet)
     if (frame)
         wire__frame__free_unpacked(frame, NULL);
     return whole;
+}
+
+struct chunk *frames_message(struct arena *arena, const struct chunk *chunk, size_t from)
+{
+    size_t fitting = MESSAGE_BYTES / arena_slot_bytes(arena), until = from + (fitting > 0 ? fitting : 1);
+    struct chunk *message = chunk_new(0);
+
+    if (until > chunk->packet_count)
+        until = chunk->packet_count;
+    for (size_t i = from; i < until; i++) {
+        AVPacket *packet = frames_with_pixels(arena, chunk->packets[i]);
+
+        if (!packet) {
+            chunk_free(&message);
+            return NULL;
+        }
+        chunk_take(message, &packet);
+    }
+    message->last = chunk->last && until == chunk->packet_count;
+    return message;
 }
 
 static void drop_bytes(void *opaque, uint8_t *data)

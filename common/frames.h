@@ -5,6 +5,7 @@
 #define RENDERFARM_FRAMES_H
 
 #include "arena.h"
+#include "chunk.h"
 #include "common/protocol.pb-c.h"
 
 #include <libavcodec/packet.h>
@@ -14,7 +15,7 @@
 size_t frames_bytes(int format, int width, int height);
 
 // How many frames of so many bytes are handed on in one message. Each message wakes three threads in two processes, which for small frames is as dear
-// as copying their pixels; for large ones it is nothing, and on their way to other hosts a message carries all of their pixels.
+// as copying their pixels; for large ones it is nothing.
 size_t frames_in_chunk(size_t frame_bytes);
 
 // What is said of the link that the frame comes from.
@@ -38,6 +39,9 @@ enum frames_way {
 // A copy of the packet with the frame's pixels in its descriptor, for a receiver that has no such memory. NULL: it makes no sense, or there is no
 // memory.
 AVPacket *frames_with_pixels(struct arena *arena, const AVPacket *packet);
+// A message to such a receiver: of the chunk's frames those from number `from` on, one at least, that are not too many to be long on the way; what is
+// behind them on the same connection waits for all of it. Its sequence is the caller's to set; it is the last when they are the last chunk's last.
+struct chunk *frames_message(struct arena *arena, const struct chunk *chunk, size_t from);
 // Fills an empty frame, read-only but for a copy. What is to be released is so on failure too. One that carries its pixels gets memory of its own in
 // any way; arena may be NULL then.
 int frames_load(struct arena *arena, const Wire__Frame *in, enum frames_way way, AVFrame *frame);

@@ -13,9 +13,13 @@ enum {
     PROTOCOL_FIRST_CREDIT = 4,
 };
 
-// Between hosts: how often the coordinator asks for a sign of life, and when either end takes the other for lost.
+// Between hosts: how often the coordinator asks for a sign of life, and when either end takes the other for lost. A host or a link that is dead shows
+// in the connection: there is always something on the way (the question), and nobody acknowledges it for PROTOCOL_DEAD_MS. Silence over one that
+// lives may last longer: answers wait behind whatever else a slow link carries.
 #define PROTOCOL_PING_NS UINT64_C(4000000000)
-#define PROTOCOL_LOST_NS UINT64_C(15000000000)
+#define PROTOCOL_DEAD_MS 12000
+#define PROTOCOL_WELCOME_NS UINT64_C(15000000000) // for the first answer
+#define PROTOCOL_LOST_NS UINT64_C(60000000000)
 
 // Names that a job gives to codecs that are ours, beside those of the libraries: pictures through libpng, each packet one PNG.
 #define PROTOCOL_LIBPNG "libpng"

@@ -225,6 +225,24 @@ int zsock_set(struct zsock *z, int option, const void *value, size_t size)
     return zmq_setsockopt(z->socket, option, value, size) < 0 ? -errno : 0;
 }
 
+int zsock_end_dead(struct zsock *z, int after_ms)
+{
+    enum { PROBES = 3 };
+
+    const struct {
+        int option, value;
+    } numbers[] = {
+        {ZMQ_TCP_MAXRT, after_ms}, // also of the probes
+        {ZMQ_TCP_KEEPALIVE, 1},          {ZMQ_TCP_KEEPALIVE_IDLE, after_ms / 1000 / PROBES}, {ZMQ_TCP_KEEPALIVE_INTVL, after_ms / 1000 / PROBES},
+        {ZMQ_TCP_KEEPALIVE_CNT, PROBES},
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !err; i++)
+        err = zsock_set(z, numbers[i].option, &numbers[i].value, sizeof(numbers[i].value));
+    return err;
+}
+
 int zsock_watch(struct zsock *z, const char *endpoint, int events)
 {
     return zmq_socket_monitor(z->socket, endpoint, events) < 0 ? -errno : 0;

@@ -31,6 +31,9 @@ int zsock_bind(struct zsock *zsock, const char *endpoint);
 int zsock_connect(struct zsock *zsock, const char *endpoint);
 // An option of zmq_setsockopt's, before the call that it is for.
 int zsock_set(struct zsock *zsock, int option, const void *value, size_t size);
+// Before it is bound or connected, over TCP: a connection ends when the other end's kernel has not acknowledged anything for so long, though there
+// was something to acknowledge; where nothing else is, it is asked a few times.
+int zsock_end_dead(struct zsock *zsock, int after_ms);
 // What happens to its connections (a set of ZMQ_EVENT_...) is told at an inproc endpoint, to be connected to by a ZMQ_PAIR.
 int zsock_watch(struct zsock *zsock, const char *endpoint, int events);
 

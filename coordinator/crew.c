@@ -135,6 +135,9 @@ void crew_settle(struct crew *c)
         spawner_settle(c->spawner);
 }
 
+// Messages of frames that are on the way to another host at a time. They are small, see frames_message, and should fill a fast link with a long way.
+enum { FAR_FRAMES_CREDIT = 8 };
+
 enum { BORROWER_SHIFT = 16, JOB_SHIFT = 10 };
 
 // A number of the crew's own as renderers know it.
@@ -163,7 +166,8 @@ bool crew_own_attempt(struct crew *c, uint32_t peer, uint32_t *attempt)
 void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *job, const Wire__Task *task, uint64_t now_ns)
 {
     Wire__Task marked_task = *task;
-    struct roster_task given = {.segment = task->segment, .attempt = task->attempt, .credit = PROTOCOL_FIRST_CREDIT};
+    uint32_t credit = renderer->remote && job->takes_frames ? FAR_FRAMES_CREDIT : PROTOCOL_FIRST_CREDIT;
+    struct roster_task given = {.segment = task->segment, .attempt = task->attempt, .credit = credit, .most_credit = credit};
 
     if (renderer->job != job->id) {
         Wire__Job marked_job = *job;
@@ -186,32 +190,23 @@ void crew_send_task(struct crew *c, struct renderer *renderer, const Wire__Job *
     renderer->since_ns = now_ns;
 }
 
-// With the pixels of its frames; NULL: there is no memory.
-static struct chunk *with_pixels(const struct chunk *chunk, struct arena *pixels)
+static int send_chunk(struct crew *c, const struct renderer *renderer, const struct roster_task *task, const struct chunk *chunk)
 {
-    struct chunk *whole = chunk_new(chunk->sequence);
-
-    whole->last = chunk->last;
-    for (size_t i = 0; i < chunk->packet_count; i++) {
-        AVPacket *packet = frames_with_pixels(pixels, chunk->packets[i]);
-
-        if (!packet) {
-            chunk_free(&whole);
-            return NULL;
-        }
-        chunk_take(whole, &packet);
-    }
-    return whole;
+    return hub_send_chunk(c->hub, renderer->peer, task->segment, marked_attempt(c, renderer, task->attempt), chunk);
 }
 
-static int send_chunk(struct crew *c, const struct renderer *renderer, const struct roster_task *task, const struct chunk *chunk,
-                      struct arena *pixels)
+// A part of it, with pixels.
+static int send_frames(struct crew *c, const struct renderer *renderer, struct roster_task *task, const struct chunk *chunk, struct arena *pixels)
 {
-    struct chunk *whole = pixels ? with_pixels(chunk, pixels) : NULL;
-    uint32_t attempt = marked_attempt(c, renderer, task->attempt);
-    int err = pixels && !whole ? -ENOMEM : hub_send_chunk(c->hub, renderer->peer, task->segment, attempt, whole ? whole : chunk);
+    struct chunk *message = frames_message(pixels, chunk, task->begun);
+    int err = -ENOMEM;
 
-    chunk_free(&whole);
+    if (message) {
+        message->sequence = task->messages++;
+        task->begun += message->packet_count;
+        err = send_chunk(c, renderer, task, message);
+    }
+    chunk_free(&message);
     return err;
 }
 
@@ -222,7 +217,7 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, struct roster_t
 
         if (!next)
             return;
-        if (send_chunk(c, renderer, task, next, pixels) < 0) {
+        if ((pixels ? send_frames(c, renderer, task, next, pixels) : send_chunk(c, renderer, task, next)) < 0) {
             // It is gone or as good as gone; its exit is what the rest follows from. It is not condemned for that: it may have been killed a moment
             // ago by somebody else, and then its work is not to blame.
             renderer->cut_off = true;
@@ -231,6 +226,9 @@ void crew_send_chunks(struct crew *c, struct renderer *renderer, struct roster_t
             return;
         }
         task->credit--;
+        if (pixels && task->begun < next->packet_count)
+            continue;
+        task->begun = 0;
         task->cursor = next;
         task->all_sent = next->last;
     }

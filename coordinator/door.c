@@ -4,6 +4,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/protocol.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -296,13 +297,11 @@ static int open_socket(struct door *d, uv_loop_t *loop, zsock_on_message on_mess
         err = listen_at(d);
     if (err)
         return err;
-    // The kernel clears away what is left of hosts that vanished; the hub has given them up before.
-    const struct number numbers[] = {
-        {ZMQ_USE_FD, d->listen_fd},   {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS}, {ZMQ_RCVHWM, MOST_WAITING}, {ZMQ_TCP_KEEPALIVE, 1},
-        {ZMQ_TCP_KEEPALIVE_IDLE, 10}, {ZMQ_TCP_KEEPALIVE_INTVL, 5},      {ZMQ_TCP_KEEPALIVE_CNT, 3}, {ZMQ_TCP_MAXRT, 25000},
-    };
+    const struct number numbers[] = {{ZMQ_USE_FD, d->listen_fd}, {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS}, {ZMQ_RCVHWM, MOST_WAITING}};
 
     err = set_numbers(d->zsock, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    if (!err)
+        err = zsock_end_dead(d->zsock, PROTOCOL_DEAD_MS);
     if (!err && strchr(d->setup->endpoint, '['))
         err = set_numbers(d->zsock, &(struct number){ZMQ_IPV6, 1}, 1);
     return err;

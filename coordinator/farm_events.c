@@ -349,8 +349,8 @@ static void on_credit(void *data, uint32_t peer, const Wire__Credit *credit)
     watch_on_sign(&f->watch, renderer, clock_now_ns());
     // Never more than was given at first: a peer cannot talk itself into a flood.
     renderer->task.credit += credit->chunks;
-    if (renderer->task.credit > PROTOCOL_FIRST_CREDIT)
-        renderer->task.credit = PROTOCOL_FIRST_CREDIT;
+    if (renderer->task.credit > renderer->task.most_credit)
+        renderer->task.credit = renderer->task.most_credit;
     if (!renderer->task.all_sent)
         farm_pump(f);
 }

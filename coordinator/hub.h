@@ -36,7 +36,8 @@ int hub_open(struct hub **hub, uv_loop_t *loop, const char *endpoint, const char
              void *data);
 // Opens the door for other hosts, too. setup lives as long as the hub. One line is logged on failure.
 int hub_listen(struct hub *hub, uv_loop_t *loop, struct door_setup *setup);
-// A few times a second: asks peers on other hosts for a sign of life, and drops those that were silent for PROTOCOL_LOST_NS.
+// A few times a second: asks peers on other hosts for a sign of life, and drops those whose connection has ended or that were silent for
+// PROTOCOL_LOST_NS.
 void hub_tick(struct hub *hub, uint64_t now_ns);
 
 bool hub_is_remote(const struct hub *hub, uint32_t peer);      // on another host

@@ -17,9 +17,11 @@ const char *renderer_state_name(enum renderer_state state);
 // A task that a renderer was given, and how far its input was sent.
 struct roster_task {
     uint32_t segment, attempt;
-    uint32_t faults;      // of the segment's earlier attempts
-    uint32_t credit;      // chunks that it can still be sent
-    struct chunk *cursor; // the last chunk that was sent; NULL: none
+    uint32_t faults;              // of the segment's earlier attempts
+    uint32_t credit, most_credit; // chunks that it can still be sent, and that it ever can
+    struct chunk *cursor;         // the last chunk that was sent; NULL: none
+    size_t begun;                 // frames of the one behind it that were sent already, to another host
+    uint32_t messages;            // that they went there in
     bool all_sent;
     bool whole; // all of its input was here when it was dealt
 };

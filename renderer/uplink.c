@@ -274,6 +274,8 @@ static int set_far(struct uplink *u)
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !err; i++)
         err = zsock_set(u->zsock, numbers[i].option, &numbers[i].value, sizeof(numbers[i].value));
+    if (!err)
+        err = zsock_end_dead(u->zsock, PROTOCOL_DEAD_MS);
     if (!err && strchr(u->setup->endpoint, '['))
         err = zsock_set(u->zsock, ZMQ_IPV6, &ipv6, sizeof(ipv6));
     return err;
@@ -368,7 +370,7 @@ static void on_tick(uv_timer_t *timer)
 
     if (u->zsock && u->broken)
         lose(u, "the connection was lost", now_ns);
-    if (u->zsock && now_ns - u->heard_ns > PROTOCOL_LOST_NS)
+    if (u->zsock && now_ns - u->heard_ns > (u->welcome ? PROTOCOL_LOST_NS : PROTOCOL_WELCOME_NS))
         lose(u, "nothing was heard of the coordinator", now_ns);
     if (!u->welcome && (double)(now_ns - u->alone_ns) / 1e9 > u->setup->wait_s) {
         log_error("%s: no coordinator %s for %g s; leaving", u->setup->endpoint, u->reached ? "had a word for us" : "could be reached",

@@ -235,6 +235,60 @@ static void frames_take_their_pixels_along(void **state)
     }
 }
 
+static struct chunk *several(size_t count)
+{
+    struct frames_link link = {.time_base = {1, 25}, .frame_rate = {25, 1}};
+    AVFrame *given = picture(AV_PIX_FMT_YUV420P, 64, 64);
+    struct chunk *chunk = chunk_new(5);
+
+    for (size_t i = 0; i < count; i++) {
+        AVPacket *packet = NULL;
+
+        assert_int_equal(frames_store(arena, 1, given, &link, &packet), 0);
+        chunk_take(chunk, &packet);
+    }
+    chunk->last = true;
+    av_frame_free(&given);
+    return chunk;
+}
+
+// What is behind it on a slow link would wait for all of it.
+static void a_message_to_another_host_is_short(void **state)
+{
+    struct chunk *chunk = several(5), *nothing = several(0), *message;
+    struct arena *large;
+    size_t sent = 0;
+    int other_fd;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        message = frames_message(arena, chunk, sent); // two slots fit
+        assert_int_equal(message->packet_count, i < 2 ? 2 : 1);
+        assert_true(message->last == (i == 2));
+        sent += message->packet_count;
+        chunk_free(&message);
+    }
+    message = frames_message(arena, nothing, 0); // only the word that it is over
+    assert_int_equal(message->packet_count, 0);
+    assert_true(message->last);
+    chunk_free(&message);
+    chunk_free(&nothing);
+    chunk_free(&chunk);
+
+    other_fd = arena_create();
+    large = arena_map(other_fd, 0, 48 << 20, 2, true);
+    assert_non_null(large);
+    arena_unmap(&arena);
+    arena = large;
+    chunk = several(2);
+    message = frames_message(large, chunk, 0); // however large one is
+    assert_int_equal(message->packet_count, 1);
+    assert_false(message->last);
+    chunk_free(&message);
+    chunk_free(&chunk);
+    close(other_fd);
+}
+
 static void frame_that_does_not_fit_is_refused(void **state)
 {
     struct frames_link link = {.time_base = {1, 25}};
@@ -279,6 +333,7 @@ int main(void)
         TEST(arenas_lie_beside_each_other),
         TEST(frames_arrive_whole),
         TEST(frames_take_their_pixels_along),
+        TEST(a_message_to_another_host_is_short),
         TEST(frame_that_does_not_fit_is_refused),
         TEST(descriptor_that_makes_no_sense_is_refused),
     };
