@@ -214,6 +214,53 @@ void curve_list_clear(struct curve_list *list)
     *list = (struct curve_list){0};
 }
 
+static bool looks_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mode == b->st_mode &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+// Before it is read: what is written meanwhile makes it look otherwise the next time.
+static struct stat look_at(const char *path)
+{
+    struct stat now;
+
+    return stat(path, &now) == 0 ? now : (struct stat){0};
+}
+
+int curve_file_open(struct curve_file *file, char *path, char **why)
+{
+    *file = (struct curve_file){.path = path, .seen = look_at(path)};
+    return curve_list_read(&file->list, path, why);
+}
+
+int curve_file_refresh(struct curve_file *file, char **why)
+{
+    struct stat now = file->path ? look_at(file->path) : file->seen;
+    struct curve_list list = {0};
+    int err;
+
+    if (looks_same(&now, &file->seen))
+        return 0;
+    file->seen = now;
+    err = curve_list_read(&list, file->path, why);
+    if (err < 0) {
+        curve_list_clear(&list);
+        return err;
+    }
+    curve_list_clear(&file->list);
+    file->list = list;
+    return 1;
+}
+
+void curve_file_clear(struct curve_file *file)
+{
+    curve_list_clear(&file->list);
+    free(file->path);
+    *file = (struct curve_file){0};
+}
+
 double curve_cost_ns(void)
 {
     enum { TRIED_BYTES = 1 << 18, TRIES = 3 };

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 enum { CURVE_BYTES = 32, CURVE_HEX_BYTES = 2 * CURVE_BYTES + 1, CURVE_TEXT_BYTES = 160 };
 
@@ -44,6 +45,20 @@ bool curve_list_has(const struct curve_list *list, const uint8_t key[CURVE_BYTES
 // Lines of "PUBLIC [whatever]"; "#" begins a comment. A list that others than its owner may write is refused.
 int curve_list_read(struct curve_list *list, const char *path, char **why);
 void curve_list_clear(struct curve_list *list);
+
+// A list in a file that may change.
+struct curve_file {
+    char *path;
+    struct curve_list list;
+    struct stat seen; // as it was read; zeros: it was not there
+};
+
+// Takes path. Reads it; on failure as curve_list_read, and curve_file_clear is due all the same.
+int curve_file_open(struct curve_file *file, char *path, char **why);
+// Reads it again if it looks otherwise than when it was read. Returns 1 if so, 0 if not; on failure a negative code and a sentence, once for each
+// change, and the list is what it was.
+int curve_file_refresh(struct curve_file *file, char **why);
+void curve_file_clear(struct curve_file *file);
 
 // CPU time that it takes to encrypt a byte, ns, by trying it: this takes a millisecond or two.
 double curve_cost_ns(void);

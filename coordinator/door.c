@@ -106,6 +106,22 @@ static void tell_unknown(struct door *d, const char *address, const uint8_t *key
     log_warn("%s knocked with a key that is not authorised: %s", address, hex);
 }
 
+// Whoever adds a key, or takes one off, while the job runs expects it to hold from then on. A look at the file is cheap beside the handshake that
+// asks for it, and no stranger can have it read.
+static bool is_authorised(struct door *d, const uint8_t *key)
+{
+    struct curve_file *file = &d->setup->authorised;
+    char *why = NULL;
+    int changed = curve_file_refresh(file, &why);
+
+    if (changed < 0)
+        log_warn("%s; who was authorised before still is", why);
+    else if (changed > 0)
+        log_info("%s has changed: %zu keys are authorised", file->path, file->list.count);
+    free(why);
+    return curve_list_has(&file->list, key) || curve_list_has(&d->setup->launched, key);
+}
+
 // RFC 27, ZAP: version, request, domain, address, identity, mechanism, credentials.
 static void on_question(void *data, struct zsock_message *in)
 {
@@ -115,7 +131,7 @@ static void on_question(void *data, struct zsock_message *in)
     const char *text[6] = {"1.0", "", "400", "not authorised", "", ""}; // version, request, status, text, user, more
     zmq_msg_t parts[6];
 
-    if (known && curve_list_has(&d->setup->authorised, zmq_msg_data(&in->parts[6]))) {
+    if (known && is_authorised(d, zmq_msg_data(&in->parts[6]))) {
         text[2] = "200";
         text[3] = "";
         text[4] = user;

@@ -22,7 +22,8 @@ struct door_counts {
 struct door_setup {
     char endpoint[DOOR_ENDPOINT_BYTES]; // tcp://ADDRESS:PORT; the port is filled in when it is 0
     struct curve_key key;
-    struct curve_list authorised;
+    struct curve_file authorised; // read again when it changes
+    struct curve_list launched;   // let in too
     struct door_counts counts;
     const char *cpu; // that all who work here must have, see remote.h; NULL: any
 };

@@ -31,9 +31,8 @@ static int read_key(struct remote *r, const struct options *o, char **why)
 static int read_list(struct remote *r, const struct options *o, char **why)
 {
     char *path = o->authorised_path ? mem_dup(o->authorised_path) : o->key_path ? mem_format("%s%s", o->key_path, list_suffix) : NULL;
-    int err = path ? curve_list_read(&r->door.authorised, path, why) : 0;
+    int err = path ? curve_file_open(&r->door.authorised, path, why) : 0;
 
-    free(path);
     // Launched ones get a key of their own.
     if (err == -ENOENT && o->launch && !o->authorised_path) {
         free(*why);
@@ -61,9 +60,10 @@ int remote_open(struct remote **result, const struct options *o)
     }
     if (o->launch) {
         curve_make_for(&r->for_others, r->door.key.public);
-        curve_list_add(&r->door.authorised, r->for_others.public);
-    } else if (r->door.authorised.count == 0) {
-        log_warn("the list of authorised keys is empty, so no renderer can join; renderfarm-keygen --for adds one");
+        curve_list_add(&r->door.launched, r->for_others.public);
+    } else if (r->door.authorised.list.count == 0) {
+        log_warn("the list of authorised keys, %s, is empty, so no renderer can join; renderfarm-keygen --for=%s adds one, also while the job runs",
+                 r->door.authorised.path, o->key_path ? o->key_path : "KEY");
     }
     unsetenv(variable); // not for renderers of this host, which read strangers' bytes
     *result = r;
@@ -86,7 +86,8 @@ void remote_close(struct remote **remote)
         return;
     *remote = NULL;
     launcher_end(&r->launcher);
-    curve_list_clear(&r->door.authorised);
+    curve_file_clear(&r->door.authorised);
+    curve_list_clear(&r->door.launched);
     mishaps_clear(&r->mishaps);
     curve_wipe(&r->door.key);
     curve_wipe(&r->for_others);

@@ -262,6 +262,28 @@ static void a_key_that_is_not_listed_is_not_let_in(void **state)
                 "1 renderers joined, 0 left, 0 were lost, 0 refused; 2 connections, of which 1 had no right key and 0 were none of ours");
 }
 
+// The list is looked at again for each who knocks.
+static void a_key_is_taken_off_and_one_is_added_while_the_job_runs(void **state)
+{
+    struct command *job;
+    size_t size;
+    char *list;
+
+    (void)state;
+    trial_output(ARGUMENTS(program("renderfarm-keygen"), trial_path("farm.key")));
+    list = trial_read(trial_path("farm.key.authorised"), &size);
+    make_key("stranger.key");
+    job = start_job(NULL);
+    trial_write(trial_path("farm.key.authorised"), list, size);
+    start_host("stranger.key", NULL);
+    command_wait(&host, 30);
+    assert_int_equal(host.status, 1);
+    assert_told(host.err, "the coordinator does not let this key in; it has to be on its list of authorised keys");
+    make_key("node.key");
+    assert_told(finish(job),
+                "1 renderers joined, 0 left, 0 were lost, 0 refused; 2 connections, of which 1 had no right key and 0 were none of ours");
+}
+
 // A key for another coordinator: the two never understand each other.
 static void a_key_for_another_coordinator_opens_nothing(void **state)
 {
@@ -465,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STRANGERS(a_key_that_is_not_listed_is_not_let_in),
+        STRANGERS(a_key_is_taken_off_and_one_is_added_while_the_job_runs),
         STRANGERS(a_key_for_another_coordinator_opens_nothing),
         STRANGERS(plain_text_is_not_heard),
         STRANGERS(a_port_scan_and_garbage_cost_a_counter),

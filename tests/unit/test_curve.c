@@ -137,13 +137,46 @@ static void the_list_says_who_may_join(void **state)
     curve_list_clear(&list);
 }
 
+static void a_list_that_changes_is_read_again(void **state)
+{
+    struct curve_key first, second;
+    struct curve_file file;
+    char hex[CURVE_HEX_BYTES], text[400], *why = NULL;
+
+    (void)state;
+    curve_make(&first);
+    curve_make(&second);
+    curve_hex(first.public, hex);
+    snprintf(text, sizeof(text), "%s\n", hex);
+    write_file("list", text, 0644);
+    assert_int_equal(curve_file_open(&file, strdup(path_of("list")), &why), 0);
+    assert_int_equal(curve_file_refresh(&file, &why), 0);
+    assert_true(curve_list_has(&file.list, first.public));
+    curve_hex(second.public, hex);
+    snprintf(text, sizeof(text), "# the other one\n%s\n", hex);
+    write_file("list", text, 0644);
+    assert_int_equal(curve_file_refresh(&file, &why), 1);
+    assert_false(curve_list_has(&file.list, first.public));
+    assert_true(curve_list_has(&file.list, second.public));
+    write_file("list", "nonsense", 0644);
+    assert_int_equal(curve_file_refresh(&file, &why), -EINVAL);
+    assert_int_equal(curve_file_refresh(&file, &why), 0); // it has been said
+    assert_true(curve_list_has(&file.list, second.public));
+    free(why);
+    why = NULL;
+    unlink(path_of("list"));
+    assert_int_equal(curve_file_refresh(&file, &why), -ENOENT);
+    assert_true(curve_list_has(&file.list, second.public));
+    free(why);
+    curve_file_clear(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_key_is_read_as_it_was_written),
-        cmocka_unit_test(what_is_no_key_is_refused),
-        cmocka_unit_test(a_key_file_is_its_owners_alone),
-        cmocka_unit_test(the_list_says_who_may_join),
+        cmocka_unit_test(a_key_is_read_as_it_was_written),   cmocka_unit_test(what_is_no_key_is_refused),
+        cmocka_unit_test(a_key_file_is_its_owners_alone),    cmocka_unit_test(the_list_says_who_may_join),
+        cmocka_unit_test(a_list_that_changes_is_read_again),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
