@@ -265,19 +265,30 @@ static int tell_address(struct door *d)
     return 0;
 }
 
-// Our own, for set_shut.
-static int listen_at(struct door *d)
+static const char *way_out(int err)
+{
+    return err == -EADDRINUSE      ? "; another program listens there, or another job: port 0 takes one that is free"
+           : err == -EADDRNOTAVAIL ? "; it has to be an address of this host, or * for all"
+           : err == -EACCES        ? "; ports below 1024 are the system's"
+                                   : "";
+}
+
+// Our own, for set_shut. *why: what there is to say beside the error, or in its place.
+static int listen_at(struct door *d, const char **why)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
     char address[DOOR_ENDPOINT_BYTES], port[6];
-    int one = 1, err = -EINVAL;
+    int one = 1, err = -EINVAL, unknown;
 
     if (!split(d->setup->endpoint, address, sizeof(address), port))
         return err;
     if (strcmp(address, "*") == 0)
         hints.ai_family = AF_INET;
-    if (getaddrinfo(strcmp(address, "*") == 0 ? NULL : address, port, &hints, &found) != 0)
+    unknown = getaddrinfo(strcmp(address, "*") == 0 ? NULL : address, port, &hints, &found);
+    if (unknown) {
+        *why = gai_strerror(unknown);
         return -EADDRNOTAVAIL;
+    }
     d->listen_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     err = 0;
     if (d->listen_fd < 0 || setsockopt(d->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
@@ -300,7 +311,7 @@ static int set_numbers(struct zsock *zsock, const struct number *numbers, size_t
     return err;
 }
 
-static int open_socket(struct door *d, uv_loop_t *loop, zsock_on_message on_message, void *data)
+static int open_socket(struct door *d, uv_loop_t *loop, zsock_on_message on_message, void *data, const char **why)
 {
     const int64_t most_bytes = MOST_MESSAGE_BYTES;
     int err = zsock_open(&d->zsock, loop, d->context, ZMQ_ROUTER, NULL, on_message, data);
@@ -310,7 +321,7 @@ static int open_socket(struct door *d, uv_loop_t *loop, zsock_on_message on_mess
     if (!err)
         err = zsock_set(d->zsock, ZMQ_MAXMSGSIZE, &most_bytes, sizeof(most_bytes));
     if (!err)
-        err = listen_at(d);
+        err = listen_at(d, why);
     if (err)
         return err;
     const struct number numbers[] = {{ZMQ_USE_FD, d->listen_fd}, {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS}, {ZMQ_RCVHWM, MOST_WAITING}};
@@ -346,13 +357,14 @@ static int open_watch(struct door *d, uv_loop_t *loop)
 int door_open(struct door **result, uv_loop_t *loop, struct door_setup *setup, zsock_on_message on_message, void *data)
 {
     struct door *d = mem_zalloc(sizeof(*d));
+    const char *why = NULL;
     int err;
 
     d->setup = setup;
     d->listen_fd = -1;
     make_room(d);
     d->context = zmq_ctx_new();
-    err = !d->context ? -errno : !zmq_has("curve") ? -ENOTSUP : open_socket(d, loop, on_message, data);
+    err = !d->context ? -errno : !zmq_has("curve") ? -ENOTSUP : open_socket(d, loop, on_message, data, &why);
     if (!err)
         err = open_watch(d, loop);
     if (!err) {
@@ -363,7 +375,10 @@ int door_open(struct door **result, uv_loop_t *loop, struct door_setup *setup, z
         *result = d;
         return 0;
     }
-    log_error("--listen=%s: %s", setup->endpoint, err == -ENOTSUP ? "ZeroMQ was built without CURVE" : err_text(err));
+    if (why)
+        log_error("--listen=%s: the address is not known: %s", setup->endpoint, why);
+    else
+        log_error("--listen=%s: %s%s", setup->endpoint, err == -ENOTSUP ? "ZeroMQ was built without CURVE" : err_text(err), way_out(err));
     if (d->listen_fd >= 0 && !d->bound)
         close(d->listen_fd);
     door_close(&d, 0);

@@ -19,10 +19,11 @@ struct keeper_place {
     uint64_t place;    // random: tells the coordinator who takes whose place
     const char *ended; // how the one before ended ("was ended by signal 11 (Segmentation fault)"); NULL: there was none
     bool killed;       // that was somebody's wish
+    bool *welcomed;    // to be set once a coordinator has welcomed it
 };
 
 // Returns twice: true in each renderer, with its place; false in the keeper, once all have ended and none is to follow, with the exit status: 0, or 1
-// when one of them failed.
-bool keeper_run(int renderers, struct keeper_place *place, int *status);
+// when one of them failed. Who crashes again and again, or for wait_s, and is never welcomed is given up.
+bool keeper_run(int renderers, double wait_s, struct keeper_place *place, int *status);
 
 #endif

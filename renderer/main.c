@@ -245,7 +245,8 @@ int main(int argc, char **argv)
     if (!setup.endpoint)
         return usage_error("--connect=tcp://HOST:PORT is needed");
     log_init("renderfarm-renderer", verbosity < 0 ? LOG_ERROR : verbosity == 0 ? LOG_WARN : verbosity == 1 ? LOG_INFO : LOG_DEBUG);
-    if (!uplink_is_remote(setup.endpoint))
+    // Those of its own host the coordinator gives a number; anybody else who calls such an address would wait there for ever.
+    if (!uplink_is_remote(setup.endpoint) && *slot_text && !key_path)
         return work(&setup);
 
     if (strncmp(setup.endpoint, "tcp://", 6) != 0 || !strchr(setup.endpoint + 6, ':'))
@@ -253,12 +254,13 @@ int main(int argc, char **argv)
     status = read_key(&key, key_path);
     if (status != 0)
         return status;
-    if (!keeper_run(workers, &place, &status))
+    if (!keeper_run(workers, setup.wait_s, &place, &status))
         return status;
     setup.key = &key;
     setup.slot = place.slot;
     setup.place = place.place;
     setup.ended = place.ended;
     setup.killed = place.killed;
+    setup.welcomed = place.welcomed;
     return work(&setup);
 }

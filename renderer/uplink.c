@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct uplink {
     // To another host.
     bool remote, welcome;
     bool reached, broken; // of the connection: the keys were right; it ended, and the next tick takes note: a last word may be waiting to be read
+    bool answered;        // somebody took a connection, whoever that is
     struct zsock *monitor;
     unsigned connections;
     uint64_t heard_ns;   // or when the connection was begun
@@ -152,7 +154,7 @@ static void lose(struct uplink *u, const char *why, uint64_t now_ns)
     zsock_close(&u->zsock, 0);
     u->connect_ns = now_ns + AGAIN_NS;
     if (u->welcome) {
-        u->welcome = false;
+        u->welcome = u->answered = false;
         u->alone_ns = now_ns;
         log_warn("%s: %s; calling again for %g s", u->setup->endpoint, why, u->setup->wait_s);
     }
@@ -183,6 +185,8 @@ static void on_message(void *data, struct zsock_message *in)
     switch (m->body_case) {
     case WIRE__MESSAGE__BODY_WELCOME:
         u->welcome = true;
+        if (u->setup->welcomed)
+            *u->setup->welcomed = true;
         break;
     case WIRE__MESSAGE__BODY_REFUSE:
         on_refuse(u, m->refuse);
@@ -235,6 +239,12 @@ bool uplink_is_remote(const char *endpoint)
     return strncmp(endpoint, "ipc:", 4) != 0;
 }
 
+// For what all renderers of this host meet: one of them tells.
+static enum log_level told_by_one(const struct uplink *u)
+{
+    return u->setup->slot == 0 ? LOG_ERROR : LOG_INFO;
+}
+
 static void on_connection(void *data, struct zsock_message *in)
 {
     struct uplink *u = data;
@@ -244,11 +254,14 @@ static void on_connection(void *data, struct zsock_message *in)
         return;
     memcpy(&event, zmq_msg_data(&in->parts[0]), sizeof(event));
     switch (event) {
+    case ZMQ_EVENT_CONNECTED:
+        u->answered = true;
+        break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         u->reached = true;
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        log_error("%s: the coordinator does not let this key in; it has to be on its list of authorised keys", u->setup->endpoint);
+        log_line(told_by_one(u), "%s: the coordinator does not let this key in; it has to be on its list of authorised keys", u->setup->endpoint);
         leave(KEEPER_FAILED);
     case ZMQ_EVENT_DISCONNECTED:
         // Before that ZeroMQ itself tries again.
@@ -283,8 +296,8 @@ static int set_far(struct uplink *u)
 
 static int watch_connection(struct uplink *u)
 {
-    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     char endpoint[64];
     int err;
 
@@ -363,6 +376,39 @@ static void connect_when_due(struct uplink *u)
     }
 }
 
+// Asks for what ZeroMQ asked for in vain, and does not tell. There is nothing else left to do, so it may wait.
+static bool is_name_known(const char *endpoint)
+{
+    char name[256];
+    const char *start = endpoint + strlen("tcp://"), *end = strrchr(start, ':');
+    struct addrinfo *found = NULL;
+    int err;
+
+    if (!end || *start == '[' || (size_t)(end - start) >= sizeof(name))
+        return true;
+    snprintf(name, sizeof(name), "%.*s", (int)(end - start), start);
+    err = getaddrinfo(name, NULL, NULL, &found);
+    if (!err)
+        freeaddrinfo(found);
+    return err != EAI_NONAME && err != EAI_NODATA;
+}
+
+static _Noreturn void give_up(const struct uplink *u)
+{
+    const char *endpoint = u->setup->endpoint, *why;
+
+    if (u->reached)
+        why = "a coordinator is there, and has no word for us";
+    else if (u->answered)
+        why = "somebody answers there who is no coordinator that this key is for (see renderfarm-keygen --for)";
+    else if (!is_name_known(endpoint))
+        why = "the name of its host is not known here";
+    else
+        why = "nobody listens there, or nothing gets through";
+    log_line(told_by_one(u), "%s: no coordinator could be reached for %g s: %s; leaving", endpoint, u->setup->wait_s, why);
+    leave(KEEPER_FAILED);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct uplink *u = timer->data;
@@ -372,11 +418,8 @@ static void on_tick(uv_timer_t *timer)
         lose(u, "the connection was lost", now_ns);
     if (u->zsock && now_ns - u->heard_ns > (u->welcome ? PROTOCOL_LOST_NS : PROTOCOL_WELCOME_NS))
         lose(u, "nothing was heard of the coordinator", now_ns);
-    if (!u->welcome && (double)(now_ns - u->alone_ns) / 1e9 > u->setup->wait_s) {
-        log_error("%s: no coordinator %s for %g s; leaving", u->setup->endpoint, u->reached ? "had a word for us" : "could be reached",
-                  u->setup->wait_s);
-        leave(KEEPER_FAILED);
-    }
+    if (!u->welcome && (double)(now_ns - u->alone_ns) / 1e9 > u->setup->wait_s)
+        give_up(u);
     if (!u->zsock)
         connect_when_due(u);
 }

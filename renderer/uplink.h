@@ -23,6 +23,7 @@ struct uplink_setup {
     uint64_t place;    // see Hello
     const char *ended; // of the one before; NULL: none
     bool killed;
+    bool *welcomed; // set when a coordinator has welcomed us
 };
 
 bool uplink_is_remote(const char *endpoint); // not on this host

@@ -346,7 +346,35 @@ static void a_renderer_leaves_when_its_coordinator_is_gone(void **state)
     make_keys();
     start_host(0, "9", "node.key", "--wait=1"); // nobody listens at the port "discard"
     expect_left(0, 1);
-    assert_told(hosts[0].err, "no coordinator could be reached for 1 s; leaving");
+    assert_told(hosts[0].err, "no coordinator could be reached for 1 s: nobody listens there, or nothing gets through; leaving");
+}
+
+static void a_renderer_tells_what_is_wrong_with_its_address(void **state)
+{
+    const char *key;
+
+    (void)state;
+    make_keys();
+    key = trial_format("--key=%s", trial_path("node.key"));
+    command_start(&hosts[0], ARGUMENTS(program("renderfarm-renderer"), "--connect=tcp://nosuchhost.invalid:7000", key, "--wait=1", "--workers=3"));
+    expect_left(0, 1);
+    assert_told(hosts[0].err, "no coordinator could be reached for 1 s: the name of its host is not known here; leaving");
+    assert_int_equal(count_of(hosts[0].err, "leaving"), 1);
+    // As its own coordinator would start one, but that nobody listens.
+    command_start(&hosts[1], ARGUMENTS(program("renderfarm-renderer"), trial_format("--connect=ipc://%s", trial_path("x")), key));
+    expect_left(1, 2);
+    assert_told(hosts[1].err, "--connect must be tcp://HOST:PORT");
+}
+
+// Its processes can do nothing at all: ZeroMQ aborts for want of files.
+static void a_renderer_that_cannot_start_is_given_up(void **state)
+{
+    (void)state;
+    make_keys();
+    command_start(&hosts[0], ARGUMENTS("sh", "-c", "ulimit -n 12; exec \"$@\"", "sh", program("renderfarm-renderer"), "--connect=tcp://127.0.0.1:9",
+                                       trial_format("--key=%s", trial_path("node.key")), "--workers=2", "--wait=1"));
+    expect_left(0, 1);
+    assert_told(hosts[0].err, " before it could work; giving up");
 }
 
 static void a_long_way_changes_nothing(void **state)
@@ -533,6 +561,11 @@ static void a_wrong_use_is_told(void **state)
     command = trial_run(in, trial_path("out.mp4"), "--listen=tcp://203.0.113.1:7000", key, NULL); // an address that is nobody's
     assert_int_equal(command->status, 1);
     assert_told(command->err, "--listen=tcp://203.0.113.1:7000: ");
+    assert_told(command->err, "; it has to be an address of this host, or * for all");
+    command = trial_run(in, trial_path("out.mp4"), "--listen=tcp://nosuchhost.invalid:7000", key, NULL);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "--listen=tcp://nosuchhost.invalid:7000: the address is not known: ");
+    assert_null(strstr(command->err, "Cannot assign"));
     chmod(trial_path("farm.key"), 0644);
     command = trial_run(in, trial_path("out.mp4"), "--listen=tcp://127.0.0.1:0", key, NULL);
     assert_int_equal(command->status, 2);
@@ -575,6 +608,8 @@ int main(void)
         NETWORK(poison_names_the_host_that_it_ended),
         NETWORK(a_coordinator_that_starts_again_finds_its_renderers),
         NETWORK(a_renderer_leaves_when_its_coordinator_is_gone),
+        NETWORK(a_renderer_tells_what_is_wrong_with_its_address),
+        NETWORK(a_renderer_that_cannot_start_is_given_up),
         NETWORK(a_long_way_changes_nothing),
         NETWORK(a_renderer_has_its_next_segment_before_it_is_done),
         NETWORK(stages_stay_on_their_host),
