@@ -123,10 +123,11 @@ static struct command *start_job_with_file(const char *workers, const char **por
     return job;
 }
 
-static void start_host_with_file(int number, const char *port, const char *workers, bool there)
+// folder: where it runs, with the file that the filter names, or without.
+static void start_host_with_file(int number, const char *port, const char *workers, const char *folder)
 {
     command_start(&hosts[number],
-                  ARGUMENTS("env", "-C", there ? trial_path(".") : "/", real(program("renderfarm-renderer")),
+                  ARGUMENTS("env", "-C", folder, real(program("renderfarm-renderer")),
                             trial_format("--connect=tcp://127.0.0.1:%s", port), trial_format("--key=%s", trial_path("node.key")), workers));
 }
 
@@ -259,13 +260,32 @@ static void a_host_that_lacks_a_file_is_sent_away(void **state)
     prepare_file();
     job = start_job_with_file("--workers=1", &port);
     assert_true(command_wait_for(job, "\"segments_total\":", 60));
-    start_host_with_file(0, port, "--workers=2", false);
+    start_host_with_file(0, port, "--workers=2", "/");
     expect_same(job);
     expect_left(0, 1);
     assert_told(job->err, " was sent away: ");
     assert_told(job->err, "No such file or directory; its work goes to another; a file that a filter names has to be there on each host");
     assert_int_equal(count_of(job->err, "has to be there"), 1);
     assert_told(hosts[0].err, "No such file or directory");
+}
+
+// It would take it without a word, and give other pictures.
+static void a_host_that_has_another_file_is_sent_away(void **state)
+{
+    static const char cube[] = "LUT_3D_SIZE 2\n1 1 1\n0 1 1\n1 0 1\n0 0 1\n1 1 0\n0 1 0\n1 0 0\n0 0 0\n";
+    const char *port;
+    struct command *job;
+
+    (void)state;
+    prepare_file();
+    assert_int_equal(mkdir(trial_path("elsewhere"), 0700), 0);
+    trial_write(trial_path("elsewhere/same.cube"), cube, sizeof(cube) - 1);
+    job = start_job_with_file("--workers=1", &port);
+    assert_true(command_wait_for(job, "\"segments_total\":", 60));
+    start_host_with_file(0, port, "--workers=1", trial_path("elsewhere"));
+    expect_same(job);
+    expect_left(0, 1);
+    assert_told(job->err, "same.cube is another file on this host than where renderfarm runs; its work goes to another");
 }
 
 // Nobody else is there when it fails; then somebody comes who can.
@@ -277,9 +297,9 @@ static void another_host_does_what_one_cannot(void **state)
     (void)state;
     prepare_file();
     job = start_job_with_file("--workers=0", &port);
-    start_host_with_file(0, port, "--workers=1", false);
+    start_host_with_file(0, port, "--workers=1", "/");
     assert_non_null(command_wait_for_error(job, 0, " was sent away: ", 60));
-    start_host_with_file(1, port, "--workers=1", true);
+    start_host_with_file(1, port, "--workers=1", trial_path("."));
     expect_same(job);
     expect_left(0, 1);
     expect_left(1, 0);
@@ -293,7 +313,7 @@ static void a_job_ends_when_nobody_can_do_it(void **state)
     (void)state;
     prepare_file();
     job = start_job_with_file("--workers=0", &port);
-    start_host_with_file(0, port, "--workers=2", false);
+    start_host_with_file(0, port, "--workers=2", "/");
     command_wait(job, 60);
     assert_int_equal(job->status, 1);
     assert_told(job->err, "No such file or directory; nobody else is here to do it; a file that a filter names has to be there on each host");
@@ -603,6 +623,7 @@ int main(void)
         NETWORK(a_host_that_vanishes_loses_nothing),
         NETWORK(a_host_that_falls_silent_is_given_up_and_comes_back),
         NETWORK(a_host_that_lacks_a_file_is_sent_away),
+        NETWORK(a_host_that_has_another_file_is_sent_away),
         NETWORK(another_host_does_what_one_cannot),
         NETWORK(a_job_ends_when_nobody_can_do_it),
         NETWORK(poison_names_the_host_that_it_ended),
