@@ -31,9 +31,9 @@ struct cache_job_key {
     bool positions;           // the filters may ask where in its file a packet lies
 };
 
-// libraries: what the renderers run with, and on. jobs: one for each stage, before any work has begun, since later stages learn a part of theirs from the
-// first frame, which follows from the rest. Their ids and arenas do not count. filters: as probed. Reads the files that options of the filters and
-// the encoder name (such as lut3d=file=...), and frei0r plugins, and looks at the system's fonts where a filter may choose of them, so it blocks.
+// libraries: what the renderers run with, and on. jobs: one for each stage, before any work has begun, since later stages learn a part of theirs from
+// the first frame, which follows from the rest. Their ids and arenas do not count. filters: as probed. Reads the files that options of the filters
+// and the encoder name (such as lut3d=file=...), and frei0r plugins, and looks at the system's fonts where a filter may choose of them, so it blocks.
 // Returns 0, -ENOTSUP when the filter movie reads something other than one file, or when a filter is given a list of files, or a negative errno when
 // a file cannot be read to its end.
 int cache_job_key_make(struct cache_job_key *key, const char *libraries, const Wire__Job *const *jobs, size_t job_count, const struct plan *plan,

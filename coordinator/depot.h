@@ -56,8 +56,8 @@ int depot_busy(const struct depot *depot);         // renderers that are lent
 // Whether nobody has told that yet: what holds for many files need not be said for each of them.
 bool depot_is_news(struct depot *depot, const char *text);
 
-// A part of the memory that all renderers share, for raw frames; from where on. Given back when no renderer works with it any more; it takes the kernel
-// a while, which the loop does not wait for.
+// A part of the memory that all renderers share, for raw frames; from where on. Given back when no renderer works with it any more; it takes the
+// kernel a while, which the loop does not wait for.
 uint64_t depot_take_memory(struct depot *depot, uint64_t size);
 void depot_give_memory(struct depot *depot, uint64_t offset, uint64_t size);
 uint64_t depot_memory(const struct depot *depot); // bytes of all parts that are taken

@@ -15,7 +15,8 @@ typedef int (*named_files_visit)(void *data, const char *key, const char *path);
 // times, or in several ways, may come several times. Returns 0, or what visit said.
 int named_files(const char *key, const char *value, named_files_visit visit, void *data);
 
-// Those that a job reads besides its input: all that its filters and its encoder name, but for what it writes itself (figures for each frame, mostly).
+// Those that a job reads besides its input: all that its filters and its encoder name, but for what it writes itself (figures for each frame,
+// mostly).
 int named_files_read_by(const struct options *options, named_files_visit visit, void *data);
 // Whether filters may choose of the system's fonts by themselves, see common/fonts.h. Pure.
 bool named_files_chooses_fonts(const char *chain);

@@ -247,7 +247,8 @@ bool streams_takes_encoded(const AVOutputFormat *format, const char *output, enu
     return takes;
 }
 
-// As MP4 and Matroska have H.264 and HEVC, with lengths in place of start codes. These containers know nothing of that, nor do their muxers change it.
+// As MP4 and Matroska have H.264 and HEVC, with lengths in place of start codes. These containers know nothing of that, nor do their muxers change
+// it.
 static bool lacks_start_codes(const AVOutputFormat *format, const AVCodecParameters *par)
 {
     return (par->codec_id == AV_CODEC_ID_H264 || par->codec_id == AV_CODEC_ID_HEVC) && par->extradata_size > 0 && par->extradata[0] == 1 &&

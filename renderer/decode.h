@@ -19,8 +19,8 @@ struct decode_damage {
 int decode_check(const Wire__Job *job, char **why);
 const char *decode_name(const Wire__Job *job);
 
-// extradata (with its size) takes the place of the job's when not NULL. threads: to decode with, where the codec's frames can be decoded side by side;
-// 1 for most. Of a clean stream they make the same frames as one does.
+// extradata (with its size) takes the place of the job's when not NULL. threads: to decode with, where the codec's frames can be decoded side by
+// side; 1 for most. Of a clean stream they make the same frames as one does.
 int decode_new(struct decode **decode, const Wire__Job *job, const void *extradata, size_t extradata_size, unsigned threads, char **why);
 
 // NULL: no more packets. Call decode_receive until it has nothing left before the next one. Fails only for lack of memory. May change the packet's

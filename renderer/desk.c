@@ -210,7 +210,8 @@ static void *render_thread(void *data)
             int err;
 
             render_free(&render);
-            err = !jailed || needs_covered(&jail, &need) ? 0 : err_why(&why, -EPERM, "this renderer has given up what the job's filters or encoder need");
+            err = !jailed || needs_covered(&jail, &need) ? 0
+                                                         : err_why(&why, -EPERM, "this renderer has given up what the job's filters or encoder need");
             if (err >= 0 && desk->network && !jailed)
                 err = side_files_check(job->job, &why);
             if (err >= 0)

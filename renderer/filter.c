@@ -456,8 +456,8 @@ static bool may_change_matrix(AVFilterContext *context)
 }
 
 // Found by rendering every pair of formats in one slice and in many: two converters of swscale's treat the last lines of a slice in another way than
-// those within. One goes from BGR to 4:2:0, which is also the second step of a change of the matrix, the other from 4:1:0. RGB of any kind is taken for
-// the same, to be on the safe side.
+// those within. One goes from BGR to 4:2:0, which is also the second step of a change of the matrix, the other from 4:1:0. RGB of any kind is taken
+// for the same, to be on the safe side.
 static bool shows_slices(AVFilterContext *context)
 {
     const AVPixFmtDescriptor *in = context->nb_inputs ? av_pix_fmt_desc_get(context->inputs[0]->format) : NULL;

@@ -178,8 +178,8 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
     run->core_to = INT64_MAX;
     run->end_pts = AV_NOPTS_VALUE;
     if (!render->job->takes_frames)
-        err = decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len,
-                         task->decode_threads, why);
+        err =
+            decode_new(&run->decode, render->job, task->has_extradata ? task->extradata.data : NULL, task->extradata.len, task->decode_threads, why);
     if (err >= 0 && !render->job->gives_frames)
         err = encode_new(&run->encode, render->job, why);
     if (err < 0)

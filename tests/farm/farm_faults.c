@@ -240,8 +240,8 @@ static void a_job_ends_when_no_renderer_can_be_started(void **state)
     assert_non_null(realpath(trial_program(), real));
     assert_int_equal(symlink(trial_format("%s-renderer", real), program), 0);
     setenv("RENDERFARM_RENDERER", program, 1);
-    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=1", "--no-cache", "--segment=1", "--filter=nlmeans=r=7", "--progress=off", long_clip(),
-                                    trial_path("out.mp4")));
+    command = trial_start(ARGUMENTS("-y", "-v", "-v", "--workers=1", "--no-cache", "--segment=1", "--filter=nlmeans=r=7", "--progress=off",
+                                    long_clip(), trial_path("out.mp4")));
     unsetenv("RENDERFARM_RENDERER");
     crashed = command_wait_for_error(command, 0, " goes to renderer 0 (", 60);
     assert_non_null(crashed);

@@ -127,8 +127,8 @@ static struct command *start_job_with_file(const char *workers, const char **por
 static void start_host_with_file(int number, const char *port, const char *workers, const char *folder)
 {
     command_start(&hosts[number],
-                  ARGUMENTS("env", "-C", folder, real(program("renderfarm-renderer")),
-                            trial_format("--connect=tcp://127.0.0.1:%s", port), trial_format("--key=%s", trial_path("node.key")), workers));
+                  ARGUMENTS("env", "-C", folder, real(program("renderfarm-renderer")), trial_format("--connect=tcp://127.0.0.1:%s", port),
+                            trial_format("--key=%s", trial_path("node.key")), workers));
 }
 
 static unsigned count_of(const char *said, const char *text)

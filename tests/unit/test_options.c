@@ -208,10 +208,9 @@ static void twice_verbose_is_the_most(void **state)
 static void switches_switch(void **state)
 {
     (void)state;
-    assert_int_equal(
-        PARSE("--no-audio", "--no-subtitles", "--no-other-video", "--no-autorotate", "--overwrite", "--verify", "--pix-fmt=yuv420p", "--stats=s.json", "a",
-              "b"),
-        OPTIONS_RUN);
+    assert_int_equal(PARSE("--no-audio", "--no-subtitles", "--no-other-video", "--no-autorotate", "--overwrite", "--verify", "--pix-fmt=yuv420p",
+                           "--stats=s.json", "a", "b"),
+                     OPTIONS_RUN);
     assert_true(options.no_other_video && options.no_audio && options.no_subtitles && options.no_autorotate && options.overwrite && options.verify);
     assert_string_equal(options.pixel_format, "yuv420p");
     assert_string_equal(options.stats_path, "s.json");
