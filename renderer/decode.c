@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_THREADS = 16 };
+enum { MOST_THREADS = 4 }; // where much is missing here and there, many renderers decode so at a time
 
 // How the ffmpeg program of 5.1 and 6.0 keeps time: in microseconds.
 struct old_clock {
