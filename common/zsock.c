@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,7 +295,16 @@ void zsock_close(struct zsock **zsock, int linger_ms)
 struct ending {
     void *context;
     sem_t ended;
+    atomic_int users; // who waits for the end, and who brings it about: the last of them frees this
 };
+
+static void leave_ending(struct ending *ending)
+{
+    if (atomic_fetch_sub(&ending->users, 1) > 1)
+        return;
+    sem_destroy(&ending->ended);
+    free(ending);
+}
 
 static void *end_context(void *data)
 {
@@ -303,6 +313,7 @@ static void *end_context(void *data)
     while (zmq_ctx_term(ending->context) < 0 && zmq_errno() == EINTR)
         ;
     sem_post(&ending->ended);
+    leave_ending(ending);
     return NULL;
 }
 
@@ -327,6 +338,7 @@ bool zsock_end_context(void *context, int linger_ms)
     int err;
 
     ending->context = context;
+    ending->users = 2;
     sem_init(&ending->ended, 0, 0);
 
     // Signals are the loop thread's business.
@@ -335,17 +347,17 @@ bool zsock_end_context(void *context, int linger_ms)
     err = pthread_create(&thread, NULL, end_context, ending);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err) {
-        free(ending);
+        leave_ending(ending);
+        leave_ending(ending);
         return false;
     }
     while ((err = sem_clockwait(&ending->ended, CLOCK_MONOTONIC, &deadline)) < 0 && errno == EINTR)
         ;
-    // One that does not end keeps what it was given.
-    if (err < 0) {
+    // One that does not end keeps its thread.
+    if (err < 0)
         pthread_detach(thread);
-        return false;
-    }
-    pthread_join(thread, NULL);
-    free(ending);
-    return true;
+    else
+        pthread_join(thread, NULL);
+    leave_ending(ending);
+    return err == 0;
 }
