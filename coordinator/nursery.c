@@ -17,6 +17,7 @@ struct nursery {
     struct nursery_process process; // pid 0: it has ended
     pid_t group;                    // of processes, of which all are that have not told their birth
     bool settled, over;
+    bool killed; // the whole group
     void (*on_birth)(void *data, const struct birth *birth);
     void *data;
 };
@@ -96,6 +97,7 @@ void nursery_settle(struct nursery *n)
 
 void nursery_kill(struct nursery *n)
 {
+    n->killed = true;
     kill(-n->group, SIGKILL);
 }
 
@@ -111,6 +113,14 @@ void nursery_reap(struct nursery *n)
         n->process.pid = 0;
 }
 
+// Those who were killed before they have told their birth are nobody's child in particular, and take a moment to go. They became this process's when
+// the nursery was gone.
+static void reap_unborn(pid_t group)
+{
+    while (waitpid(-group, NULL, 0) > 0 || errno == EINTR)
+        ;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -124,8 +134,12 @@ void nursery_free(struct nursery **nursery)
         return;
     *nursery = NULL;
     uv_close((uv_handle_t *)&n->poll, on_closed);
-    if (n->process.pid)
+    if (n->process.pid) {
+        nursery_kill(n);
         nursery_process_end(&n->process);
-    else
+    } else {
         close(n->process.socket);
+    }
+    if (n->killed)
+        reap_unborn(n->group);
 }

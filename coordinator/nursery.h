@@ -26,7 +26,7 @@ void nursery_kill(struct nursery *nursery);
 void nursery_dismiss(struct nursery *nursery);
 // SIGCHLD has come.
 void nursery_reap(struct nursery *nursery);
-// Accepts NULL, and leaves it. What it was asked for and has not begun does not come.
+// Accepts NULL, and leaves it. What it was asked for and has not told its birth does not come, and is gone when this returns.
 void nursery_free(struct nursery **nursery);
 
 #endif

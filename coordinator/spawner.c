@@ -335,14 +335,14 @@ static void signal_child(struct child *child, int signal)
     child->doom = signal;
     if (signal != SIGKILL)
         return;
-    end_life(child);
-    if (!nursery || child->unborn)
-        return;
-    // It may be what hangs. Whoever it has not killed has told its birth before, and gets its doom now.
-    nursery_kill(nursery);
-    nursery_hear(nursery);
-    child->unborn = !child->pid;
-    kill(getpid(), SIGCHLD); // its end is told from the loop
+    if (nursery && !child->unborn) {
+        // It may be what hangs. Whoever it has not killed has told its birth before, and gets its doom now.
+        nursery_kill(nursery);
+        nursery_hear(nursery);
+        child->unborn = !child->pid;
+        kill(getpid(), SIGCHLD); // its end is told from the loop
+    }
+    end_life(child); // last: it is killed, and does not leave by itself
 }
 
 void spawner_kill(struct spawner *s, int signal)
