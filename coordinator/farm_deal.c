@@ -1,6 +1,7 @@
 #include "farm_state.h"
 
 #include "common/clock.h"
+#include "common/credit.h"
 #include "common/log.h"
 
 enum { ASSEMBLY_BYTES = 16 << 20 }; // results that wait for their turn; renderers keep what goes beyond
@@ -165,7 +166,7 @@ void farm_pay_credit(struct farm *f)
         const struct stage *stage;
         bool first;
 
-        if (renderer->state != RENDERER_BUSY || renderer->owed < PAID_AT_ONCE || renderer->cancelled || f->state != FARM_RUNNING)
+        if (renderer->state != RENDERER_BUSY || renderer->owed < CREDIT_AT_ONCE || renderer->cancelled || f->state != FARM_RUNNING)
             continue;
         if (renderer->second && !farm_has_spare_room(f, renderer))
             continue;

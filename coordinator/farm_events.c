@@ -1,6 +1,7 @@
 #include "farm_state.h"
 
 #include "common/clock.h"
+#include "common/credit.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -96,7 +97,7 @@ static void on_chunk(void *data, uint32_t peer, uint32_t segment, uint32_t attem
         f->report.stats.renderers[renderer->slot].frames += packets;
     }
     // What comes before its turn sets nothing in motion, until it is time for credit.
-    if (segment == assembler_head(stage->assembler) || renderer->owed >= PAID_AT_ONCE)
+    if (segment == assembler_head(stage->assembler) || renderer->owed >= CREDIT_AT_ONCE)
         farm_pump(f);
 }
 

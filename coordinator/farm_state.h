@@ -24,9 +24,8 @@
 #include <uv.h>
 
 enum {
-    COORDINATOR_BYTES = 100 << 20,            // that this process may take, for --memory
-    WRITE_BYTES = 4 << 20,                    // results on their way to the disk
-    PAID_AT_ONCE = PROTOCOL_FIRST_CREDIT / 2, // chunks that new credit is given for
+    COORDINATOR_BYTES = 100 << 20, // that this process may take, for --memory
+    WRITE_BYTES = 4 << 20,         // results on their way to the disk
 };
 
 enum farm_state {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 enum {
-    FRAMES_AT_A_TIME = 16, // that a renderer may have taken in and not told of, for the guess from the probe
+    FRAMES_AT_A_TIME = 32, // that a renderer may have taken in and not told of, for the guess from the probe
     MOST_FOURFOLDS = 4,
 };
 
@@ -31,10 +31,10 @@ void watch_on_probe(struct watch *watch, uint64_t took_ns)
         watch->longest_ns = took_ns * FRAMES_AT_A_TIME;
 }
 
-// Credit comes back with each chunk that it begins with: of what it was sent it has left nothing lying, and there is more to come.
+// All credit has come back, so of what it was sent it has left nothing lying; and there is more to come.
 static bool waits_for_input(const struct renderer *renderer)
 {
-    return renderer->task.credit == PROTOCOL_FIRST_CREDIT && !renderer->task.all_sent;
+    return renderer->task.credit == renderer->task.most_credit && !renderer->task.all_sent;
 }
 
 // For input, for credit, or for a task.

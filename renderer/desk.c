@@ -6,6 +6,7 @@
 #include "render.h"
 
 #include "common/clock.h"
+#include "common/credit.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -21,9 +22,9 @@
 enum { MAX_WAITING_BYTES = 192 << 20 };
 
 struct desk_task {
-    Wire__Message *message; // NULL: there is none
-    Wire__Message *job;     // said before it; NULL: it is of the one before
-    bool cancelled;
+    Wire__Message *message;   // NULL: there is none
+    Wire__Message *job;       // said before it; NULL: it is of the one before
+    bool cancelled, all_here; // all_here: the last of its chunks has come
     struct chunk_list in;
 };
 
@@ -42,7 +43,8 @@ struct desk {
     struct desk_task task, ahead; // the running one, until its result is taken; the one to follow
     bool task_is_new;
     struct chunk_list out;
-    uint32_t consumed;
+    uint32_t consumed;  // input chunks of the running task, and the coordinator does not know
+    uint64_t told_ns;   // when it was told of such
     uint64_t waited_ns; // by the running task, for chunks
     Wire__Message *result;
 };
@@ -63,19 +65,28 @@ static void wait_for_chunk(struct desk *desk)
         desk->waited_ns += clock_now_ns() - since_ns;
 }
 
+// With the lock held.
+static bool consumed_is_due(const struct desk *desk)
+{
+    return desk->consumed > 0 && credit_is_due(desk->consumed, desk->task.in.first, desk->task.all_here, clock_now_ns() - desk->told_ns);
+}
+
 static int take(void *data, struct chunk **chunk)
 {
     struct desk *desk = data;
+    bool due;
 
     pthread_mutex_lock(&desk->lock);
     wait_for_chunk(desk);
     *chunk = desk->task.cancelled ? NULL : chunk_list_take(&desk->task.in);
     if (*chunk)
         desk->consumed++;
+    due = consumed_is_due(desk);
     pthread_mutex_unlock(&desk->lock);
     if (!*chunk)
         return -ECANCELED;
-    desk->on_change(desk->data);
+    if (due)
+        desk->on_change(desk->data);
     return 0;
 }
 
@@ -283,6 +294,7 @@ static void begin(struct desk *desk)
     desk->ahead = (struct desk_task){0};
     desk->task_is_new = desk->task.message != NULL;
     desk->consumed = 0;
+    desk->told_ns = clock_now_ns();
     desk->waited_ns = 0;
     pthread_cond_broadcast(&desk->changed);
 }
@@ -332,6 +344,7 @@ bool desk_put_chunk(struct desk *desk, uint32_t segment, uint32_t attempt, struc
     pthread_mutex_lock(&desk->lock);
     task = find(desk, segment, attempt);
     if (task && !task->cancelled && !(task == &desk->task && desk->result)) {
+        task->all_here |= (*chunk)->last;
         chunk_list_put(&task->in, chunk);
         taken = true;
         pthread_cond_broadcast(&desk->changed);
@@ -388,15 +401,16 @@ bool desk_clear(struct desk *desk)
 
 uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *attempt)
 {
-    uint32_t consumed;
+    uint32_t consumed = 0;
 
     pthread_mutex_lock(&desk->lock);
-    consumed = desk->consumed;
-    if (consumed > 0) {
+    if (consumed_is_due(desk)) {
         *segment = task_of(desk)->segment;
         *attempt = task_of(desk)->attempt;
+        consumed = desk->consumed;
+        desk->consumed = 0;
+        desk->told_ns = clock_now_ns();
     }
-    desk->consumed = 0;
     pthread_mutex_unlock(&desk->lock);
     return consumed;
 }

@@ -27,7 +27,7 @@ bool desk_clear(struct desk *desk);
 void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt);
 
 // Loop thread: what has happened since.
-uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *attempt); // input chunks taken by the render thread
+uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *attempt); // input chunks begun with, once it is time to say so
 struct chunk *desk_take_chunk(struct desk *desk, uint32_t *segment, uint32_t *attempt);
 Wire__Message *desk_take_result(struct desk *desk); // Probed, Done or Failed, once all chunks are taken; what waits begins
 

@@ -149,9 +149,9 @@ void post_chunk(const struct process *p, struct chunk **chunk)
     *chunk = NULL;
 }
 
-void post_credit(const struct process *p)
+void post_credit(const struct process *p, uint32_t chunks)
 {
-    send_letter(p, &(struct letter){.kind = LETTER_CREDIT, .credit = 1}, SMALL_MESSAGE_BYTES);
+    send_letter(p, &(struct letter){.kind = LETTER_CREDIT, .credit = chunks}, SMALL_MESSAGE_BYTES);
 }
 
 void post_done(const struct process *p)

@@ -47,6 +47,8 @@ struct process {
     uint64_t waits_since_ns; // for a slot; 0: it does not
     bool ended, closed;      // its input; its output, whose last chunk is made
     uint32_t credit, sequence;
+    uint32_t unsaid; // chunks that it has begun with and given no credit for
+    uint64_t told_ns;
     struct intake_chunk *first, **last;
     uint64_t step;         // frames that are being worked on
     struct chunk *open;    // what came of them and is not sent yet
@@ -81,7 +83,7 @@ void work_clear(struct process *p); // for good
 void post_hello(const struct process *p);
 void post_probed(const struct process *p);
 void post_chunk(const struct process *p, struct chunk **chunk);
-void post_credit(const struct process *p);
+void post_credit(const struct process *p, uint32_t chunks);
 void post_done(const struct process *p);
 
 #endif

@@ -3,6 +3,7 @@
 #include "renderers.h"
 
 #include "common/arena.h"
+#include "common/credit.h"
 #include "common/mem.h"
 #include "common/protocol.h"
 
@@ -162,6 +163,21 @@ static void on_retry(void *data)
         work_on(p);
 }
 
+// For the chunk that it begins with.
+static void give_credit(struct process *p)
+{
+    bool all_here = false;
+
+    for (const struct intake_chunk *chunk = p->first; chunk; chunk = chunk->next)
+        all_here |= chunk->last;
+    p->unsaid++;
+    if (!credit_is_due(p->unsaid, p->first->next, all_here, virtual.now_ns - p->told_ns))
+        return;
+    post_credit(p, p->unsaid);
+    p->unsaid = 0;
+    p->told_ns = virtual.now_ns;
+}
+
 // Idempotent: goes on with whatever can be gone on with.
 static void work_on(struct process *p)
 {
@@ -200,7 +216,7 @@ static void work_on(struct process *p)
         return;
     }
     if (chunk->done == 0)
-        post_credit(p);
+        give_credit(p);
     p->step = chunk->frames - chunk->done;
     if (p->job.gives && p->step > p->job.frames_in_chunk)
         p->step = p->job.frames_in_chunk;
@@ -228,6 +244,8 @@ static void begin_task(struct process *p, const struct task_at *task)
     p->task = *task;
     p->credit = PROTOCOL_FIRST_CREDIT;
     p->sequence = 0;
+    p->unsaid = 0;
+    p->told_ns = virtual.now_ns;
     p->ended = p->closed = false;
     p->packets = p->ready = 0;
     p->open_bytes = 0;

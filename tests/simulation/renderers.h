@@ -44,7 +44,8 @@ struct renderer_process {
 
     // The task.
     bool busy, probing, working, input_ended, last_sent;
-    uint32_t task_job, segment, attempt, taker, credit, out_sequence, in_sequence;
+    uint32_t task_job, segment, attempt, taker, credit, out_sequence, in_sequence, unsaid;
+    uint64_t told_ns; // of chunks that it has begun with
     int64_t keep_from, keep_to;
     struct chunk_list input;
     struct ahead { // the one to follow
@@ -70,7 +71,7 @@ void network_say_chunk(struct renderer_process *r, const struct chunk *chunk);
 // words.c: of the task that it has.
 void words_hello(struct renderer_process *r);
 void words_probed(struct renderer_process *r);
-void words_credit(struct renderer_process *r);
+void words_credit(struct renderer_process *r); // for the chunk that it begins with, when it is time
 void words_done(struct renderer_process *r);
 void words_failed(struct renderer_process *r, int code, const char *reason);
 

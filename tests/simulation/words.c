@@ -2,6 +2,7 @@
 #include "renderers.h"
 
 #include "common/avx.h"
+#include "common/credit.h"
 #include "common/protocol.h"
 
 #include "coordinator/simulate/gray_video.h"
@@ -75,12 +76,17 @@ void words_credit(struct renderer_process *r)
     Wire__Credit credit = WIRE__CREDIT__INIT;
     Wire__Message message = WIRE__MESSAGE__INIT;
 
+    r->unsaid++;
+    if (!credit_is_due(r->unsaid, r->input.first, r->input_ended || (r->input.last && r->input.last->last), world.now_ns - r->told_ns))
+        return;
     credit.segment = r->segment;
     credit.attempt = r->attempt;
-    credit.chunks = 1;
+    credit.chunks = r->unsaid;
     message.body_case = WIRE__MESSAGE__BODY_CREDIT;
     message.credit = &credit;
     network_say(r, &message);
+    r->unsaid = 0;
+    r->told_ns = world.now_ns;
 }
 
 void words_failed(struct renderer_process *r, int code, const char *reason)

@@ -194,7 +194,8 @@ static void begin_task(struct renderer_process *r, const Wire__Task *task, const
     r->keep_from = task->keep_from;
     r->keep_to = task->keep_to;
     r->credit = PROTOCOL_FIRST_CREDIT;
-    r->out_sequence = r->in_sequence = 0;
+    r->out_sequence = r->in_sequence = r->unsaid = 0;
+    r->told_ns = world.now_ns;
     r->packets = 0;
     r->input_ended = r->last_sent = false;
     memset(r->states, 0, sizeof(r->states));

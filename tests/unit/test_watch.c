@@ -28,6 +28,7 @@ static int setup(void **state)
         roster_set_state(renderer, RENDERER_READY);
         roster_set_state(renderer, RENDERER_BUSY);
         renderer->task.all_sent = true;
+        renderer->task.most_credit = PROTOCOL_FIRST_CREDIT;
     }
     return 0;
 }
@@ -90,8 +91,8 @@ static void what_the_probe_took_is_allowed_for_each_frame(void **state)
 {
     (void)state;
     watch_on_probe(&watch, 3 * second);
-    assert_null(found_at(1 + 10 + 48));
-    assert_non_null(found_at(1 + 10 + 48 + 1));
+    assert_null(found_at(1 + 10 + 96));
+    assert_non_null(found_at(1 + 10 + 96 + 1));
 }
 
 static void a_second_attempt_is_given_more_time(void **state)
@@ -113,6 +114,21 @@ static void who_waits_for_us_does_not_hang(void **state)
     roster.renderers[0].owed = 0; // from now on it is its turn
     assert_null(found_at(110));
     assert_ptr_equal(found_at(111), &roster.renderers[0]);
+}
+
+static void who_may_be_sent_more_than_others_waits_when_it_has_all_of_that_left(void **state)
+{
+    struct roster_task *task = &roster.renderers[2].task;
+
+    (void)state;
+    roster_set_state(&roster.renderers[0], RENDERER_READY);
+    roster_set_state(&roster.renderers[1], RENDERER_READY);
+    task->all_sent = false;
+    task->credit = task->most_credit = 2 * PROTOCOL_FIRST_CREDIT;
+    assert_null(found_at(100));
+    task->credit = PROTOCOL_FIRST_CREDIT; // half of it lies there
+    assert_null(found_at(110));
+    assert_ptr_equal(found_at(111), &roster.renderers[2]);
 }
 
 static void who_leaves_lying_what_it_was_sent_hangs_though_more_may_come(void **state)
@@ -163,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_probe_took_is_allowed_for_each_frame, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_attempt_is_given_more_time, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_us_does_not_hang, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_may_be_sent_more_than_others_waits_when_it_has_all_of_that_left, setup, teardown),
         cmocka_unit_test_setup_teardown(who_leaves_lying_what_it_was_sent_hangs_though_more_may_come, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_held_up_by_a_later_stage_does_not_hang, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_never_says_hello_hangs, setup, teardown),
