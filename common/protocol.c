@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_MESSAGE_BYTES = 64 << 20 };
+enum {
+    MAX_MESSAGE_BYTES = 64 << 20,
+    SMALL_BYTES = 4096, // of a payload that travels together with others: part of the protocol
+};
 
 static const char *rational_problem(const Wire__Rational *r)
 {
@@ -104,31 +107,47 @@ static void drop_buffer(void *data, void *hint)
     av_buffer_unref(&buffer);
 }
 
-int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_t segment, uint32_t attempt)
+static bool is_small(size_t size)
+{
+    return size <= SMALL_BYTES;
+}
+
+static int join_small(zmq_msg_t *part, const struct chunk *chunk, size_t size)
+{
+    uint8_t *at;
+
+    if (zmq_msg_init_size(part, size) < 0)
+        return -ENOMEM;
+    at = zmq_msg_data(part);
+    for (size_t i = 0; i < chunk->packet_count; i++) {
+        const AVPacket *packet = chunk->packets[i];
+
+        if (!is_small((size_t)packet->size) || packet->size == 0)
+            continue;
+        memcpy(at, packet->data, (size_t)packet->size);
+        at += packet->size;
+    }
+    return 0;
+}
+
+static int share(zmq_msg_t *part, const AVPacket *packet)
+{
+    AVBufferRef *buffer = packet->buf ? av_buffer_ref(packet->buf) : NULL;
+
+    if (buffer && zmq_msg_init_data(part, packet->data, (size_t)packet->size, drop_buffer, buffer) == 0)
+        return 0;
+    av_buffer_unref(&buffer);
+    if (packet->buf || zmq_msg_init_size(part, (size_t)packet->size) < 0)
+        return -ENOMEM;
+    memcpy(zmq_msg_data(part), packet->data, (size_t)packet->size);
+    return 0;
+}
+
+static void pack_chunk(zmq_msg_t *part, const struct chunk *chunk, uint32_t segment, uint32_t attempt)
 {
     Wire__Message message = WIRE__MESSAGE__INIT;
     Wire__Chunk body = WIRE__CHUNK__INIT;
-    size_t count = 1;
 
-    for (size_t i = 0; i < chunk->packet_count; i++) {
-        const AVPacket *packet = chunk->packets[i];
-        AVBufferRef *buffer;
-
-        if (packet->size == 0) {
-            zmq_msg_init(&parts[count++]);
-            continue;
-        }
-        buffer = packet->buf ? av_buffer_ref(packet->buf) : NULL;
-        if (packet->buf && !buffer)
-            goto fail;
-        if (buffer) {
-            zmq_msg_init_data(&parts[count++], packet->data, (size_t)packet->size, drop_buffer, buffer);
-        } else {
-            if (zmq_msg_init_size(&parts[count], (size_t)packet->size) < 0)
-                goto fail;
-            memcpy(zmq_msg_data(&parts[count++]), packet->data, (size_t)packet->size);
-        }
-    }
     message.body_case = WIRE__MESSAGE__BODY_CHUNK;
     message.chunk = &body;
     body.segment = segment;
@@ -137,12 +156,31 @@ int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_
     body.last = chunk->last;
     body.packets = packets_borrow(chunk->packets, chunk->packet_count);
     body.n_packets = chunk->packet_count;
-    protocol_pack(&parts[0], &message);
+    protocol_pack(part, &message);
     free(body.packets);
-    return (int)count;
+}
 
-fail:
-    for (size_t i = 1; i < count; i++)
+int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_t segment, uint32_t attempt)
+{
+    size_t count = 1, small = 0, small_bytes = 0;
+    int err = 0;
+
+    for (size_t i = 0; i < chunk->packet_count; i++) {
+        size_t size = (size_t)chunk->packets[i]->size;
+
+        small += is_small(size);
+        small_bytes += is_small(size) ? size : 0;
+    }
+    if (small > 0)
+        err = join_small(&parts[count++], chunk, small_bytes);
+    for (size_t i = 0; i < chunk->packet_count && err >= 0; i++)
+        if (!is_small((size_t)chunk->packets[i]->size))
+            err = share(&parts[count++], chunk->packets[i]);
+    if (err >= 0) {
+        pack_chunk(&parts[0], chunk, segment, attempt);
+        return (int)count;
+    }
+    for (size_t i = 1; i + 1 < count; i++) // of the last one there is nothing
         zmq_msg_close(&parts[i]);
     return -ENOMEM;
 }
@@ -150,19 +188,35 @@ fail:
 int protocol_chunk_from_parts(struct chunk **result, const Wire__Chunk *message, zmq_msg_t *payloads, size_t payload_count)
 {
     struct chunk *chunk;
+    size_t small = 0, next = 0, at = 0;
     int err = 0;
 
-    if (payload_count != message->n_packets)
+    for (size_t i = 0; i < message->n_packets; i++)
+        small += is_small(message->packets[i]->size);
+    if (message->n_packets > CHUNK_MAX_PACKETS || payload_count != message->n_packets - small + (small > 0))
         return AVERROR_INVALIDDATA;
+    if (small > 0)
+        next++;
     chunk = chunk_new(message->sequence);
     chunk->last = message->last;
-    for (size_t i = 0; i < payload_count && !err; i++) {
+    for (size_t i = 0; i < message->n_packets && !err; i++) {
+        const Wire__Packet *wire = message->packets[i];
         AVPacket *packet = NULL;
 
-        err = packets_packet_from_wire(&packet, message->packets[i], zmq_msg_data(&payloads[i]), zmq_msg_size(&payloads[i]));
+        if (!is_small(wire->size)) {
+            err = packets_packet_from_wire(&packet, wire, zmq_msg_data(&payloads[next]), zmq_msg_size(&payloads[next]));
+            next++;
+        } else if (wire->size <= zmq_msg_size(&payloads[0]) - at) {
+            err = packets_packet_from_wire(&packet, wire, (const uint8_t *)zmq_msg_data(&payloads[0]) + at, wire->size);
+            at += wire->size;
+        } else {
+            err = AVERROR_INVALIDDATA;
+        }
         if (!err)
             chunk_take(chunk, &packet);
     }
+    if (!err && small > 0 && at != zmq_msg_size(&payloads[0]))
+        err = AVERROR_INVALIDDATA;
     if (err)
         chunk_free(&chunk);
     *result = chunk;

@@ -8,7 +8,7 @@
 #include <zmq.h>
 
 enum {
-    PROTOCOL_VERSION = 4,
+    PROTOCOL_VERSION = 5,
     // Chunks that either side may send before it must wait for a Credit, per attempt.
     PROTOCOL_FIRST_CREDIT = 4,
 };
@@ -31,9 +31,10 @@ Wire__Message *protocol_unpack(const void *data, size_t size, const char **why);
 // Packs into an uninitialised part.
 void protocol_pack(zmq_msg_t *part, const Wire__Message *message);
 
-// Fills parts[0] with a Chunk message and parts[1..] with the payloads, which share the packets' buffers: nothing is copied, and the chunk may be
-// freed before ZeroMQ is done. parts has room for chunk->packet_count + 1. Returns the number of parts or a negative code (then nothing is left to
-// close).
+// Fills parts[0] with a Chunk message and parts[1..] with the payloads: the small ones, where there are any, as they follow each other in one part,
+// because a part costs more than to copy them; then each of the others in its own, which shares the packet's buffer and is not copied. The chunk may
+// be freed before ZeroMQ is done. parts has room for chunk->packet_count + 1. Returns the number of parts or a negative code (then nothing is left
+// to close).
 int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_t segment, uint32_t attempt);
 
 // Payload parts to a chunk (copied once, into padded buffers). Returns 0 or AVERROR_INVALIDDATA.

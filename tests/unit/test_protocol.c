@@ -38,18 +38,24 @@ static Wire__Message *there_and_back(const Wire__Message *message, const char **
 static void a_chunk_arrives_as_it_was_sent(void **state)
 {
     struct chunk *chunk = chunk_new(7), *arrived = NULL;
-    AVPacket *first = packet_of("hello", -5), *second = packet_of("", INT64_MAX);
+    AVPacket *first = packet_of("hello", -5), *second = packet_of("", INT64_MAX), *large = packet_of("", 8), *last = packet_of("bye", 9);
     const uint8_t palette[4] = {1, 2, 3, 4};
-    zmq_msg_t parts[3];
+    zmq_msg_t parts[4];
     Wire__Message *message;
     const char *why;
 
     (void)state;
+    assert_int_equal(av_grow_packet(large, 5000), 0);
+    memset(large->data, 'x', 5000);
     memcpy(av_packet_new_side_data(first, AV_PKT_DATA_PALETTE, sizeof(palette)), palette, sizeof(palette));
     chunk_take(chunk, &first);
     chunk_take(chunk, &second);
+    chunk_take(chunk, &large);
+    chunk_take(chunk, &last);
     chunk->last = true;
     assert_int_equal(protocol_chunk_to_parts(parts, chunk, 3, 2), 3);
+    assert_int_equal(zmq_msg_size(&parts[1]), 8); // the small ones
+    assert_int_equal(zmq_msg_size(&parts[2]), 5000);
     chunk_free(&chunk); // the parts live on
     message = protocol_unpack(zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]), &why);
     assert_non_null(message);
@@ -59,8 +65,8 @@ static void a_chunk_arrives_as_it_was_sent(void **state)
     assert_int_equal(protocol_chunk_from_parts(&arrived, message->chunk, parts + 1, 2), 0);
     assert_int_equal(arrived->sequence, 7);
     assert_true(arrived->last);
-    assert_int_equal(arrived->packet_count, 2);
-    assert_int_equal(arrived->size_bytes, 5);
+    assert_int_equal(arrived->packet_count, 4);
+    assert_int_equal(arrived->size_bytes, 5008);
     assert_memory_equal(arrived->packets[0]->data, "hello", 5);
     assert_int_equal(arrived->packets[0]->pts, -5);
     assert_true(arrived->packets[0]->dts == AV_NOPTS_VALUE);
@@ -68,6 +74,9 @@ static void a_chunk_arrives_as_it_was_sent(void **state)
     assert_int_equal(arrived->packets[0]->side_data_elems, 1);
     assert_memory_equal(arrived->packets[0]->side_data[0].data, palette, 4);
     assert_true(arrived->packets[1]->pts == INT64_MAX);
+    assert_int_equal(arrived->packets[2]->size, 5000);
+    assert_int_equal(arrived->packets[2]->data[4999], 'x');
+    assert_memory_equal(arrived->packets[3]->data, "bye", 3);
     chunk_free(&arrived);
     wire__message__free_unpacked(message, NULL);
     for (int i = 0; i < 3; i++)
@@ -88,7 +97,11 @@ static void a_chunk_whose_payloads_do_not_fit_is_refused(void **state)
     chunk_free(&chunk);
     message = protocol_unpack(zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]), &why);
     assert_int_equal(protocol_chunk_from_parts(&arrived, message->chunk, parts + 1, 0), AVERROR_INVALIDDATA);
-    message->chunk->packets[0]->size = 4;
+    for (uint32_t size = 4; size <= 6; size += 2) { // too much is there, and too little
+        message->chunk->packets[0]->size = size;
+        assert_int_equal(protocol_chunk_from_parts(&arrived, message->chunk, parts + 1, 1), AVERROR_INVALIDDATA);
+    }
+    message->chunk->packets[0]->size = 5000; // in a part of its own
     assert_int_equal(protocol_chunk_from_parts(&arrived, message->chunk, parts + 1, 1), AVERROR_INVALIDDATA);
     message->chunk->packets[0]->size = UINT32_MAX;
     assert_int_equal(protocol_chunk_from_parts(&arrived, message->chunk, parts + 1, 1), AVERROR_INVALIDDATA);
