@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include "clock.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -17,7 +18,12 @@
 
 #define ARENA_NAME "renderfarm-frames"
 
-enum { PAGE = 4096, WAIT_MS = 100 }; // how late a cancellation may be seen
+enum {
+    PAGE = 4096,
+    WAIT_MS = 100, // how late a cancellation may be seen
+    ZEROS_BYTES = 64 << 10,
+    GATHER_MS = 5, // how long a slot that is free is left for others to come
+};
 
 // At the start of the memory; the slots begin at the next page.
 struct header {
@@ -32,6 +38,8 @@ struct arena {
     struct header *header;
     uint8_t *slots;
     size_t slot_bytes, size_bytes;
+    int fd;
+    off_t slots_at; // in the memfd
     uint32_t slot_count;
     atomic_int borrowed; // by this process
     uint8_t *touched;    // per slot: this process has its pages. The render thread's
@@ -100,6 +108,8 @@ struct arena *arena_map(int fd, uint64_t offset, size_t slot_bytes, uint32_t slo
     a = mem_zalloc(sizeof(*a));
     a->header = memory;
     a->slots = (uint8_t *)memory + head_bytes(slot_count);
+    a->fd = fd;
+    a->slots_at = (off_t)(offset + head_bytes(slot_count));
     a->slot_bytes = pages(slot_bytes);
     a->slot_count = slot_count;
     a->size_bytes = size;
@@ -117,14 +127,27 @@ void arena_unmap(struct arena **arena)
     *arena = NULL;
 }
 
+// Pages that are written whole through the descriptor are not cleared first, and of those that are there a read maps many at a time. Together that
+// takes the kernel two thirds of what it takes to populate the mapping.
 void arena_touch(struct arena *a, uint32_t slot, size_t size_bytes)
 {
-    if (slot >= a->slot_count || a->touched[slot] || size_bytes > a->slot_bytes)
+    static const uint8_t nothing[ZEROS_BYTES];
+    off_t at = a->slots_at + (off_t)(slot * a->slot_bytes);
+    const volatile uint8_t *bytes = arena_slot(a, slot);
+    size_t size = pages(size_bytes), done = 0;
+
+    if (!bytes || a->touched[slot] || size > a->slot_bytes)
         return;
     a->touched[slot] = 1;
-#ifdef MADV_POPULATE_WRITE
-    madvise(a->slots + slot * a->slot_bytes, pages(size_bytes), MADV_POPULATE_WRITE); // since Linux 5.14; else writing does it
-#endif
+    while (done < size) {
+        ssize_t n = pwrite(a->fd, nothing, size - done < ZEROS_BYTES ? size - done : ZEROS_BYTES, at + (off_t)done);
+
+        if (n <= 0)
+            return; // there may be a limit to what is written; then each page comes when the frame is
+        done += (size_t)n;
+    }
+    for (size_t i = 0; i < size; i += PAGE)
+        (void)bytes[i];
 }
 
 void arena_forget(int fd, uint64_t offset, size_t size)
@@ -143,9 +166,9 @@ uint8_t *arena_slot(const struct arena *a, uint32_t slot)
     return slot < a->slot_count ? a->slots + slot * a->slot_bytes : NULL;
 }
 
-static void wait_for_release(struct arena *a, unsigned seen)
+static void wait_for_release(struct arena *a, unsigned seen, uint64_t most_ns)
 {
-    struct timespec limit = {.tv_nsec = WAIT_MS * 1000000L};
+    struct timespec limit = {.tv_nsec = (long)most_ns};
 
     syscall(SYS_futex, &a->header->released, FUTEX_WAIT, seen, &limit, NULL, 0);
 }
@@ -165,23 +188,40 @@ int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, u
     return -EAGAIN;
 }
 
-int arena_take(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, bool (*cancelled)(void *data), void *data, uint32_t *slot)
+// How long somebody who has waited since then, and for some time has known of so many free ones, goes on to wait for enough; 0: no longer.
+static uint64_t patience_ns(uint32_t free_count, uint32_t enough, uint64_t known_since_ns)
+{
+    uint64_t waited_ns = clock_now_ns() - known_since_ns, most_ns = GATHER_MS * UINT64_C(1000000);
+
+    if (free_count == 0)
+        return WAIT_MS * UINT64_C(1000000);
+    return free_count >= enough || waited_ns >= most_ns ? 0 : most_ns - waited_ns;
+}
+
+int arena_take(struct arena *a, uint32_t first, uint32_t count, uint32_t enough, uint32_t taker, bool (*cancelled)(void *data), void *data,
+               uint32_t *slot)
 {
     int err = arena_try(a, first, count, taker, slot);
+    uint64_t known_since_ns = 0; // that one is free
 
     if (err != -EAGAIN)
         return err;
     // Whoever releases looks for waiters afterwards; so a waiter counts itself before it looks again.
     atomic_fetch_add(&a->header->waiters, 1);
-    for (;;) {
+    while (err == -EAGAIN) {
         unsigned seen = atomic_load(&a->header->released);
+        uint32_t free_count = arena_free_count(a, first, count);
+        uint64_t wait_ns;
 
-        err = arena_try(a, first, count, taker, slot);
-        if (err == -EAGAIN && cancelled(data))
+        if (free_count == 0 || known_since_ns == 0)
+            known_since_ns = clock_now_ns();
+        wait_ns = patience_ns(free_count, enough, known_since_ns);
+        if (cancelled(data))
             err = -ECANCELED;
-        if (err != -EAGAIN)
-            break;
-        wait_for_release(a, seen);
+        else if (wait_ns > 0)
+            wait_for_release(a, seen, wait_ns);
+        else
+            err = arena_try(a, first, count, taker, slot); // another one may have been faster
     }
     atomic_fetch_sub(&a->header->waiters, 1);
     return err;
@@ -193,27 +233,32 @@ void arena_hold(struct arena *a, uint32_t slot)
         atomic_fetch_add(&a->header->holders[slot], HOLDER);
 }
 
-static void tell_of_release(struct arena *a)
+void arena_tell(struct arena *a)
 {
     atomic_fetch_add(&a->header->released, 1);
     if (atomic_load(&a->header->waiters) > 0)
         syscall(SYS_futex, &a->header->released, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-void arena_release(struct arena *a, uint32_t slot)
+bool arena_let_go(struct arena *a, uint32_t slot)
 {
     unsigned was, rest;
 
     if (slot >= a->slot_count)
-        return;
+        return false;
     was = atomic_load(&a->header->holders[slot]);
     do {
         if ((was & HOLDERS) == 0)
-            return;                                          // said twice; nobody's business but that peer's
+            return false;                                    // said twice; nobody's business but that peer's
         rest = (was & HOLDERS) == HOLDER ? 0 : was - HOLDER; // the taker's name goes with the last holder
     } while (!atomic_compare_exchange_weak(&a->header->holders[slot], &was, rest));
-    if (rest == 0)
-        tell_of_release(a);
+    return rest == 0;
+}
+
+void arena_release(struct arena *a, uint32_t slot)
+{
+    if (arena_let_go(a, slot))
+        arena_tell(a);
 }
 
 void arena_accept(struct arena *a, uint32_t slot)
@@ -227,7 +272,7 @@ void arena_reclaim(struct arena *a, uint32_t taker)
     for (uint32_t i = 0; i < a->slot_count; i++)
         if (atomic_load(&a->header->holders[i]) >> TAKER_SHIFT == taker + 1)
             atomic_store(&a->header->holders[i], 0);
-    tell_of_release(a);
+    arena_tell(a);
 }
 
 int arena_borrowed(const struct arena *a)

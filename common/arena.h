@@ -24,7 +24,7 @@ bool arena_is(int fd);
 // What an arena takes of the memfd, whole pages; 0: there is no such arena.
 size_t arena_bytes(size_t slot_bytes, uint32_t slot_count);
 // Maps what begins at offset; the first to do so also makes the memfd large enough (resize), where all slots are free. NULL on failure, errno tells
-// why.
+// why. The descriptor stays the caller's, and open for as long as the arena is mapped.
 struct arena *arena_map(int fd, uint64_t offset, size_t slot_bytes, uint32_t slot_count, bool resize);
 void arena_unmap(struct arena **arena);
 // Nobody uses that part of the memfd any more: its memory goes back, and it reads as zeros, which is an arena with free slots.
@@ -39,11 +39,16 @@ uint8_t *arena_slot(const struct arena *arena, uint32_t slot);
 
 // Takes a free slot out of [first, first + count), with one holder; -EAGAIN when there is none. taker: 0..ARENA_MAX_TAKER, who it is in the hands of.
 int arena_try(struct arena *arena, uint32_t first, uint32_t count, uint32_t taker, uint32_t *slot);
-// The same, but waits for one; -ECANCELED when cancelled(data) says so meanwhile.
-int arena_take(struct arena *arena, uint32_t first, uint32_t count, uint32_t taker, bool (*cancelled)(void *data), void *data, uint32_t *slot);
+// The same, but waits for one; -ECANCELED when cancelled(data) says so meanwhile. Who has to wait does so until there are enough to go on with for
+// a while, because each wait is dear; not for long, for those who have the rest may have nothing to do without this one.
+int arena_take(struct arena *arena, uint32_t first, uint32_t count, uint32_t enough, uint32_t taker, bool (*cancelled)(void *data), void *data,
+               uint32_t *slot);
 // One more holder of a slot that is held.
 void arena_hold(struct arena *arena, uint32_t slot);
 void arena_release(struct arena *arena, uint32_t slot);
+// The two halves of that, for several at a time: each word to who waits may put it in the place of the one who says it. True: nobody holds it now.
+bool arena_let_go(struct arena *arena, uint32_t slot);
+void arena_tell(struct arena *arena);
 // It is in nobody's hands any more: whoever holds it will release it.
 void arena_accept(struct arena *arena, uint32_t slot);
 // The taker is gone: what was still in its hands is free.

@@ -17,7 +17,7 @@ enum {
 
     CHUNK_BYTES = 16 << 20,
     FEWEST_IN_CHUNK = 4,
-    MOST_IN_CHUNK = 16,
+    MOST_IN_CHUNK = 32,
     MESSAGE_BYTES = 2 << 20, // to another host
 };
 

@@ -4,7 +4,7 @@
 
 enum {
     HELD = 8,  // frames that a process may be busy with
-    LEAD = 16, // of a producer in order: as many as it hands on at a time
+    LEAD = 16, // of a producer in order
 };
 
 // What one of those who take the frames has to be given before it can begin to let go of them.

@@ -32,16 +32,23 @@ void stage_init(struct stage *s, uint32_t number, const struct plan_stage *plan,
     wire__arena__init(&s->slots);
 }
 
-static void release_all(struct stage *s, const struct chunk *chunk)
+// True: there is somebody to tell of it.
+static bool let_go_all(struct stage *s, const struct chunk *chunk)
 {
+    bool free_now = false;
+
     for (size_t i = 0; i < chunk->packet_count; i++)
         if (chunk->packets[i]->pos >= 0)
-            arena_release(s->arena, (uint32_t)chunk->packets[i]->pos);
+            free_now |= arena_let_go(s->arena, (uint32_t)chunk->packets[i]->pos);
+    return free_now;
 }
 
 static void drop_frames(void *data, struct chunk **chunk)
 {
-    release_all(data, *chunk);
+    struct stage *s = data;
+
+    if (let_go_all(s, *chunk))
+        arena_tell(s->arena);
     chunk_free(chunk);
 }
 
@@ -94,8 +101,12 @@ void stage_let_go(struct stage *s, uint32_t number)
 
 static void release_frames(struct stage *s, const struct chunk_list *chunks)
 {
+    bool free_now = false;
+
     for (const struct chunk *chunk = chunks->first; s->job.lent && chunk; chunk = chunk->next)
-        release_all(s, chunk);
+        free_now |= let_go_all(s, chunk);
+    if (free_now)
+        arena_tell(s->arena);
 }
 
 void stage_settle(struct stage *s, uint32_t number)
@@ -206,8 +217,7 @@ static void flush(struct stage *s)
     if (segment->settled) {
         bool last = s->open->last;
 
-        release_all(s, s->open);
-        chunk_free(&s->open);
+        drop_frames(s, &s->open);
         if (last)
             shelf_remove(&s->shelf, s->open_run);
         return;

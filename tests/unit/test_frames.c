@@ -5,6 +5,8 @@
 #include <libavutil/pixdesc.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,10 +47,59 @@ static bool yes(void *data)
 static void small_frames_are_handed_on_in_larger_numbers(void **state)
 {
     (void)state;
-    assert_int_equal(frames_in_chunk(100000), 16);
+    assert_int_equal(frames_in_chunk(100000), 32);
     assert_int_equal(frames_in_chunk(2 << 20), 8);
     assert_int_equal(frames_in_chunk(100 << 20), 4);
-    assert_int_equal(frames_in_chunk(0), 16);
+    assert_int_equal(frames_in_chunk(0), 32);
+}
+
+static void several_slots_are_let_go_with_one_word(void **state)
+{
+    uint32_t a, b;
+
+    (void)state;
+    assert_int_equal(arena_try(arena, 0, 2, 7, &a), 0);
+    assert_int_equal(arena_try(arena, 0, 2, 7, &b), 0);
+    arena_hold(arena, a);
+    assert_false(arena_let_go(arena, a)); // another one needs it
+    assert_true(arena_let_go(arena, a));
+    assert_true(arena_let_go(arena, b));
+    assert_false(arena_let_go(arena, b)); // said twice
+    assert_false(arena_let_go(arena, SLOTS));
+    assert_int_equal(arena_free_count(arena, 0, 2), 2);
+}
+
+static sem_t waiting;
+
+// Asked when there was nothing to be had.
+static bool tell_and_go_on(void *data)
+{
+    (void)data;
+    sem_post(&waiting);
+    return false;
+}
+
+static void *take_one(void *slot)
+{
+    assert_int_equal(arena_take(arena, 0, 2, 2, 7, tell_and_go_on, NULL, slot), 0);
+    return NULL;
+}
+
+static void who_waits_for_several_goes_on_with_all_there_are(void **state)
+{
+    uint32_t a, b, taken = SLOTS;
+    pthread_t thread;
+
+    (void)state;
+    sem_init(&waiting, 0, 0);
+    assert_int_equal(arena_try(arena, 0, 2, 7, &a), 0);
+    assert_int_equal(arena_try(arena, 0, 2, 7, &b), 0);
+    assert_int_equal(pthread_create(&thread, NULL, take_one, &taken), 0);
+    sem_wait(&waiting);
+    arena_release(arena, b); // and the other one never
+    pthread_join(thread, NULL);
+    assert_int_equal(taken, b);
+    sem_destroy(&waiting);
 }
 
 static void slots_are_taken_held_and_given_back(void **state)
@@ -59,7 +110,7 @@ static void slots_are_taken_held_and_given_back(void **state)
     assert_int_equal(arena_try(arena, 0, 2, 7, &a), 0);
     assert_int_equal(arena_try(arena, 0, 2, 7, &b), 0);
     assert_int_equal(arena_try(arena, 0, 2, 7, &c), -EAGAIN);
-    assert_int_equal(arena_take(arena, 0, 2, 7, yes, NULL, &c), -ECANCELED);
+    assert_int_equal(arena_take(arena, 0, 2, 1, 7, yes, NULL, &c), -ECANCELED);
     assert_int_equal(arena_try(arena, 2, 1, 8, &c), 0); // another hop's slots are not touched
     assert_int_equal(c, 2);
     arena_hold(arena, a);
@@ -328,6 +379,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(small_frames_are_handed_on_in_larger_numbers),
+        TEST(several_slots_are_let_go_with_one_word),
+        TEST(who_waits_for_several_goes_on_with_all_there_are),
         TEST(slots_are_taken_held_and_given_back),
         TEST(less_memory_than_promised_is_refused),
         TEST(arenas_lie_beside_each_other),
