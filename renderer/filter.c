@@ -1,5 +1,7 @@
 #include "filter.h"
 
+#include "slices.h"
+
 #include "common/avx.h"
 #include "common/err.h"
 #include "common/frames.h"
@@ -48,82 +50,6 @@ struct filter {
 
     int output_width, output_height; // of the first graph; 0 before
 };
-
-struct slices {
-    AVFilterContext *context;
-    avfilter_action_func *action;
-    void *argument;
-    int *results;
-};
-
-static void run_slice(void *data, int i, int count)
-{
-    struct slices *slices = data;
-    int result = slices->action(slices->context, slices->argument, i, count);
-
-    if (slices->results)
-        slices->results[i] = result;
-}
-
-static bool option_is(const AVFilterContext *context, const char *name, int64_t expected)
-{
-    int64_t value;
-
-    return av_opt_get_int(context->priv, name, 0, &value) >= 0 && value == expected;
-}
-
-// Whether the filter's own slices write to memory that others of them write to or read, so that at the same time they would give another picture each
-// time. Found by rendering the same frames again and again with all filters.
-static bool slices_race(const AVFilterContext *context)
-{
-    enum { FLOYD_STEINBERG = 1 };
-    const char *name = context->filter->name;
-
-    if (strcmp(name, "greyedge") == 0)
-        return true; // sums of all slices in one array
-    if (strcmp(name, "fftdnoiz") == 0)
-        return option_is(context, "prev", 0) && option_is(context, "next", 0); // in place where it may, and blocks reach into the next slice
-    return strcmp(name, "colorspace") == 0 && option_is(context, "dither", FLOYD_STEINBERG); // rounding errors of all slices in one line
-}
-
-static int execute(AVFilterContext *context, avfilter_action_func *action, void *argument, int *results, int count)
-{
-    struct slices slices = {.context = context, .action = action, .argument = argument, .results = results};
-
-    if (slices_race(context)) {
-        for (int i = 0; i < count; i++)
-            run_slice(&slices, i, count);
-        return 0;
-    }
-    return pool_run(context->graph->opaque, count, run_slice, &slices);
-}
-
-// The number of slices belongs to the job, not to the threads: some filters' pixels depend on it. Where none do, one thread takes the frame as it is:
-// many filters compute what is around a slice twice, unsharp a tenth of the picture. It must be at least 1, or filters ask for no jobs at all and
-// return blank frames.
-static int slices_of(const Wire__Job *job, const struct pool *pool, bool scales_in_slices)
-{
-    if (job->slices == 0 || (job->slices_free && !scales_in_slices && pool && pool_threads(pool) == 1))
-        return 1;
-    return (int)job->slices;
-}
-
-static AVFilterGraph *new_graph(const Wire__Job *job, struct pool *pool, bool scales_in_slices)
-{
-    AVFilterGraph *graph = avfilter_graph_alloc();
-
-    if (!graph)
-        return NULL;
-    graph->nb_threads = slices_of(job, pool, scales_in_slices);
-    if (pool) {
-        graph->thread_type = AVFILTER_THREAD_SLICE;
-        graph->execute = execute;
-        graph->opaque = pool;
-    } else {
-        graph->thread_type = 0;
-    }
-    return graph;
-}
 
 static const char *chain_of(const Wire__Job *job)
 {
@@ -189,7 +115,7 @@ static void add_options(Wire__FilterFacts *facts, AVFilterContext *context)
 
 int filter_facts(const Wire__Job *job, Wire__FilterFacts ***list, size_t *count, char **why)
 {
-    AVFilterGraph *graph = new_graph(job, NULL, false);
+    AVFilterGraph *graph = slices_new_graph(job, NULL, false);
     AVFilterInOut *inputs = NULL, *outputs = NULL;
     int err;
 
@@ -410,72 +336,6 @@ static int add_sink(struct filter *f, AVFilterContext *last)
     return err < 0 ? err : avfilter_link(last, 0, f->sink, 0);
 }
 
-// colorspace's error diffusion keeps one line of errors for all slices of a frame: two at a time spoil each other's.
-static bool races_with_itself(const AVFilterContext *context)
-{
-    int64_t dither;
-
-    return !strcmp(context->filter->name, "colorspace") && av_opt_get_int(context->priv, "dither", 0, &dither) >= 0 && dither != 0;
-}
-
-static bool is_scaler(const AVFilterContext *context)
-{
-    return !strncmp(context->filter->name, "scale", 5);
-}
-
-// Fields in slices are a race in swscale 6.7, or its end.
-static bool scales_fields(const AVFilterContext *context)
-{
-    int64_t interlaced;
-
-    return av_opt_get_int(context->priv, "interl", 0, &interlaced) >= 0 && interlaced != 0;
-}
-
-// swscale starts threads of its own, as many as the graph has slices, unless it is told otherwise.
-static void limit_slices(struct filter *f)
-{
-    for (unsigned i = 0; i < f->graph->nb_filters; i++) {
-        AVFilterContext *context = f->graph->filters[i];
-
-        if (races_with_itself(context) || (is_scaler(context) && scales_fields(context)))
-            context->nb_threads = 1;
-        else if (is_scaler(context) && !f->scales_in_slices)
-            context->nb_threads = pool_threads(f->pool);
-    }
-}
-
-static bool may_change_matrix(AVFilterContext *context)
-{
-    uint8_t *matrix = NULL;
-    bool may = LIBAVFILTER_VERSION_MAJOR >= 10; // there links have colour spaces, and scale goes from one to the other unasked
-
-    if (av_opt_get(context->priv, "out_color_matrix", AV_OPT_ALLOW_NULL, &matrix) >= 0 && matrix && *matrix)
-        may = true;
-    av_free(matrix);
-    return may;
-}
-
-// Found by rendering every pair of formats in one slice and in many: two converters of swscale's treat the last lines of a slice in another way than
-// those within. One goes from BGR to 4:2:0, which is also the second step of a change of the matrix, the other from 4:1:0. RGB of any kind is taken
-// for the same, to be on the safe side.
-static bool shows_slices(AVFilterContext *context)
-{
-    const AVPixFmtDescriptor *in = context->nb_inputs ? av_pix_fmt_desc_get(context->inputs[0]->format) : NULL;
-    enum AVPixelFormat out = context->nb_outputs ? (enum AVPixelFormat)context->outputs[0]->format : AV_PIX_FMT_NONE;
-
-    if (!is_scaler(context) || !in || (out != AV_PIX_FMT_YUV420P && out != AV_PIX_FMT_YUVA420P))
-        return false;
-    return (in->flags & AV_PIX_FMT_FLAG_RGB) || in->log2_chroma_w == 2 || may_change_matrix(context);
-}
-
-static bool some_show_slices(const struct filter *f)
-{
-    for (unsigned i = 0; i < f->graph->nb_filters; i++)
-        if (shows_slices(f->graph->filters[i]))
-            return true;
-    return false;
-}
-
 static bool touches_nothing(const AVFilterGraph *graph)
 {
     for (unsigned i = 0; i < graph->nb_filters; i++) {
@@ -533,7 +393,7 @@ static int build_once(struct filter *f, const AVFrame *frame, char **why)
     int err = AVERROR(ENOMEM);
 
     drop_graph(f);
-    f->graph = new_graph(f->job, f->pool, f->scales_in_slices);
+    f->graph = slices_new_graph(f->job, f->pool, f->scales_in_slices);
     if (!f->graph)
         goto done;
     // For the converters that libavfilter inserts by itself.
@@ -564,7 +424,7 @@ static int build_once(struct filter *f, const AVFrame *frame, char **why)
         last = null;
     }
     err = add_sink(f, last);
-    limit_slices(f);
+    slices_limit(f->graph, f->pool, f->scales_in_slices);
     if (err >= 0)
         err = avfilter_graph_config(f->graph, NULL);
     if (err < 0)
@@ -593,7 +453,7 @@ static int build(struct filter *f, const AVFrame *frame, char **why)
     learn_input(f, frame);
     f->scales_in_slices = false;
     err = build_once(f, frame, why);
-    if (err < 0 || f->job->slices == 0 || !some_show_slices(f))
+    if (err < 0 || f->job->slices == 0 || !slices_show_in_scaling(f->graph))
         return err;
     f->scales_in_slices = true;
     f->output_width = width;
