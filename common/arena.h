@@ -24,15 +24,15 @@ bool arena_is(int fd);
 // What an arena takes of the memfd, whole pages; 0: there is no such arena.
 size_t arena_bytes(size_t slot_bytes, uint32_t slot_count);
 // Maps what begins at offset; the first to do so also makes the memfd large enough (resize), where all slots are free. NULL on failure, errno tells
-// why. The descriptor stays the caller's, and open for as long as the arena is mapped.
+// why. The descriptor stays the caller's, and open for as long as slots are touched.
 struct arena *arena_map(int fd, uint64_t offset, size_t slot_bytes, uint32_t slot_count, bool resize);
 void arena_unmap(struct arena **arena);
 // Nobody uses that part of the memfd any more: its memory goes back, and it reads as zeros, which is an arena with free slots.
 void arena_forget(int fd, uint64_t offset, size_t size);
 
 size_t arena_slot_bytes(const struct arena *arena);
-// Before so many bytes are written into it: gets all of their pages at once, which takes the kernel less time than one by one. One thread of a
-// process.
+// Before so many bytes are written into it for the first time: gets all of their pages at once, which takes the kernel less time than one by one.
+// What was in them is lost. One thread of a process.
 void arena_touch(struct arena *arena, uint32_t slot, size_t size_bytes);
 // The slot's bytes, aligned to 4096; NULL for a number that is none.
 uint8_t *arena_slot(const struct arena *arena, uint32_t slot);

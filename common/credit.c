@@ -1,7 +1,13 @@
 #include "credit.h"
 
-// Far below what the coordinator's patience is counted in.
-#define LIFE_NS UINT64_C(1000000000)
+#include "protocol.h"
+
+#include <assert.h>
+
+// Far below a second, which is what the least of the coordinator's patience is.
+#define LIFE_NS UINT64_C(200000000)
+
+static_assert((int)CREDIT_AT_ONCE == PROTOCOL_FIRST_CREDIT / 2, "a sender that has used up its credit gets more while half of it lies there");
 
 bool credit_is_due(uint32_t unsaid, bool lying, bool all_here, uint64_t silent_ns)
 {

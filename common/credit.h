@@ -10,7 +10,7 @@
 enum { CREDIT_AT_ONCE = 2 };
 
 // unsaid: chunks that were begun with since it was said. lying: others are here and not begun with. all_here: no more will be sent, so that all that
-// is left to say is that this one lives. silent_ns: since it was said, or since the task was begun.
+// is left to say is that this one lives. silent_ns: between its being said last, or the task's beginning, and the beginning with the last of them.
 bool credit_is_due(uint32_t unsaid, bool lying, bool all_here, uint64_t silent_ns);
 
 #endif

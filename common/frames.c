@@ -63,11 +63,13 @@ size_t frames_bytes(int format, int width, int height)
     return lay_out(&layout, format, width, height) < 0 ? 0 : layout.size;
 }
 
-size_t frames_in_chunk(size_t frame_bytes)
+size_t frames_in_chunk(size_t frame_bytes, size_t slot_count)
 {
-    size_t fitting = frame_bytes > 0 ? CHUNK_BYTES / frame_bytes : MOST_IN_CHUNK;
+    size_t fitting = frame_bytes > 0 ? CHUNK_BYTES / frame_bytes : MOST_IN_CHUNK, most = slot_count / 2;
 
-    return fitting < FEWEST_IN_CHUNK ? FEWEST_IN_CHUNK : fitting > MOST_IN_CHUNK ? MOST_IN_CHUNK : fitting;
+    if (most > MOST_IN_CHUNK)
+        most = MOST_IN_CHUNK;
+    return fitting < FEWEST_IN_CHUNK || most < FEWEST_IN_CHUNK ? FEWEST_IN_CHUNK : fitting > most ? most : fitting;
 }
 
 static void point(uint8_t *data[4], const struct layout *layout, uint8_t *base)

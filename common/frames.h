@@ -14,9 +14,9 @@
 // What a frame of this kind takes; 0 for what has no size.
 size_t frames_bytes(int format, int width, int height);
 
-// How many frames of so many bytes are handed on in one message. Each message wakes three threads in two processes, which for small frames is as dear
-// as copying their pixels; for large ones it is nothing.
-size_t frames_in_chunk(size_t frame_bytes);
+// How many frames of so many bytes are handed on in one message, over a hop of so many slots: half of it, at most, so that neither end waits for the
+// other. Each message wakes three threads in two processes, which for small frames is as dear as copying their pixels; for large ones it is nothing.
+size_t frames_in_chunk(size_t frame_bytes, size_t slot_count);
 
 // What is said of the link that the frame comes from.
 struct frames_link {

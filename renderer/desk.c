@@ -44,6 +44,7 @@ struct desk {
     bool task_is_new;
     struct chunk_list out;
     uint32_t consumed;  // input chunks of the running task, and the coordinator does not know
+    uint64_t taken_ns;  // the last of those
     uint64_t told_ns;   // when it was told of such
     uint64_t waited_ns; // by the running task, for chunks
     Wire__Message *result;
@@ -65,10 +66,10 @@ static void wait_for_chunk(struct desk *desk)
         desk->waited_ns += clock_now_ns() - since_ns;
 }
 
-// With the lock held.
+// With the lock held. Time is the render thread's: one that hangs gives no sign of life by what comes for it.
 static bool consumed_is_due(const struct desk *desk)
 {
-    return desk->consumed > 0 && credit_is_due(desk->consumed, desk->task.in.first, desk->task.all_here, clock_now_ns() - desk->told_ns);
+    return desk->consumed > 0 && credit_is_due(desk->consumed, desk->task.in.first, desk->task.all_here, desk->taken_ns - desk->told_ns);
 }
 
 static int take(void *data, struct chunk **chunk)
@@ -79,8 +80,10 @@ static int take(void *data, struct chunk **chunk)
     pthread_mutex_lock(&desk->lock);
     wait_for_chunk(desk);
     *chunk = desk->task.cancelled ? NULL : chunk_list_take(&desk->task.in);
-    if (*chunk)
+    if (*chunk) {
         desk->consumed++;
+        desk->taken_ns = clock_now_ns();
+    }
     due = consumed_is_due(desk);
     pthread_mutex_unlock(&desk->lock);
     if (!*chunk)
@@ -294,7 +297,7 @@ static void begin(struct desk *desk)
     desk->ahead = (struct desk_task){0};
     desk->task_is_new = desk->task.message != NULL;
     desk->consumed = 0;
-    desk->told_ns = clock_now_ns();
+    desk->taken_ns = desk->told_ns = clock_now_ns();
     desk->waited_ns = 0;
     pthread_cond_broadcast(&desk->changed);
 }
@@ -409,7 +412,7 @@ uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *atte
         *attempt = task_of(desk)->attempt;
         consumed = desk->consumed;
         desk->consumed = 0;
-        desk->told_ns = clock_now_ns();
+        desk->told_ns = desk->taken_ns;
     }
     pthread_mutex_unlock(&desk->lock);
     return consumed;

@@ -306,7 +306,8 @@ static int open_encoder(struct run *run)
 // How many frames are handed on at a time. Where a job begins others have nothing to do yet, so the first goes at once, and then ever more.
 static size_t frames_at_a_time(const struct run *run)
 {
-    size_t most = frames_in_chunk(run->render->job->arena->slot_bytes);
+    const Wire__Arena *slots = run->render->job->arena;
+    size_t most = frames_in_chunk(slots->slot_bytes, slots->count);
 
     return run->opens_job && run->out->sequence < 8 && (size_t)1 << run->out->sequence < most ? (size_t)1 << run->out->sequence : most;
 }
@@ -314,6 +315,8 @@ static size_t frames_at_a_time(const struct run *run)
 // A slot for the next frame. Before a wait for one everything is handed on, because somebody may be waiting for that.
 static int take_slot(struct run *run, uint32_t *slot)
 {
+    enum { ENOUGH = 8 }; // to go on with, of a hop that has four times as many
+
     const Wire__Arena *slots = run->render->job->arena;
     int err = arena_try(run->render->arena, slots->first, slots->count, run->taker, slot);
 
@@ -321,8 +324,8 @@ static int take_slot(struct run *run, uint32_t *slot)
         return err;
     err = run->out->packet_count > 0 ? put_chunk(run, false) : 0;
     return err < 0 ? err
-                   : arena_take(run->render->arena, slots->first, slots->count, (uint32_t)frames_at_a_time(run), run->taker, run->io->cancelled,
-                                run->io->data, slot);
+                   : arena_take(run->render->arena, slots->first, slots->count, slots->count / 4 < ENOUGH ? slots->count / 4 : ENOUGH, run->taker,
+                                run->io->cancelled, run->io->data, slot);
 }
 
 // Puts the filtered frame into the arena and its descriptor on its way to the next stage.

@@ -226,7 +226,7 @@ int hub_send_job(struct hub *h, uint32_t peer, const Wire__Job *job)
     (void)h;
     if (job->arena) {
         parcel.job.first_slot = job->arena->first;
-        parcel.job.frames_in_chunk = frames_in_chunk(job->arena->slot_bytes);
+        parcel.job.frames_in_chunk = frames_in_chunk(job->arena->slot_bytes, job->arena->count);
         parcel.job.slot_count = job->arena->count;
     }
     return send_parcel(peer, &parcel, LARGE_MESSAGE_BYTES);
