@@ -158,27 +158,21 @@ static void start_probe(struct farm *f)
     farm_send_task(f, renderer, NULL, f->probe_attempt);
 }
 
-static void forget_frames(void *data)
-{
-    struct farm *f = data;
-
-    arena_forget(f->crew.frames_fd, f->arena_offset, f->arena_size);
-}
-
-static void on_forgotten(void *data)
-{
-    farm_pump(data);
-}
-
-// Everything is rendered. What does not have to wait for the output is done while its end is written: renderers leave, and the memory of their
-// frames, which takes the kernel a while, goes back.
+// Everything is rendered. What does not have to wait for the output is done while its end is written: renderers leave, and the first of them gives
+// the memory of their frames back; if there is none it goes with the last process that has it.
 static void let_renderers_go(struct farm *f)
 {
-    for (size_t i = 0; i < f->crew.roster.count && !f->crew.borrowed; i++)
-        if (!f->crew.roster.renderers[i].remote)
-            crew_dismiss(&f->crew, &f->crew.roster.renderers[i]);
-    if (f->arena && !f->crew.borrowed)
-        lane_run(&f->sweeper, forget_frames, on_forgotten, f);
+    bool swept = !f->arena;
+
+    for (size_t i = 0; i < f->crew.roster.count && !f->crew.borrowed; i++) {
+        struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->remote)
+            continue;
+        if (!swept && renderer->state == RENDERER_READY)
+            swept = hub_send_sweep(f->crew.hub, renderer->peer, f->arena_offset, f->arena_size) == 0;
+        crew_dismiss(&f->crew, renderer);
+    }
 }
 
 // Once all renderers have left and all lanes are empty, nothing holds the loop any more.
@@ -188,7 +182,7 @@ static void end_when_quiet(struct farm *f)
         farm_hurry(f);
         return;
     }
-    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || lane_busy(&f->sweeper) || (f->cache && cache_busy(f->cache)) || trace_busy(f->trace))
+    if (intake_busy(&f->intake) || outlet_busy(&f->outlet) || (f->cache && cache_busy(f->cache)) || trace_busy(f->trace))
         return;
     farm_close(f);
 }
@@ -360,7 +354,6 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     // A pass that came to nothing may have done so because renderers were taken for hanging that were only slow.
     f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
-    lane_init(&f->sweeper, f->loop);
     intake_init(&f->intake, f->loop, options->input, farm_on_intake, f);
     f->intake.pictures = (struct pictures_setup){.framerate = options->framerate, .start_number = options->start_number, .missing = options->missing};
     init_job(f);

@@ -76,7 +76,6 @@ struct farm {
     size_t sent_ahead;                 // tasks that renderers were sent beside the one at hand, and that were not called back
     struct arena *arena;               // frames between stages; NULL with one stage
     uint64_t arena_offset, arena_size; // its part of the memory that renderers share
-    struct lane sweeper;               // gives that memory back
     uint64_t own_slots;                // in front of the last stage, that this host's renderers need
     double sending_ns;                 // CPU time that a frame costs which goes to another host
     struct pace here;                  // CPU time that the last stage's frames cost which do not

@@ -496,6 +496,18 @@ int hub_send_cancel(struct hub *h, uint32_t peer, uint32_t segment, uint32_t att
     return send_message(by_number(h, peer), &message);
 }
 
+int hub_send_sweep(struct hub *h, uint32_t peer, uint64_t offset, uint64_t size)
+{
+    Wire__Sweep body = WIRE__SWEEP__INIT;
+    Wire__Message message = WIRE__MESSAGE__INIT;
+
+    body.offset = offset;
+    body.size = size;
+    message.body_case = WIRE__MESSAGE__BODY_SWEEP;
+    message.sweep = &body;
+    return send_message(by_number(h, peer), &message);
+}
+
 int hub_send_bye(struct hub *h, uint32_t peer)
 {
     Wire__Empty body = WIRE__EMPTY__INIT;

@@ -49,6 +49,7 @@ int hub_send_task(struct hub *hub, uint32_t peer, const Wire__Task *task);
 int hub_send_chunk(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt, const struct chunk *chunk);
 int hub_send_credit(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt, uint32_t chunks);
 int hub_send_cancel(struct hub *hub, uint32_t peer, uint32_t segment, uint32_t attempt);
+int hub_send_sweep(struct hub *hub, uint32_t peer, uint64_t offset, uint64_t size);
 int hub_send_bye(struct hub *hub, uint32_t peer);
 // Tells it to go, and why, and hears it no more. again: another process in its place is welcome.
 int hub_send_away(struct hub *hub, uint32_t peer, const char *reason, bool again);

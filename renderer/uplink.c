@@ -4,6 +4,7 @@
 #include "jail.h"
 #include "keeper.h"
 
+#include "common/arena.h"
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -222,6 +223,11 @@ static void on_message(void *data, struct zsock_message *in)
         send_message(u, &pong);
         break;
     }
+    case WIRE__MESSAGE__BODY_SWEEP:
+        if (u->setup->key)
+            nonsense("a part of memory that is not shared");
+        arena_forget(ARENA_FD, m->sweep->offset, m->sweep->size);
+        break;
     case WIRE__MESSAGE__BODY_BYE:
         leave(KEEPER_LEFT);
     default:
