@@ -536,10 +536,9 @@ const char *hub_renderers_libraries(struct hub *h)
 {
     const char *cpu = h->setup ? h->setup->cpu : h->cpu;
 
-    if (!h->all_libraries)
-        return NULL;
-    free(h->footing);
-    h->footing = mem_format("%s on %s", h->all_libraries, cpu ? cpu : "any processor");
+    // Made once: files of a batch ask one after the other, and what the first was given is read in its lane.
+    if (h->all_libraries && !h->footing)
+        h->footing = mem_format("%s on %s", h->all_libraries, cpu ? cpu : "any processor");
     return h->footing;
 }
 

@@ -55,8 +55,8 @@ int hub_send_bye(struct hub *hub, uint32_t peer);
 int hub_send_away(struct hub *hub, uint32_t peer, const char *reason, bool again);
 void hub_forget(struct hub *hub, uint32_t peer); // it is gone; what it still says is ignored
 
-// What all renderers run with: libraries, as they said it, and the processor, unless theirs may differ. NULL: there was none yet. The hub's, until
-// the next call.
+// What all renderers run with: libraries, as they said it, and the processor, unless theirs may differ. NULL: there was none yet. The hub's, and
+// always the same; any thread may read it.
 const char *hub_renderers_libraries(struct hub *hub);
 struct zsock_traffic hub_traffic(const struct hub *hub); // with all renderers so far
 void hub_close(struct hub **hub);
