@@ -116,5 +116,7 @@ bool farm_is_dealt(const struct farm *f)
 
 void farm_facts(const struct farm *f, struct progress_facts *facts)
 {
-    report_facts(&f->report, &f->intake.facts, f->input_ended ? f->frames_read : 0, facts);
+    static const struct source_facts unknown; // a lane is at them until the input is open
+
+    report_facts(&f->report, f->intake.opened ? &f->intake.facts : &unknown, f->input_ended ? f->frames_read : 0, facts);
 }
