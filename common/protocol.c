@@ -67,7 +67,7 @@ static const char *problem(const Wire__Message *m)
             return "a reorder delay out of range";
         return NULL;
     case WIRE__MESSAGE__BODY_CREDIT:
-        if (m->credit->chunks < 1 || m->credit->chunks > 1 << 16)
+        if (m->credit->chunks > 1 << 16)
             return "a credit out of range";
         return NULL;
     default:

@@ -1,13 +1,14 @@
 #include "watch.h"
 
 #include "common/clock.h"
+#include "common/credit.h"
 #include "common/protocol.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum {
-    FRAMES_AT_A_TIME = 32, // that a renderer may have taken in and not told of, for the guess from the probe
+    FRAMES_AT_A_TIME = 16, // that a renderer may have taken in and not told of, for the guess from the probe
     MOST_FOURFOLDS = 4,
 };
 
@@ -50,7 +51,7 @@ static uint64_t patience_ns(const struct watch *watch, const struct renderer *re
 {
     uint32_t before = renderer->state == RENDERER_BUSY ? renderer->task.faults : 0;
 
-    return (watch->timeout_ns + watch->longest_ns) << 2 * (before < MOST_FOURFOLDS ? before : MOST_FOURFOLDS);
+    return ((watch->timeout_ns + watch->longest_ns) << 2 * (before < MOST_FOURFOLDS ? before : MOST_FOURFOLDS)) + CREDIT_LIFE_NS;
 }
 
 struct renderer *watch_find(struct watch *watch, struct roster *roster, uint64_t now_ns)

@@ -44,8 +44,8 @@ struct desk {
     bool task_is_new;
     struct chunk_list out;
     uint32_t consumed;  // input chunks of the running task, and the coordinator does not know
-    uint64_t taken_ns;  // the last of those
-    uint64_t told_ns;   // when it was told of such
+    uint64_t acted_ns;  // when the render thread last took a chunk or had a frame
+    uint64_t told_ns;   // up to when the coordinator knows that it did
     uint64_t waited_ns; // by the running task, for chunks
     Wire__Message *result;
 };
@@ -67,9 +67,9 @@ static void wait_for_chunk(struct desk *desk)
 }
 
 // With the lock held. Time is the render thread's: one that hangs gives no sign of life by what comes for it.
-static bool consumed_is_due(const struct desk *desk)
+static bool sign_is_due(const struct desk *desk)
 {
-    return desk->consumed > 0 && credit_is_due(desk->consumed, desk->task.in.first, desk->task.all_here, desk->taken_ns - desk->told_ns);
+    return credit_is_due(desk->consumed, desk->task.in.first, desk->task.all_here, desk->acted_ns - desk->told_ns);
 }
 
 static int take(void *data, struct chunk **chunk)
@@ -82,9 +82,9 @@ static int take(void *data, struct chunk **chunk)
     *chunk = desk->task.cancelled ? NULL : chunk_list_take(&desk->task.in);
     if (*chunk) {
         desk->consumed++;
-        desk->taken_ns = clock_now_ns();
+        desk->acted_ns = clock_now_ns();
     }
-    due = consumed_is_due(desk);
+    due = sign_is_due(desk);
     pthread_mutex_unlock(&desk->lock);
     if (!*chunk)
         return -ECANCELED;
@@ -109,6 +109,19 @@ static int put(void *data, struct chunk **chunk)
         return -ECANCELED;
     desk->on_change(desk->data);
     return 0;
+}
+
+static void alive(void *data)
+{
+    struct desk *desk = data;
+    bool due;
+
+    pthread_mutex_lock(&desk->lock);
+    desk->acted_ns = clock_now_ns();
+    due = sign_is_due(desk);
+    pthread_mutex_unlock(&desk->lock);
+    if (due)
+        desk->on_change(desk->data);
 }
 
 static bool is_cancelled(void *data)
@@ -197,7 +210,7 @@ static void enter_jail(struct jail *jail, const struct jail *need, bool network)
 static void *render_thread(void *data)
 {
     struct desk *desk = data;
-    struct render_io io = {.take = take, .put = put, .cancelled = is_cancelled, .data = desk};
+    struct render_io io = {.take = take, .put = put, .cancelled = is_cancelled, .alive = alive, .data = desk};
     struct pool *pool = pool_new(desk->threads);
     struct render *render = NULL;
     struct jail jail;
@@ -297,7 +310,7 @@ static void begin(struct desk *desk)
     desk->ahead = (struct desk_task){0};
     desk->task_is_new = desk->task.message != NULL;
     desk->consumed = 0;
-    desk->taken_ns = desk->told_ns = clock_now_ns();
+    desk->acted_ns = desk->told_ns = clock_now_ns();
     desk->waited_ns = 0;
     pthread_cond_broadcast(&desk->changed);
 }
@@ -402,20 +415,21 @@ bool desk_clear(struct desk *desk)
     return clear;
 }
 
-uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *attempt)
+bool desk_take_sign(struct desk *desk, uint32_t *consumed, uint32_t *segment, uint32_t *attempt)
 {
-    uint32_t consumed = 0;
+    bool due;
 
     pthread_mutex_lock(&desk->lock);
-    if (consumed_is_due(desk)) {
+    due = desk->task.message && !desk->result && sign_is_due(desk);
+    if (due) {
         *segment = task_of(desk)->segment;
         *attempt = task_of(desk)->attempt;
-        consumed = desk->consumed;
+        *consumed = desk->consumed;
         desk->consumed = 0;
-        desk->told_ns = desk->taken_ns;
+        desk->told_ns = desk->acted_ns;
     }
     pthread_mutex_unlock(&desk->lock);
-    return consumed;
+    return due;
 }
 
 struct chunk *desk_take_chunk(struct desk *desk, uint32_t *segment, uint32_t *attempt)
@@ -427,6 +441,7 @@ struct chunk *desk_take_chunk(struct desk *desk, uint32_t *segment, uint32_t *at
     if (chunk) {
         *segment = task_of(desk)->segment;
         *attempt = task_of(desk)->attempt;
+        desk->told_ns = desk->acted_ns;
         pthread_cond_broadcast(&desk->changed);
     }
     pthread_mutex_unlock(&desk->lock);

@@ -27,7 +27,8 @@ bool desk_clear(struct desk *desk);
 void desk_cancel(struct desk *desk, uint32_t segment, uint32_t attempt);
 
 // Loop thread: what has happened since.
-uint32_t desk_take_consumed(struct desk *desk, uint32_t *segment, uint32_t *attempt); // input chunks begun with, once it is time to say so
+// Once it is time to say so: how many input chunks were begun with since, be it none, which says that there is progress.
+bool desk_take_sign(struct desk *desk, uint32_t *consumed, uint32_t *segment, uint32_t *attempt);
 struct chunk *desk_take_chunk(struct desk *desk, uint32_t *segment, uint32_t *attempt);
 Wire__Message *desk_take_result(struct desk *desk); // Probed, Done or Failed, once all chunks are taken; what waits begins
 

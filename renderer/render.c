@@ -378,6 +378,7 @@ static int on_filtered_frame(struct run *run)
 {
     int err = 0;
 
+    run->io->alive(run->io->data);
     if (run->io->cancelled(run->io->data))
         return err_why(run->why, -ECANCELED, "cancelled");
     if (run->render->job->takes_frames && !is_core(run))
@@ -426,6 +427,7 @@ static int on_decoded_frame(struct run *run)
 {
     int err;
 
+    run->io->alive(run->io->data);
     if (run->io->cancelled(run->io->data))
         return err_why(run->why, -ECANCELED, "cancelled");
     if (breaks_stages(run))

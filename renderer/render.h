@@ -16,8 +16,10 @@ struct render_io {
     int (*take)(void *data, struct chunk **chunk);
     // Takes a chunk of encoded packets on success; blocks while there is no room. 0 or -ECANCELED.
     int (*put)(void *data, struct chunk **chunk);
-    // Cheap; asked between frames.
+    // Cheap; asked between frames, and while waiting.
     bool (*cancelled)(void *data);
+    // Cheap; told of each frame that comes out of the decoder or of the filters: there is progress.
+    void (*alive)(void *data);
     void *data;
 };
 

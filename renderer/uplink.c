@@ -109,8 +109,7 @@ static void pump(struct uplink *u)
         connect_when_due(u);
         return;
     }
-    consumed = desk_take_consumed(u->desk, &segment, &attempt);
-    if (consumed > 0)
+    if (desk_take_sign(u->desk, &consumed, &segment, &attempt))
         send_credit(u, segment, attempt, consumed);
     while (u->credit > 0) {
         struct chunk *chunk = desk_take_chunk(u->desk, &segment, &attempt);

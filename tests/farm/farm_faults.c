@@ -109,6 +109,17 @@ static void renderers_that_hang_are_replaced(void **state)
     assert_told(disturb_some("nlmeans=r=7", 0, 1, SIGSTOP, "--stall-timeout=3"), " hangs: no sign of life for ");
 }
 
+// One segment whose packets come all at once, and whose own are sent at its end.
+static void slow_work_is_no_hang(void **state)
+{
+    const struct command *job = trial_run(trial_sample("plain.mp4"), trial_path("out.mkv"), "-v", "--workers=1", "--segment=60",
+                                          "--filter=nlmeans=r=15", "--preset=ultrafast", "--stall-timeout=1", NULL);
+
+    (void)state;
+    assert_int_equal(job->status, 0);
+    assert_null(strstr(job->err, "hangs"));
+}
+
 static void the_end_does_not_wait_for_a_slow_renderer(void **state)
 {
     const char *said = disturb_some("nlmeans=r=7", 1, 1, SIGSTOP, "--stall-timeout=600");
@@ -463,6 +474,7 @@ int main(void)
         TRIAL(renderer_that_is_killed_loses_nothing),
         TRIAL(renderer_that_crashes_loses_nothing),
         TRIAL(renderers_that_hang_are_replaced),
+        TRIAL(slow_work_is_no_hang),
         TRIAL(the_end_does_not_wait_for_a_slow_renderer),
         TRIAL(stages_survive_a_killed_renderer),
         TRIAL(stages_survive_a_renderer_that_hangs),

@@ -170,7 +170,8 @@ static void messages_that_make_no_sense_are_refused_with_a_reason(void **state)
     message.task = &task;
     assert_null(there_and_back(&message, &why));
     message.body_case = WIRE__MESSAGE__BODY_CREDIT;
-    message.credit = &credit; // of none
+    credit.chunks = 1 << 17;
+    message.credit = &credit; // of too many
     assert_null(there_and_back(&message, &why));
     message.body_case = WIRE__MESSAGE__BODY_PROBED;
     message.probed = &probed; // nothing in it

@@ -53,6 +53,7 @@ struct bench {
     bool last_out;
     int cancel_after; // 0: never
     int asked;
+    unsigned alive; // signs of life
     int most_threads; // of this process, seen while rendering
     struct lines out;
     FILE *save; // the packets' bytes, where wanted
@@ -283,13 +284,20 @@ static bool cancelled(void *data)
     return b->cancel_after && ++b->asked > b->cancel_after;
 }
 
+static void alive(void *data)
+{
+    struct bench *b = data;
+
+    b->alive++;
+}
+
 static struct render_io bench_io(struct bench *b)
 {
     b->next_packet = 0;
     b->next_in = b->next_out = 0;
     b->last_out = false;
     b->out.count = 0;
-    return (struct render_io){.take = take, .put = put, .cancelled = cancelled, .data = b};
+    return (struct render_io){.take = take, .put = put, .cancelled = cancelled, .alive = alive, .data = b};
 }
 
 static struct render *new_render(struct bench *b, struct pool *pool)
@@ -545,6 +553,7 @@ static void only_frames_in_the_range_are_kept(void **state)
     assert_int_equal(done->frames_decoded, 10);
     assert_int_equal(b.out.count, 10);
     assert_int_equal(b.out.at[0].pts, 20);
+    assert_true(b.alive >= 40); // also on the way there it lives: 30 decoded, 10 filtered
     wire__done__free_unpacked(done, NULL);
     // None at all is no error.
     task.keep_from = task.keep_to;

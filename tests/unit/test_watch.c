@@ -91,8 +91,8 @@ static void what_the_probe_took_is_allowed_for_each_frame(void **state)
 {
     (void)state;
     watch_on_probe(&watch, 3 * second);
-    assert_null(found_at(1 + 10 + 96));
-    assert_non_null(found_at(1 + 10 + 96 + 1));
+    assert_null(found_at(1 + 10 + 48));
+    assert_non_null(found_at(1 + 10 + 48 + 1));
 }
 
 static void a_second_attempt_is_given_more_time(void **state)
