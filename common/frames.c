@@ -15,7 +15,7 @@ enum {
     ALIGN = 64,    // of lines and planes, as the widest vector instructions want them
     PADDING = 256, // behind the last plane: filters may read a little further
 
-    CHUNK_BYTES = 16 << 20,
+    CHUNK_BYTES = 24 << 20,
     FEWEST_IN_CHUNK = 4,
     MOST_IN_CHUNK = 32,
     MESSAGE_BYTES = 2 << 20, // to another host

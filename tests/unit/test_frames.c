@@ -48,7 +48,7 @@ static void small_frames_are_handed_on_in_larger_numbers(void **state)
 {
     (void)state;
     assert_int_equal(frames_in_chunk(100000, 128), 32);
-    assert_int_equal(frames_in_chunk(2 << 20, 128), 8);
+    assert_int_equal(frames_in_chunk(2 << 20, 128), 12);
     assert_int_equal(frames_in_chunk(100 << 20, 128), 4);
     assert_int_equal(frames_in_chunk(0, 128), 32);
     assert_int_equal(frames_in_chunk(100000, 40), 20);
