@@ -188,7 +188,7 @@ int arena_try(struct arena *a, uint32_t first, uint32_t count, uint32_t taker, u
     return -EAGAIN;
 }
 
-// How long somebody who has waited since then, and for some time has known of so many free ones, goes on to wait for enough; 0: no longer.
+// How much longer to wait where so many slots are free, the first of them since known_since_ns; 0: no longer.
 static uint64_t patience_ns(uint32_t free_count, uint32_t enough, uint64_t known_since_ns)
 {
     uint64_t waited_ns = clock_now_ns() - known_since_ns, most_ns = GATHER_MS * UINT64_C(1000000);
