@@ -129,7 +129,13 @@ $(B)/samples/frei0r/%.so: samples/frei0r/%.c samples/frei0r/plugin.h
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) -Wno-missing-prototypes $(CFLAGS) $(shell pkg-config --cflags frei0r | sed 's/-I/-isystem /g') -fPIC -shared -o $@ $<
 
-tests: all plugins $(TEST_PROGRAMS) $(SIMULATE) $(NULL_RENDER) $(RELAY)
+# What tests put before the C library, to make something happen at a certain moment.
+PRELOADS := $(patsubst %.c,$(B)/%.so,$(wildcard tests/preload/*.c))
+$(B)/tests/preload/%.so: tests/preload/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
+
+tests: all plugins $(PRELOADS) $(TEST_PROGRAMS) $(SIMULATE) $(NULL_RENDER) $(RELAY)
 plugins: $(PLUGINS)
 
 # A new file tests/fuzz/fuzz_NAME.c is a new target. They are built by clang, into a folder of their own.

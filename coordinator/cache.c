@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum kept_state {
     KEPT_ASKED,
@@ -148,6 +149,13 @@ static void on_identified(void *data)
 
     end_call(call);
     c->events->on_change(c->data);
+}
+
+char *cache_own_path(const char *output)
+{
+    const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
+
+    return mem_format("%.*s.%s.renderfarm-cache", (int)(name - output), output, name);
 }
 
 struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes, bool own, const char *input, const struct cache_events *events,

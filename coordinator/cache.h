@@ -27,6 +27,9 @@ struct cache_events {
     void (*on_trouble)(void *data, const char *why);
 };
 
+// Where the job's own folder is: beside the output, and hidden; free().
+char *cache_own_path(const char *output);
+
 // input: the file, for segments that are not known by their content, is read at once. own: see cache_folder_open. Nothing is written yet.
 struct cache *cache_new(uv_loop_t *loop, const char *path, uint64_t limit_bytes, bool own, const char *input, const struct cache_events *events,
                         void *data);

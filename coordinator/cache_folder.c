@@ -484,6 +484,7 @@ void cache_folder_abort(struct cache_folder *f, struct cache_store **store)
 int cache_folder_remove(struct cache_folder *f)
 {
     const struct dirent *found;
+    struct stat about;
     DIR *dir;
     int err;
 
@@ -494,8 +495,6 @@ int cache_folder_remove(struct cache_folder *f)
         return err == -ENOENT ? 0 : err;
     dir = list(f->fd);
     while (dir && (found = readdir(dir))) {
-        struct stat about;
-
         if (is_temporary(found->d_name))
             remove_if_left_over(f->fd, found->d_name);
         else if ((is_entry(found->d_name) || strcmp(found->d_name, tag_name) == 0) && is_ordinary(f->fd, found->d_name, &about))
@@ -503,6 +502,9 @@ int cache_folder_remove(struct cache_folder *f)
     }
     if (dir)
         closedir(dir);
+    // Last, because it tells why the others are there.
+    if (is_ordinary(f->fd, CACHE_FOLDER_FINISHED, &about))
+        unlinkat(f->fd, CACHE_FOLDER_FINISHED, 0);
     forget_folder(f);
     if (rmdir(f->path) < 0 && errno != ENOENT)
         err = errno == EEXIST ? -ENOTEMPTY : -errno;

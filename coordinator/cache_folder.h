@@ -12,6 +12,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+// A file of the job's own folder that is no entry, see finished.h.
+#define CACHE_FOLDER_FINISHED "finished"
+
 struct cache_folder;
 
 struct cache_folder_counts {

@@ -210,6 +210,8 @@ void farm_pump(struct farm *f)
         if (f->state == FARM_RUNNING && stage_finished(farm_last_stage(f)) && !outlet_busy(&f->outlet)) {
             f->state = FARM_FINISHING;
             let_renderers_go(f);
+            if (f->pass->poison.count > 0)
+                finished_clear(&f->finished); // the same command is to try once more
             if (f->pass->second)
                 farm_start_ending(f, 0);
             else
@@ -416,8 +418,10 @@ int farm_start(struct farm *f)
         .stall_s = o->stall_s,
         .start_s = &f->intake.facts.start_s,
         .others = &f->intake.facts.others_path,
+        .finished = &f->finished,
     };
 
+    finished_init(&f->finished, o);
     outlet_init(&f->outlet, f->loop, &setup, farm_on_outlet, f);
     farm_open_cache(f);
     if ((o->trace_path || o->page_path) && !f->pass->second && open_trace(f) < 0)
@@ -438,6 +442,7 @@ void farm_clear(struct farm *f)
     }
     report_clear(&f->report);
     cache_free(&f->cache);
+    finished_clear(&f->finished);
     outlet_clear(&f->outlet);
     intake_clear(&f->intake);
     crew_clear(&f->crew);

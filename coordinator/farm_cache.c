@@ -92,14 +92,6 @@ static void on_played(void *data, uint32_t number, struct chunk **chunk, const W
 
 static const struct cache_events events = {.on_change = on_change, .on_answer = on_answer, .on_played = on_played, .on_trouble = on_trouble};
 
-// Beside the output, and hidden; free().
-static char *own_path(const char *output)
-{
-    const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
-
-    return mem_format("%.*s.%s.renderfarm-cache", (int)(name - output), output, name);
-}
-
 void farm_open_cache(struct farm *f)
 {
     const struct options *o = f->options;
@@ -107,7 +99,7 @@ void farm_open_cache(struct farm *f)
 
     if (o->no_cache || o->explain || f->pass->second)
         return;
-    path = o->cache_path ? mem_dup(o->cache_path) : own_path(o->output);
+    path = o->cache_path ? mem_dup(o->cache_path) : cache_own_path(o->output);
     f->cache = cache_new(f->loop, path, o->cache_limit, !o->cache_path, o->input, &events, f);
     free(path);
 }

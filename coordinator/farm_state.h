@@ -10,6 +10,7 @@
 #include "crew.h"
 #include "explain.h"
 #include "farm.h"
+#include "finished.h"
 #include "freight.h"
 #include "intake.h"
 #include "outlet.h"
@@ -62,6 +63,7 @@ struct farm {
     void *on_closed_data;
     struct intake intake;
     struct outlet outlet;
+    struct finished finished;
 
     // The probe.
     uint32_t probe_attempt;

@@ -205,7 +205,7 @@ static int move_to_target(struct output_file *f)
     return rename(f->temporary, f->target) < 0 ? -errno : 0;
 }
 
-int output_file_publish(struct output_file *f, char **why)
+int output_file_publish(struct output_file *f, const struct finished *finished, char **why)
 {
     int err = 0, folder;
 
@@ -214,6 +214,8 @@ int output_file_publish(struct output_file *f, char **why)
         err_why(why, err, "%s: cannot write: %s", f->path, err_text(err));
         goto fail;
     }
+    if (finished)
+        finished_note(finished, f->fd);
     err = move_to_target(f);
     if (err == -EEXIST) {
         err_why(why, err, "%s: somebody else made this file meanwhile; use --overwrite (-y) to replace it", f->path);

@@ -3,6 +3,8 @@
 #ifndef RENDERFARM_OUTPUT_FILE_H
 #define RENDERFARM_OUTPUT_FILE_H
 
+#include "finished.h"
+
 #include <stdbool.h>
 
 struct output_file {
@@ -19,8 +21,8 @@ struct output_file {
 int output_file_check(struct output_file *file, const char *path, const char *input, bool overwrite, char **why);
 // Creates it, and removes what killed processes left of the same file. fd is open for reading and writing.
 int output_file_create(struct output_file *file, char **why);
-// Syncs, gives it its name and syncs the folder. On failure the file is gone.
-int output_file_publish(struct output_file *file, char **why);
+// Syncs, leaves the word (NULL: none), gives the file its name and syncs the folder. On failure the file is gone.
+int output_file_publish(struct output_file *file, const struct finished *finished, char **why);
 // 0, or why no file of that name can be written, as far as that can be told without doing it.
 int output_file_writable(const char *path);
 // Whether both names are those of one file, or would be if it was there. Devices and pipes may have several uses.

@@ -1,5 +1,7 @@
 #include "passes.h"
 
+#include "cache.h"
+#include "finished.h"
 #include "input_file.h"
 #include "remote.h"
 #include "scheduler.h"
@@ -147,11 +149,37 @@ void passes_clear(struct passes *p)
     verify_free(&p->first.verify);
 }
 
+// What an earlier run of the same job made whole before it was killed. Its cache is all that is left to be done.
+static bool is_finished(const struct options *options)
+{
+    struct cache_folder *folder;
+    struct finished finished;
+    char *path;
+    bool is;
+
+    if (options->overwrite)
+        return false;
+    finished_init(&finished, options);
+    is = finished_is(&finished, options->output);
+    finished_clear(&finished);
+    if (!is)
+        return false;
+    path = cache_own_path(options->output);
+    if (cache_folder_open(&folder, path, 0, true) == 0)
+        cache_folder_remove(folder);
+    cache_folder_close(&folder);
+    free(path);
+    log_warn("%s: is whole; an earlier run of this job was killed just after it had finished it", options->output);
+    return true;
+}
+
 int passes_run(const struct options *options)
 {
     struct passes passes;
     int status = 0;
 
+    if (is_finished(options))
+        return 0;
     passes_begin(&passes, options);
     if ((options->listen || options->launch) && !options->explain)
         status = remote_open(&passes.first.remote, options);

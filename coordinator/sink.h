@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct sink;
+struct finished;
 
 struct sink_setup {
     const char *input, *output;
@@ -30,7 +31,8 @@ struct sink_setup {
     char *const *others;      // the file to take everything else from, where that is not the input; known when the sink is opened. NULL: the input
     double stall_s;           // so long a process that converts may give no sign of life; 0: for ever
     const atomic_bool *hurry; // whoever waits for such a process gives up when this becomes true; NULL: never
-    const double *start_s;    // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
+    const struct finished *finished; // left when one file is whole; NULL: nothing is. It lives as long as the sink
+    const double *start_s;           // what the source takes off all timestamps (source_facts.start_s); NULL: the start time of the file
 };
 
 // Opened, nothing written: what has been decided. Strings are owned by the facts.

@@ -30,6 +30,7 @@ struct media {
     const AVOutputFormat *format;
     const AVCodec *encoder;
     bool autorotate;
+    const struct finished *finished;
     struct others *others;
     struct converted *converted; // NULL: nothing is
     struct streams streams;
@@ -96,6 +97,7 @@ int sink_media_open(struct sink **result, const struct sink_setup *setup, struct
     s->input_path = mem_dup(setup->input);
     input_file_note(&s->input, setup->input);
     s->autorotate = setup->autorotate;
+    s->finished = setup->finished;
     err = container_choose(&s->format, setup->output, why);
     if (!err)
         err = output_file_check(&s->file, setup->output, setup->input, setup->overwrite, why);
@@ -335,7 +337,7 @@ static int media_finish(struct sink *sink, char **why)
         err = closed;
     if (err < 0)
         return err_why(why, err, "%s: cannot write the end: %s", s->file.path, err_text(err));
-    return output_file_publish(&s->file, why);
+    return output_file_publish(&s->file, s->finished, why);
 }
 
 static uint64_t media_bytes(const struct sink *sink)

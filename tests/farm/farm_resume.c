@@ -367,17 +367,52 @@ static void media_behind_a_list_matter(void **state)
     assert_string_equal(trial_sha256(trial_path("out.mp4")), calm);
 }
 
+static void preload(const char *built)
+{
+    const char *program = trial_program();
+
+    setenv("LD_PRELOAD", trial_format("%.*s/%s", (int)(strrchr(program, '/') - program), program, built), 1);
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
+}
+
+// Between the output's name and the end of the cache.
+static void killed_when_all_is_done(void **state)
+{
+    const char *input = long_clip(), *output = trial_path("out.mp4"), *calm = undisturbed(input, "unsharp"), *said;
+    struct command *command;
+
+    (void)state;
+    unlink(output);
+    preload("tests/preload/killed_when_whole.so");
+    command = trial_run(input, output, "--workers=2", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast", NULL);
+    unsetenv("LD_PRELOAD");
+    assert_int_equal(command->status, 128 + SIGKILL);
+    assert_string_equal(trial_sha256(output), calm);
+    assert_true(count_entries(trial_path(".out.mp4.renderfarm-cache")) > 5);
+    // Another job finds a file in its way.
+    command = trial_run(input, output, "--workers=2", "--segment=0.5", "--filter=negate", "--preset=ultrafast", NULL);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "exists already");
+    said = trial_render(input, output, "--workers=1", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast", NULL);
+    assert_told(said, "is whole");
+    assert_string_equal(trial_sha256(output), calm);
+    assert_int_equal(access(trial_path(".out.mp4.renderfarm-cache"), F_OK), -1);
+    // Nothing is remembered.
+    command = trial_run(input, output, "--workers=2", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast", NULL);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "exists already");
+}
+
 // A plugin stands for another build of an encoder: it is in the process, and nobody knows what it does.
 static void libraries_that_are_loaded_matter(void **state)
 {
-    const char *input = long_clip(), *program = trial_program();
+    const char *input = long_clip();
     long there, preloaded;
 
     (void)state;
     there = render_with_cache(input, "unsharp");
     assert_int_equal(there, 0);
-    setenv("LD_PRELOAD", trial_format("%.*s/samples/frei0r/warm.so", (int)(strrchr(program, '/') - program), program), 1);
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
+    preload("samples/frei0r/warm.so");
     preloaded = render_with_cache(input, "unsharp");
     unsetenv("LD_PRELOAD");
     assert_int_equal(preloaded, 0);
@@ -713,6 +748,7 @@ int main(void)
         TRIAL(cache_is_kept_and_shared),
         TRIAL(files_that_an_encoders_parameters_name_matter),
         TRIAL(media_behind_a_list_matter),
+        TRIAL(killed_when_all_is_done),
         TRIAL(libraries_that_are_loaded_matter),
         TRIAL(processors_matter),
         TRIAL(longer_input_renders_only_what_is_new),

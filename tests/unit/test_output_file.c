@@ -92,7 +92,7 @@ static void it_appears_when_it_is_whole(void **state)
     create(&file);
     assert_int_equal(write(file.fd, "whole", 5), 5);
     assert_false(exists("out.mp4"));
-    assert_int_equal(output_file_publish(&file, &why), 0);
+    assert_int_equal(output_file_publish(&file, NULL, &why), 0);
     assert_true(exists("out.mp4"));
     output_file_clear(&file);
     create(&file); // in its place, and given up
