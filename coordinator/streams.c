@@ -71,6 +71,7 @@ static bool mpegps_takes_video(enum AVCodecID codec)
 
 bool streams_takes_codec(const AVOutputFormat *format, const char *output, enum AVCodecID codec)
 {
+    const struct AVCodecTag *const riff_video[] = {avformat_get_riff_video_tags(), NULL};
     unsigned tag;
     int answer;
 
@@ -81,8 +82,9 @@ bool streams_takes_codec(const AVOutputFormat *format, const char *output, enum 
     answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL);
     if (answer > 0)
         return true;
-    // Matroska also holds what has a tag of Video for Windows, but does not say so when asked.
-    return format->codec_tag && av_codec_get_tag2(format->codec_tag, codec, &tag);
+    // Matroska also holds what has a tag of Video for Windows, but does not say so when asked. QuickTime takes to these where it has none of its own.
+    return (format->codec_tag && av_codec_get_tag2(format->codec_tag, codec, &tag)) ||
+           (format_is(format, "mov") && av_codec_get_tag2(riff_video, codec, &tag));
 }
 
 const char *streams_cover_kind(enum AVCodecID codec)

@@ -379,6 +379,8 @@ static void containers_know_their_video_codecs(void **state)
     assert_true(takes("a.mkv", AV_CODEC_ID_FFV1));
     assert_true(takes("a.mkv", AV_CODEC_ID_HUFFYUV));
     assert_true(takes("a.mov", AV_CODEC_ID_PRORES));
+    assert_true(takes("a.mov", AV_CODEC_ID_FFV1)); // with a tag of Video for Windows
+    assert_false(takes("a.mp4", AV_CODEC_ID_FFV1));
     assert_false(takes("a.mp4", AV_CODEC_ID_PRORES));
     assert_true(takes("a.ts", AV_CODEC_ID_HEVC));
     assert_false(takes("a.ts", AV_CODEC_ID_VP9));
