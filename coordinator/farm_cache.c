@@ -167,7 +167,7 @@ void farm_play_cache(struct farm *f)
 {
     const struct stage *stage = farm_last_stage(f);
 
-    if (is_kept(f, stage) && outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) <= WRITE_BYTES)
+    if (is_kept(f, stage) && outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) <= room()->write)
         cache_play(f->cache, assembler_head(stage->assembler));
 }
 

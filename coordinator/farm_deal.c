@@ -4,8 +4,6 @@
 #include "common/credit.h"
 #include "common/log.h"
 
-enum { ASSEMBLY_BYTES = 16 << 20 }; // results that wait for their turn; renderers keep what goes beyond
-
 void farm_send_task(struct farm *f, struct renderer *renderer, const struct shelf_segment *segment, uint32_t attempt)
 {
     struct stage *stage = segment ? &f->stages[renderer->stage] : NULL;
@@ -157,10 +155,46 @@ void farm_deal(struct farm *f)
         farm_deal_ahead(f);
 }
 
+bool farm_head_is_stuck(const struct farm *f)
+{
+    const struct stage *stage = farm_last_stage(f);
+
+    if (!scheduler_is_waiting(stage->scheduler, assembler_head(stage->assembler)))
+        return false;
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        const struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (renderer->stage + 1 != f->stage_count || !farm_may_work(f, renderer))
+            continue;
+        if (renderer->state == RENDERER_BUSY
+                ? renderer->cancelled || !(roster_waits_for_credit(renderer) || roster_waits_for_input(renderer))
+                : renderer->state != RENDERER_GONE || (!renderer->remote && !renderer->dismissed && !f->crew.borrowed))
+            return false;
+    }
+    return true;
+}
+
+// Who is to be done first, so that there is somebody for the head.
+static const struct renderer *first_blocked(const struct farm *f)
+{
+    const struct renderer *first = NULL;
+
+    for (size_t i = 0; i < f->crew.roster.count; i++) {
+        const struct renderer *renderer = &f->crew.roster.renderers[i];
+
+        if (roster_waits_for_credit(renderer) && farm_has_work(renderer) && !renderer->probing && renderer->stage + 1 == f->stage_count &&
+            (!first || renderer->task.segment < first->task.segment))
+            first = renderer;
+    }
+    return first;
+}
+
 // Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots
 // that run out. Nobody has to wait for it before all is used up, so a message for every second chunk will do.
 void farm_pay_credit(struct farm *f)
 {
+    const struct renderer *freed = f->state == FARM_RUNNING && farm_head_is_stuck(f) ? first_blocked(f) : NULL;
+
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
         const struct stage *stage;
@@ -174,8 +208,8 @@ void farm_pay_credit(struct farm *f)
         first = renderer->task.segment == assembler_head(stage->assembler);
         // What the first one sends drains by itself; it never waits for the others.
         if (stage == farm_last_stage(f) && !renderer->second &&
-            (first ? outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) > WRITE_BYTES
-                   : assembler_held_bytes(stage->assembler) > ASSEMBLY_BYTES))
+            (first ? outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) > room()->write
+                   : assembler_held_bytes(stage->assembler) > room()->assembly && renderer != freed))
             continue;
         crew_pay(&f->crew, renderer);
     }

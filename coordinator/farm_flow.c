@@ -9,11 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum {
-    SHELF_BYTES = 20 << 20, // input packets in memory, with those that renderers have and that are kept for another
-    AHEAD_BYTES = 8 << 20,  // ... but what many renderers have is more than that, and they need the next all the same
-};
-
 static bool intake_failed(struct farm *f)
 {
     if (f->intake.err == ERR_AGAIN_DECODING_ALL) {
@@ -141,6 +136,16 @@ void farm_on_intake(void *data)
     farm_pump(f);
 }
 
+// Nothing goes on before the segment that is being read has come to its end.
+static bool is_starved(const struct farm *f)
+{
+    bool waits = false;
+
+    for (size_t i = 0; i < f->crew.roster.count && !waits; i++)
+        waits = roster_waits_for_input(&f->crew.roster.renderers[i]);
+    return waits && f->state == FARM_RUNNING && f->stage_count == 1 && farm_head_is_stuck(f);
+}
+
 void farm_read_ahead(struct farm *f)
 {
     const struct stage *stage = farm_first_stage(f);
@@ -149,7 +154,11 @@ void farm_read_ahead(struct farm *f)
 
     if (f->input_ended || intake_busy(&f->intake))
         return;
-    if (stage->shelf.size_bytes > SHELF_BYTES && stage->shelf.size_bytes - stage->shelf.kept_bytes > AHEAD_BYTES)
+    if (is_starved(f)) {
+        intake_read(&f->intake);
+        return;
+    }
+    if (stage->shelf.size_bytes > room()->shelf && stage->shelf.size_bytes - stage->shelf.kept_bytes > room()->ahead)
         return;
     waiting = scheduler_waiting(stage->scheduler);
     ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);

@@ -10,9 +10,6 @@
 
 #include <stdlib.h>
 
-// Second ones of all segments may send so much before it is their turn.
-enum { SPARE_BYTES = 16 << 20 };
-
 bool farm_has_work(const struct renderer *renderer)
 {
     return renderer->state == RENDERER_BUSY && !renderer->second && !renderer->cancelled;
@@ -224,7 +221,7 @@ bool farm_has_spare_room(struct farm *f, struct renderer *second)
 
     for (size_t i = 0; i < f->crew.roster.count; i++)
         bytes += f->crew.roster.renderers[i].spare.size_bytes;
-    if (bytes <= SPARE_BYTES)
+    if (bytes <= room()->spare)
         return true;
     // Both cannot be kept; who is ahead goes on.
     if (!first || second->received <= first->received)

@@ -1,6 +1,7 @@
 #include "roster.h"
 
 #include "common/mem.h"
+#include "common/protocol.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -61,6 +62,16 @@ void roster_set_state(struct renderer *renderer, enum renderer_state state)
         renderer->has_ahead = renderer->called_back = false;
         chunk_list_clear(&renderer->spare);
     }
+}
+
+bool roster_waits_for_input(const struct renderer *renderer)
+{
+    return renderer->state == RENDERER_BUSY && renderer->task.credit == renderer->task.most_credit && !renderer->task.all_sent;
+}
+
+bool roster_waits_for_credit(const struct renderer *renderer)
+{
+    return renderer->state == RENDERER_BUSY && renderer->owed >= PROTOCOL_FIRST_CREDIT;
 }
 
 void roster_end_task(struct renderer *renderer, uint64_t now_ns)

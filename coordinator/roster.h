@@ -79,6 +79,10 @@ void roster_end_task(struct renderer *renderer, uint64_t now_ns);        // it i
 struct renderer *roster_by_peer(struct roster *roster, uint32_t peer);   // NULL: unknown
 struct renderer *roster_by_place(struct roster *roster, uint64_t place); // a remote one that is there; NULL: none
 struct renderer *roster_guest(struct roster *roster);                    // a slot for a remote one, GONE; pointers to renderers change
+// It is busy, and does nothing until more comes: of its input (all credit has come back, so of what it was sent it has left nothing lying), or credit
+// for its results.
+bool roster_waits_for_input(const struct renderer *renderer);
+bool roster_waits_for_credit(const struct renderer *renderer);
 size_t roster_guests(const struct roster *roster);                       // slots for remote ones
 size_t roster_remote(const struct roster *roster);                       // remote ones that are there
 size_t roster_count(const struct roster *roster, enum renderer_state state);

@@ -2,7 +2,6 @@
 
 #include "common/clock.h"
 #include "common/credit.h"
-#include "common/protocol.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,18 +31,12 @@ void watch_on_probe(struct watch *watch, uint64_t took_ns)
         watch->longest_ns = took_ns * FRAMES_AT_A_TIME;
 }
 
-// All credit has come back, so of what it was sent it has left nothing lying; and there is more to come.
-static bool waits_for_input(const struct renderer *renderer)
-{
-    return renderer->task.credit == renderer->task.most_credit && !renderer->task.all_sent;
-}
-
 // For input, for credit, or for a task.
 static bool waits_for_us(const struct renderer *renderer)
 {
     if (renderer->state == RENDERER_STARTING || renderer->cancelled)
         return false;
-    return renderer->state != RENDERER_BUSY || renderer->owed >= PROTOCOL_FIRST_CREDIT || waits_for_input(renderer);
+    return renderer->state != RENDERER_BUSY || roster_waits_for_credit(renderer) || roster_waits_for_input(renderer);
 }
 
 // What was given up before may just be slow.

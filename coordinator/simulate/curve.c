@@ -57,7 +57,7 @@ char *curve_reason(const struct prediction *p)
         return mem_format("the reader: cores wait for input for %.0f %% of their time, and it is busy for %.1f of %.1f s", percent,
                           p->reader_ns / 1e9, (double)p->wall_ns / 1e9);
     case IDLE_SHELF:
-        return mem_format("the input window: no more packets may be read ahead than AHEAD_BYTES in coordinator/farm_flow.c allows; "
+        return mem_format("the input window: no more packets may be read ahead than `ahead` in coordinator/room.c allows; "
                           "it holds cores up for %.0f %% of their time",
                           percent);
     case IDLE_AHEAD:
@@ -73,8 +73,8 @@ char *curve_reason(const struct prediction *p)
         return mem_format("the writer: finished work waits for it for %.0f %% of the cores' time; it is busy for %.1f of %.1f s", percent,
                           p->writer_ns / 1e9, (double)p->wall_ns / 1e9);
     case IDLE_ASSEMBLY:
-        return mem_format("the output window: finished segments wait in renderers, because no more may be in the coordinator than ASSEMBLY_BYTES in "
-                          "coordinator/farm_deal.c; it holds cores up for %.0f %% of their time",
+        return mem_format("the output window: finished segments wait in renderers, because no more may be in the coordinator than `assembly` in "
+                          "coordinator/room.c allows; it holds cores up for %.0f %% of their time",
                           percent);
     case IDLE_SLOTS:
         return mem_format("the memory for frames between stages: it holds cores up for %.0f %% of their time", percent);

@@ -46,30 +46,39 @@ void pass_check(const struct video *video)
 {
     const struct farm *f = video->farm;
     uint64_t most_chunk_bytes = (uint64_t)(video->shape.packet_bytes + 64) * 20;
-    uint64_t crew = f->crew.roster.count, spare_bytes = 0;
+    uint64_t crew = f->crew.roster.count, spare_bytes = 0, finished_bytes;
 
     for (size_t i = 0; i < crew; i++)
         spare_bytes += f->crew.roster.renderers[i].spare.size_bytes;
     check_ahead(f);
-    if (spare_bytes > (16 << 20) + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes)
+    if (spare_bytes > world.room.spare + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes)
         world_violated("second renderers have sent %zu bytes that nobody may take yet", (size_t)spare_bytes);
 
     for (size_t i = 0; i < f->stage_count; i++) {
         const struct stage *stage = &f->stages[i];
 
         // What is read ahead, and what one more call of the lane brings.
-        if (stage->shelf.size_bytes > (20 << 20) + most_chunk_bytes &&
+        if (stage->shelf.size_bytes > world.room.shelf + most_chunk_bytes &&
             stage->shelf.size_bytes - stage->shelf.kept_bytes >
-                (8 << 20) + most_chunk_bytes + crew * SHELF_KEEP_BYTES) // what lost renderers had waits again
+                world.room.ahead + most_chunk_bytes + crew * SHELF_KEEP_BYTES) // what lost renderers had waits again
             world_violated("%zu bytes wait in stage %zu", stage->shelf.size_bytes - stage->shelf.kept_bytes, i);
         if (stage->shelf.kept_bytes > stage->shelf.size_bytes || stage->shelf.kept_bytes > 2 * crew * (SHELF_KEEP_BYTES + 2 * most_chunk_bytes))
             world_violated("%zu bytes are kept in stage %zu", stage->shelf.kept_bytes, i);
-        if (assembler_held_bytes(stage->assembler) > (16 << 20) + (4 << 20) + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes)
+        finished_bytes = world.room.assembly + world.room.write + crew * PROTOCOL_FIRST_CREDIT * most_chunk_bytes;
+        // Who is to stand in for a lost one brings the rest of what it is at.
+        if (scheduler_retries(stage->scheduler) > 0)
+            finished_bytes += (uint64_t)video->shape.frames * most_chunk_bytes;
+        if (assembler_held_bytes(stage->assembler) > finished_bytes)
             world_violated("%zu finished bytes wait in stage %zu", assembler_held_bytes(stage->assembler), i);
         if (assembler_head(stage->assembler) != scheduler_first(stage->scheduler))
             world_violated("stage %zu: segment %u is due, and %u is written next", i, scheduler_first(stage->scheduler),
                            assembler_head(stage->assembler));
     }
+}
+
+const struct room *room(void)
+{
+    return &world.room;
 }
 
 // As if some of them were on other hosts.

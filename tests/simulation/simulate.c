@@ -52,6 +52,14 @@ static void choose_faults(struct faults *faults)
     };
 }
 
+// Often so little that all the time some renderer waits for it.
+static void choose_room(struct room *room)
+{
+    size_t results = world_random(3) == 0 ? 4000 : 16 << 20;
+
+    *room = (struct room){.shelf = 20 << 20, .ahead = 8 << 20, .assembly = results, .spare = results, .write = results / 4};
+}
+
 static void choose_options(struct video *video)
 {
     static const enum poison_way ways[] = {POISON_STOP, POISON_COPY, POISON_SKIP};
@@ -157,6 +165,7 @@ static void choose_videos(uint64_t seed)
         video->may_leave = false;
     }
     choose_faults(&world.faults);
+    choose_room(&world.room);
     choose_far(&world.videos[0], seed);
 }
 

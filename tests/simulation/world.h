@@ -73,6 +73,7 @@ struct world {
     struct faults faults;
     struct video videos[MOST_VIDEOS];
     unsigned video_count;
+    struct room room;
     uint64_t far; // a bit for each slot whose renderers get their tasks ahead
     bool dead;    // the coordinator was killed: nothing that it still does has an effect
     uint64_t memory_kills;
