@@ -165,6 +165,8 @@ int protocol_chunk_to_parts(zmq_msg_t *parts, const struct chunk *chunk, uint32_
     size_t count = 1, small = 0, small_bytes = 0;
     int err = 0;
 
+    if (chunk->packet_count > CHUNK_MAX_PACKETS)
+        return -EMSGSIZE;
     for (size_t i = 0; i < chunk->packet_count; i++) {
         size_t size = (size_t)chunk->packets[i]->size;
 

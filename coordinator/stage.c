@@ -239,7 +239,8 @@ static void note_time(struct shelf_segment *segment, const AVPacket *packet)
 // packet is copied (its bytes are shared); NULL only ends the run.
 static void put(struct stage *s, uint32_t run, const AVPacket *packet, int role, bool last)
 {
-    if (s->open && s->open_run != run)
+    // At a run's beginning what a wide window looks back at is more than one chunk.
+    if (s->open && (s->open_run != run || s->open->packet_count == CHUNK_MAX_PACKETS))
         flush(s);
     if (!s->open) {
         s->open = chunk_new(0);

@@ -90,10 +90,47 @@ static void a_frame_that_is_a_neighbour_is_never_free(void **state)
     close(fd);
 }
 
+// All that a window looks back at comes at once, with the run's first frame.
+static void a_wide_window_comes_in_several_chunks(void **state)
+{
+    enum { BEFORE = CHUNK_MAX_PACKETS + 100, RUN = BEFORE + 50, FRAMES = RUN + 1 };
+    const struct plan_stage plan = {.parallel = true, .encode = true, .before = BEFORE, .run_frames = RUN};
+    const Wire__Job job = WIRE__JOB__INIT;
+    const struct shelf_segment *second;
+    size_t count = 0;
+    struct stage stage;
+    int fd = arena_create();
+
+    (void)state;
+    arena = arena_map(fd, 0, 4096, FRAMES, true);
+    assert_non_null(arena);
+    stage_init(&stage, 0, &plan, &job);
+    stage.job_known = true;
+    stage_set_arena(&stage, arena);
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        take(i);
+        feed(&stage, i, i);
+    }
+    second = shelf_find(&stage.shelf, 1);
+    assert_non_null(second);
+    for (const struct chunk *chunk = second->chunks.first; chunk; chunk = chunk->next) {
+        assert_in_range(chunk->packet_count, 1, CHUNK_MAX_PACKETS);
+        for (size_t i = 0; i < chunk->packet_count; i++, count++) {
+            assert_int_equal(chunk->packets[i]->pts, FRAMES - 1 - BEFORE + count);
+            assert_int_equal(chunk->packets[i]->flags, count < BEFORE ? STAGE_BEFORE : STAGE_CORE);
+        }
+    }
+    assert_int_equal(count, BEFORE + 1);
+    stage_clear(&stage);
+    arena_unmap(&arena);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_that_is_a_neighbour_is_never_free),
+        cmocka_unit_test(a_wide_window_comes_in_several_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
