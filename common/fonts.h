@@ -1,6 +1,7 @@
-// What the filters ass and subtitles choose their fonts of, by way of fontconfig, where a script names one or needs a letter: the configuration's
-// files, the names, sizes and times of change of all that lies in the folders of fonts, and what the environment says about both, and about the
-// language. fontconfig itself is not asked: to load it and let it read all that takes longer than a short job.
+// What the filters ass and subtitles choose their fonts of, by way of fontconfig, where a script names one or needs a letter, and drawtext where it
+// is given no file: the configuration's files, the names, sizes and times of change of all that lies in the folders of fonts, and what the
+// environment says about both, and about the language. fontconfig itself is not asked: to load it and let it read all that takes longer than a short
+// job.
 #ifndef RENDERFARM_FONTS_H
 #define RENDERFARM_FONTS_H
 

@@ -245,12 +245,21 @@ static void add_fonts(struct hash *hash)
     add_bytes(hash, sum, sizeof(sum));
 }
 
+static bool chooses_fonts(const Wire__FilterFacts *filter)
+{
+    bool given = false;
+
+    for (size_t i = 0; i < filter->n_options; i++)
+        given |= strcmp(filter->options[i]->key, "fontfile") == 0 && *filter->options[i]->value;
+    return strcmp(filter->name, "ass") == 0 || strcmp(filter->name, "subtitles") == 0 || (strcmp(filter->name, "drawtext") == 0 && !given);
+}
+
 static int add_filter(struct hash *hash, const Wire__FilterFacts *filter)
 {
     int err = 0;
 
     add_text(hash, filter->name);
-    if (strcmp(filter->name, "ass") == 0 || strcmp(filter->name, "subtitles") == 0)
+    if (chooses_fonts(filter))
         add_fonts(hash);
     add_number(hash, (int64_t)filter->n_options);
     for (size_t i = 0; i < filter->n_options && err >= 0; i++) {

@@ -136,19 +136,48 @@ static int visit_encoders(void *data, const char *key, const char *path)
     return has_one_of(key, written) ? 0 : reading->visit(reading->data, key, path);
 }
 
-// A filter that may write one is left out; of a graph that is no plain chain all.
-static int visit_filters(const char *chain, const struct reading *reading)
+// How often the name of a filter is in a chain, not as a part of another word.
+static unsigned count_filter(const char *chain, const char *name)
 {
-    static const char *const writers[] = {"debug_kdtree", "deshake", "metadata", "plot", "psnr", "signature", "ssim", "vidstabdetect", "vmaf", NULL};
+    size_t length = strlen(name);
+    unsigned count = 0;
+
+    for (const char *at = chain; (at = strstr(at, name)); at += length)
+        count += (at == chain || strchr(",;] \t\r\n", at[-1])) && strchr("=@,;[ \t\r\n", at[length]);
+    return count;
+}
+
+static bool has_writer(const char *chain)
+{
+    static const char *const names[] = {"ametadata", "deshake", "libvmaf",       "metadata",   "psnr", "signature",
+                                        "ssim",      "ssim360", "vidstabdetect", "vmafmotion", "xpsnr"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (count_filter(chain, names[i]) > 0)
+            return true;
+    return false;
+}
+
+// Of a filter that reads files, too.
+static int visit_filter(void *data, const char *key, const char *path)
+{
+    const struct reading *reading = data;
+
+    return strcmp(key, "plot") == 0 || strcmp(key, "debug_kdtree") == 0 ? 0 : reading->visit(reading->data, key, path);
+}
+
+// A filter that may write one is left out; of a graph that is no plain chain all.
+static int visit_filters(const char *chain, struct reading *reading)
+{
     size_t count = 0;
     char **filters = chain_split(chain, &count);
     int err = 0;
 
     for (size_t i = 0; i < count && err >= 0; i++)
-        if (!has_one_of(filters[i], writers))
-            err = named_files("", filters[i], reading->visit, reading->data);
-    if (!filters && !has_one_of(chain, writers))
-        err = named_files("", chain, reading->visit, reading->data);
+        if (!has_writer(filters[i]))
+            err = named_files("", filters[i], visit_filter, reading);
+    if (!filters && !has_writer(chain))
+        err = named_files("", chain, visit_filter, reading);
     chain_free(&filters);
     return err;
 }
@@ -163,18 +192,12 @@ int named_files_read_by(const struct options *o, named_files_visit visit, void *
     return err;
 }
 
-// The name of a filter in a chain, not a part of another word.
-static bool has_filter(const char *chain, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (const char *at = chain; (at = strstr(at, name)); at += length)
-        if ((at == chain || strchr(",;] \t\r\n", at[-1])) && strchr("=@,;[ \t\r\n", at[length]))
-            return true;
-    return false;
-}
-
 bool named_files_chooses_fonts(const char *chain)
 {
-    return has_filter(chain, "ass") || has_filter(chain, "subtitles");
+    static const char given[] = "fontfile=";
+    unsigned fonts = 0;
+
+    for (const char *at = chain; (at = strstr(at, given)); at += sizeof(given) - 1)
+        fonts++;
+    return count_filter(chain, "ass") > 0 || count_filter(chain, "subtitles") > 0 || count_filter(chain, "drawtext") > fonts;
 }

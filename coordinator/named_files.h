@@ -18,7 +18,7 @@ int named_files(const char *key, const char *value, named_files_visit visit, voi
 // Those that a job reads besides its input: all that its filters and its encoder name, but for what it writes itself (figures for each frame,
 // mostly).
 int named_files_read_by(const struct options *options, named_files_visit visit, void *data);
-// Whether filters may choose of the system's fonts by themselves, see common/fonts.h. Pure.
+// Whether filters may choose of the system's fonts by themselves (drawtext where it is given no file), see common/fonts.h. Pure.
 bool named_files_chooses_fonts(const char *chain);
 
 // Whether a file names other files that are read in its place: a playlist (ffconcat, HLS), a manifest (DASH, IMF), a script, the first of several

@@ -401,11 +401,15 @@ static bool depends_on_file(const char *before, const char *path, const char *af
 
 static void keys_differ_where_files_that_options_name_do(void **state)
 {
-    char *path = in_folder("a.cube");
+    char *path = in_folder("a.cube"), *odd = in_folder("metadata.plot.cube");
 
     (void)state;
     put(path, "bytes");
+    put(odd, "bytes");
     assert_true(depends_on_file("--filter=lut3d=", path, ""));
+    assert_true(depends_on_file("--filter=lut3d=", odd, ""));
+    assert_true(depends_on_file("--filter=split[a][b];[a]lut3d=", odd, "[c];[c][b]hstack"));
+    assert_true(depends_on_file("--filter=curves=plot=x:psfile=", path, ""));
     assert_true(depends_on_file("--filter=unsharp,lut3d=file='", path, "':interp=nearest,negate"));
     assert_true(depends_on_file("--filter=psnr=x,lut3d=", path, ""));
     assert_true(depends_on_file("--filter=split[a][b];[a]lut3d=", path, "[c];[c][b]hstack"));
@@ -413,10 +417,13 @@ static void keys_differ_where_files_that_options_name_do(void **state)
     // What the job writes itself.
     assert_false(depends_on_file("--filter=metadata=print:file=", path, ""));
     assert_false(depends_on_file("--filter=split,psnr=", path, ""));
+    assert_false(depends_on_file("--filter=curves=psfile=x:plot=", path, ""));
     assert_false(depends_on_file("--encoder-options=x264-params='pass=1:stats=", path, "'"));
     assert_false(depends_on_file("--encoder-options=x265-params='csv=", path, "'"));
     unlink(path);
     free(path);
+    unlink(odd);
+    free(odd);
 }
 
 // As they are in records that are there already.

@@ -283,6 +283,9 @@ static void fonts_to_choose_of_matter_to_subtitles(void **state)
     f.filter.name = (char *)(uintptr_t) "ass";
     key = make(&f);
     CHANGED(unlink(font), put(font, "glyphs"));
+    f.filter.name = (char *)(uintptr_t) "drawtext";
+    key = make(&f);
+    CHANGED(unlink(font), put(font, "glyphs"));
     // The others have nothing to do with them.
     f.filter.name = (char *)(uintptr_t) "lut3d";
     key = make(&f);

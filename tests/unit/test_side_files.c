@@ -104,8 +104,9 @@ static void other_fonts_are_noticed(void **state)
 
 static void chains_that_choose_fonts(void **state)
 {
-    static const char *const choose[] = {"ass=a.ass", "scale=1:1,subtitles=s.srt", "[in]ass@a=f [out]", "null, ass=x"};
-    static const char *const choose_not[] = {"", "null", "bass=1", "drawtext=text=ass1", "assume"};
+    static const char *const choose[] = {"ass=a.ass",   "scale=1:1,subtitles=s.srt", "[in]ass@a=f [out]",
+                                         "null, ass=x", "drawtext=text=ass1",        "drawtext=fontfile=f.ttf:text=a,drawtext=b"};
+    static const char *const choose_not[] = {"", "null", "bass=1", "drawtext=text=a:fontfile=f.ttf", "assume"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(choose) / sizeof(choose[0]); i++)
