@@ -38,7 +38,9 @@ static void pump(void *data)
 // What a renderer locks itself in for.
 static char *kind_of(const struct options *o)
 {
-    char *kind = mem_format("%s\n%s\n%s", o->filter, o->codec ? o->codec : "", o->pixel_format ? o->pixel_format : "");
+    // A sheet has filters of its own, of which drawtext reads a font.
+    char *kind = mem_format("%s\n%s\n%s\n%s", o->filter, o->codec ? o->codec : "", o->pixel_format ? o->pixel_format : "",
+                            o->sheet_columns > 0 ? "sheet" : "");
 
     for (size_t i = 0; i < o->encoder_option_count; i++) {
         char *longer = mem_format("%s\n%s=%s", kind, o->encoder_options[i].key, o->encoder_options[i].value);

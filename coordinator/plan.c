@@ -54,6 +54,7 @@ enum place {
 struct filter_place {
     enum place place;
     bool in_slices;
+    bool differs; // from run to run
     bool steady, independent; // independent: no frame depends on another, by what is known of the filter
     unsigned before, after;
     char *why; // unless parallel and alone
@@ -81,6 +82,7 @@ static struct filter_place *place_filters(const struct plan_input *input)
 
         place->place = class.kind == CLASS_FRAME || (class.kind == CLASS_WINDOW && class.bounded) ? PLACE_PARALLEL : PLACE_SERIAL;
         place->in_slices = class.in_slices;
+        place->differs = !class.repeatable;
         place->steady = class.steady;
         // Who vouched may be wrong, and then what a renderer did before must not show.
         place->independent = class.kind == CLASS_FRAME && class.steady && !vouched;
@@ -116,6 +118,14 @@ static struct filter_place *place_filters(const struct plan_input *input)
         }
     }
     return places;
+}
+
+static bool some_differ(const struct filter_place *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (places[i].differs)
+            return true;
+    return false;
 }
 
 static bool none_in_slices(const struct filter_place *places, size_t count)
@@ -387,6 +397,7 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     plan->taper_s = input->segment_s > 0 ? 0 : fmax(0, input->duration_s);
     plan->chain = mem_dup(input->chain ? input->chain : "");
     plan->slices_free = none_in_slices(places, input->filter_count);
+    plan->differs = some_differ(places, input->filter_count);
     keep_branches_together(input, places);
     if (!input->cuttable)
         why = input->why_not_cuttable ? input->why_not_cuttable : "the video cannot be cut";

@@ -56,6 +56,7 @@ struct plan {
     char *chain;      // as the user wrote it
     char *reason;     // why it is not one parallel stage, one clause; NULL if it is
     bool limited;     // that reason limits the speed-up
+    bool differs;     // two runs give different pictures: filters go by the clock, or draw lots
     bool slices_free; // no picture depends on the number of slices that filters work on
 };
 

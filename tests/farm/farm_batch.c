@@ -124,6 +124,20 @@ static void stages_may_read_what_the_chain_names(void **state)
     batch_assert_as_alone("b.mkv", filter);
 }
 
+// A sheet has a filter that reads a font, which renderers of plain jobs have locked themselves out of.
+static void a_sheet_goes_with_plain_jobs(void **state)
+{
+    const char *in = trial_path("in/a.mp4"), *text;
+
+    (void)state;
+    batch_prepare();
+    text = trial_format("%s %s\n%s %s --contact-sheet=2x2\n%s %s\n", in, trial_path("first.mp4"), in, trial_path("sheet.png"), in,
+                        trial_path("last.mp4"));
+    batch_assert_status(batch_run_list(text, "--workers=1"), 0);
+    trial_render(in, trial_path("alone.png"), "--contact-sheet=2x2", NULL);
+    assert_string_equal(trial_sha256(trial_path("sheet.png")), trial_sha256(trial_path("alone.png")));
+}
+
 // The one that goes through the video in order is lost: that file starts over, and no other does.
 static void a_killed_renderer_of_a_stage_is_replaced(void **state)
 {
@@ -575,6 +589,7 @@ int main(void)
         TRIAL(streams_share_the_renderers),
         TRIAL(stages_of_the_next_file_do_not_wait),
         TRIAL(stages_may_read_what_the_chain_names),
+        TRIAL(a_sheet_goes_with_plain_jobs),
         TRIAL(a_killed_renderer_of_a_stage_is_replaced),
         TRIAL(verify_looks_at_each_file),
         TRIAL(a_bad_file_harms_no_other),

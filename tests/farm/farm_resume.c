@@ -576,6 +576,17 @@ static void stages_with_neighbours_decode_around_what_is_there(void **state)
     missing_here_and_there(gop_clip("in.mp4", "libx264", "12", "-bf", "2"), "tmix=frames=5");
 }
 
+static void what_differs_from_run_to_run_is_not_kept(void **state)
+{
+    const char *input = long_clip();
+
+    (void)state;
+    render_with_cache(input, "shufflepixels=seed=1");
+    assert_true(render_with_cache(input, "shufflepixels=seed=1") > 5);
+    render_with_cache(input, "shufflepixels"); // its seed is the clock's
+    assert_int_equal(render_with_cache(input, "shufflepixels"), 0);
+}
+
 // The last run has two frames, and sees four of those before it: where it is damaged they are needed, and by no other.
 static void a_short_last_run_gets_its_neighbours(void **state)
 {
@@ -756,6 +767,7 @@ int main(void)
         TRIAL(damaged_entries_of_stages_are_rendered_again),
         TRIAL(stages_decode_around_what_is_there),
         TRIAL(stages_with_neighbours_decode_around_what_is_there),
+        TRIAL(what_differs_from_run_to_run_is_not_kept),
         TRIAL(a_short_last_run_gets_its_neighbours),
         TRIAL(cache_that_cannot_be_is_a_warning),
         TRIAL(without_a_cache_nothing_is_kept),

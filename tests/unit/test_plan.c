@@ -372,7 +372,12 @@ static void what_ffmpeg_itself_does_not_repeat_is_not_cut(void **state)
     facts.options = options;
     facts.n_options = 1;
     plan_make(&plan, &input);
+    assert_true(plan.differs);
     expect_serial(plan, "the filter rotate is not the same from run to run");
+    facts.n_options = 0;
+    plan_make(&plan, &input);
+    assert_false(plan.differs);
+    plan_clear(&plan);
 }
 
 static void metadata_matters_only_to_readers_behind_it(void **state)
