@@ -505,7 +505,7 @@ static double share_of(const struct progress_facts *facts)
 
 static void sum_up(const struct batch *b, struct progress_facts *all)
 {
-    double bytes = 0;
+    double bytes = 0, all_bytes = (double)b->bytes;
 
     *all = (struct progress_facts){
         .files_total = b->count,
@@ -533,10 +533,14 @@ static void sum_up(const struct batch *b, struct progress_facts *all)
             }
         } else if (job->state != BATCH_WAITING) {
             all->files_done++;
-            bytes += job->start_ns ? (double)job->item->bytes + 1 : 0;
+            // One that failed was no work, and tells nothing of what is left.
+            if (job->start_ns && job->state == BATCH_OK)
+                bytes += (double)job->item->bytes + 1;
+            else if (job->start_ns)
+                all_bytes -= (double)job->item->bytes + 1;
         }
     }
-    all->share = b->bytes > 0 ? bytes / (double)b->bytes : 1;
+    all->share = all_bytes > 0 ? bytes / all_bytes : 1;
     if (all->share > 0)
         all->left_s = (double)all->elapsed_ns / 1e9 * (1 - all->share) / all->share;
 }

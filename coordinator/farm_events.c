@@ -279,12 +279,13 @@ static void on_done(void *data, uint32_t peer, const Wire__Done *done)
 }
 
 // The same work would fail the same way elsewhere, unless it was memory that it lacked.
-static void fail_segment(struct farm *f, const struct renderer *renderer, const Wire__Failed *failed)
+static void fail_segment(struct farm *f, const struct renderer *renderer, const Wire__Failed *failed, uint64_t received)
 {
     struct stage *stage = &f->stages[renderer->stage];
     char *cause;
-    bool again = scheduler_on_lost(stage->scheduler, failed->segment, failed->attempt, renderer->slot, true, renderer->received);
+    bool again = scheduler_on_lost(stage->scheduler, failed->segment, failed->attempt, renderer->slot, true, received);
 
+    farm_count_lost(f, renderer->stage, received);
     if (stage_can_repeat(stage, failed->segment))
         stage_on_lost(stage, failed->segment, renderer->slot);
     farm_lose_kept(f, stage, failed->segment);
@@ -304,6 +305,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
 {
     struct farm *f = data;
     struct renderer *renderer = roster_by_peer(&f->crew.roster, peer);
+    uint64_t received;
     bool probing;
 
     if (!renderer || renderer->condemned || !is_at(renderer, failed->segment, failed->attempt))
@@ -318,6 +320,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
         farm_on_mishap(f, renderer, failed);
         return;
     }
+    received = renderer->received;
     farm_end_task(f, renderer);
     if (probing && f->state == FARM_PROBING) {
         farm_fail(f, farm_status_of(failed->code), "%s: %s", f->options->input, failed->reason);
@@ -335,7 +338,7 @@ static void on_failed(void *data, uint32_t peer, const Wire__Failed *failed)
             farm_pump(f);
             return;
         }
-        fail_segment(f, renderer, failed);
+        fail_segment(f, renderer, failed, received);
     }
     farm_pump(f);
 }

@@ -141,6 +141,14 @@ static void add_last_words(char *text, size_t size, const char *words)
         snprintf(text + length, size - length, "; it said: \"%s\"", words);
 }
 
+void farm_count_lost(struct farm *f, uint32_t stage, uint64_t received)
+{
+    if (stage + 1 == f->stage_count)
+        report_lost(&f->report, received);
+    else
+        f->report.stats.lost_frames += received;
+}
+
 // The work can be given to another, or has to be given up.
 static void lose_segment(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words)
 {
@@ -151,7 +159,7 @@ static void lose_segment(struct farm *f, const struct renderer *was, bool fault,
 
     farm_segment_span(f, stage, was->task.segment, &from_s, &to_s);
     stage_on_lost(stage, was->task.segment, was->slot);
-    f->report.stats.lost_frames += was->received;
+    farm_count_lost(f, was->stage, was->received);
     f->report.stats.lost_ns += clock_now_ns() - was->since_ns;
     farm_lose_kept(f, stage, was->task.segment);
     if (scheduler_on_lost(stage->scheduler, was->task.segment, was->task.attempt, was->slot, fault, was->received)) {

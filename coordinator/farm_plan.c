@@ -149,6 +149,7 @@ int farm_make_plan(struct farm *f)
     if (f->pass->retries == 0 && !f->pass->second)
         say_vouched(f);
     plan_make(&f->plan, &input);
+    report_rates(&f->report, f->intake.facts.frame_rate, rate);
     f->job.has_slices_free = f->job.slices_free = f->plan.slices_free;
     if (f->options->explain)
         return 0;
@@ -169,7 +170,8 @@ int farm_make_plan(struct farm *f)
         return -EINVAL;
     }
     if (make_arena(f, input.frame_bytes) < 0) {
-        farm_fail(f, 1, "no memory for frames between stages: %s", strerror(errno));
+        farm_fail(f, 1, errno == EFBIG ? "no memory for frames between stages: files may not be that large here (see ulimit -f)"
+                                       : "no memory for frames between stages: %s", strerror(errno));
         return -ENOMEM;
     }
     farm_plan_freight(f, input.frame_bytes);

@@ -189,7 +189,7 @@ void farm_take_over(struct farm *f, struct renderer *second)
     struct chunk *chunk;
 
     if (first) {
-        f->report.stats.lost_frames += first->received;
+        farm_count_lost(f, first->stage, first->received);
         assembler_restart(stage->assembler, second->task.segment);
         farm_lose_kept(f, stage, second->task.segment);
         cancel(f, first);

@@ -213,6 +213,7 @@ void farm_staff_lent(struct farm *f); // the plan is made
 void farm_give_back(struct farm *f);
 
 // farm_lost.c
+void farm_count_lost(struct farm *f, uint32_t stage, uint64_t received); // of an attempt; it comes again
 void farm_on_renderer_exit(void *farm, const struct spawner_exit *fact);
 // What a renderer that is gone was working on goes to another, or has to be given up. how: a clause; words: the last that it said.
 void farm_lose_work(struct farm *f, const struct renderer *was, bool fault, const char *how, const char *words);

@@ -71,7 +71,9 @@ static struct figures figures_of(const struct progress_facts *f)
         uint64_t done = f->frames < f->frames_total ? f->frames : f->frames_total;
 
         g.percent = 100.0 * (double)done / (double)f->frames_total;
-        if (g.fps > 0)
+        if (done == f->frames_total)
+            g.eta_s = 0;
+        else if (g.fps > 0)
             g.eta_s = (double)(f->frames_total - done) / g.fps;
     }
     return g;

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -111,32 +112,44 @@ void report_found(struct report *r, const Wire__Done *done, double first_error_s
     count_frames(r, done, first_error_s);
 }
 
-void report_facts(const struct report *r, const struct source_facts *facts, uint64_t frames_total, struct progress_facts *state)
+void report_rates(struct report *r, const Wire__Rational *in, const Wire__Rational *out)
 {
-    double per_second = facts->frames > 0 && facts->duration_s > 0 ? (double)facts->frames / facts->duration_s : 0;
+    if (in && out && in->num > 0 && in->den > 0 && out->num > 0 && out->den > 0)
+        r->out_of_in = (double)out->num / out->den * in->den / in->num;
+}
+
+void report_lost(struct report *r, uint64_t frames)
+{
+    r->frames_done -= frames < r->frames_done ? frames : r->frames_done;
+    r->stats.lost_frames += frames;
+}
+
+void report_facts(const struct report *r, const struct source_facts *facts, uint64_t frames_read, struct progress_facts *state)
+{
+    // By the container some are counted that an edit list hides.
+    double in = frames_read ? (double)frames_read : (double)facts->frames, out = r->out_of_in > 0 ? r->out_of_in : 1;
 
     *state = (struct progress_facts){
         .frames = r->frames_done,
         .frames_found = r->frames_found,
-        .frames_total = frames_total        ? frames_total
-                        : facts->frames > 0 ? (uint64_t)facts->frames
-                                            : 0,
-        .video_s = per_second > 0 ? (double)r->frames_done / per_second : 0,
+        .frames_total = in > 0 ? (uint64_t)llrint(in * out) : 0,
         .elapsed_ns = clock_now_ns() - r->begun_ns,
         .output_bytes = r->stats.output_bytes,
     };
+    if (state->frames_total > 0 && facts->duration_s > 0)
+        state->video_s = (double)r->frames_done / (double)state->frames_total * facts->duration_s;
     if (state->frames_total < state->frames)
         state->frames_total = state->frames;
 }
 
-void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total, int busy,
+void report_show(struct report *r, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_read, int busy,
                  int workers)
 {
     struct progress_facts state;
 
     if (!r->progress)
         return;
-    report_facts(r, facts, frames_total, &state);
+    report_facts(r, facts, frames_read, &state);
     state.segments_done = segments_done;
     state.segments_total = segments_total;
     state.busy = busy;

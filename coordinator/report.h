@@ -14,6 +14,7 @@ struct report {
     struct progress *progress; // NULL: somebody else shows it
     uint64_t frames_done;      // encoded packets that came back
     uint64_t frames_found;     // of those, from the cache
+    double out_of_in;          // frames that come of one that is read, by the rates; 0: one
     uint64_t frames_left_out;  // that encoders got, and gave no packet for
     char *first_decode_error;
     double first_decode_error_s;
@@ -31,11 +32,15 @@ void report_first_task(struct report *report);
 void report_done(struct report *report, uint32_t slot, const Wire__Done *done, bool written, uint64_t busy_ns, double first_error_s);
 // A segment of the output that was there already.
 void report_found(struct report *report, const Wire__Done *done, double first_error_s);
-// frames_total: known for certain, 0 while it is not.
-void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_total,
+// The frame rates of input and output; NULL, 0/1: unknown.
+void report_rates(struct report *report, const Wire__Rational *in, const Wire__Rational *out);
+// What a renderer has sent is worth nothing: it comes again.
+void report_lost(struct report *report, uint64_t frames);
+// frames_read: all that will be read, 0 while that is not known.
+void report_show(struct report *report, const struct source_facts *facts, uint64_t segments_done, uint64_t segments_total, uint64_t frames_read,
                  int busy, int workers);
 // How far it is, without what only the plan knows.
-void report_facts(const struct report *report, const struct source_facts *facts, uint64_t frames_total, struct progress_facts *state);
+void report_facts(const struct report *report, const struct source_facts *facts, uint64_t frames_read, struct progress_facts *state);
 // After a job that went well.
 uint64_t report_busy_ns(const struct report *report); // of all renderers
 // Returns what the closing line says, "720 frames in 5 segments, 3.21 s, efficiency 91 %"; free().
