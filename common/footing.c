@@ -30,3 +30,10 @@ int footing_take(void)
     }
     return files.rlim_cur < INT_MAX ? (int)files.rlim_cur : INT_MAX;
 }
+
+bool footing_ignores_hangup(void)
+{
+    struct sigaction now;
+
+    return sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}

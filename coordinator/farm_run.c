@@ -57,8 +57,22 @@ void farm_abandon(struct farm *f)
     crew_abandon(&f->crew);
 }
 
+// This pass has come to nothing, and the next one is not begun. True: it is not to be.
+static bool interrupt_between(struct farm *f, int signal)
+{
+    if (f->state != FARM_ENDING || f->pass->again == AGAIN_NO || f->pass->signal)
+        return false;
+    f->pass->again = AGAIN_NO;
+    f->pass->signal = signal;
+    f->exit_status = 128 + signal;
+    log_error(f->pass->second ? SIGNALS_UNVERIFIED : SIGNALS_UNWRITTEN, signals_name(signal), f->options->output);
+    return true;
+}
+
 void farm_interrupt(struct farm *f, int signal)
 {
+    if (interrupt_between(f, signal))
+        return;
     if ((f->state == FARM_ENDING && f->exit_status != 0) || (f->state == FARM_FINISHING && f->pass->signal)) {
         // The second time: whatever still waits for a disk is left alone.
         farm_abandon(f);
@@ -68,7 +82,7 @@ void farm_interrupt(struct farm *f, int signal)
     if (f->state == FARM_FINISHING)
         log_warn("%s: all is rendered, and it is finished in a moment", f->options->output);
     else
-        farm_fail(f, 128 + signal, f->pass->second ? SIGNALS_UNVERIFIED : "ended by %s; %s was not written", signals_name(signal),
+        farm_fail(f, 128 + signal, f->pass->second ? SIGNALS_UNVERIFIED : SIGNALS_UNWRITTEN, signals_name(signal),
                   f->options->output);
     farm_pump(f);
 }

@@ -1,5 +1,7 @@
 #include "signals.h"
 
+#include "common/footing.h"
+
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -20,7 +22,8 @@ void signals_open(struct signals *s, uv_loop_t *loop, void (*on_signal)(void *da
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         uv_signal_init(loop, &s->handles[i]);
         s->handles[i].data = s;
-        uv_signal_start(&s->handles[i], on_handle, numbers[i]);
+        if (numbers[i] != SIGHUP || !footing_ignores_hangup())
+            uv_signal_start(&s->handles[i], on_handle, numbers[i]);
     }
 }
 

@@ -1,10 +1,11 @@
-// The signals that ask this process to end: Ctrl-C, SIGTERM and SIGHUP, as events of a loop. Loop thread only.
+// The signals that ask this process to end: Ctrl-C, SIGTERM and SIGHUP (unless nohup has it ignored), as events of a loop. Loop thread only.
 #ifndef RENDERFARM_SIGNALS_H
 #define RENDERFARM_SIGNALS_H
 
 #include <uv.h>
 
-// What is said when --verify is ended: the signal's name, and the output.
+// What is said when a job, and --verify, is ended: the signal's name, and the output.
+#define SIGNALS_UNWRITTEN "ended by %s; %s was not written"
 #define SIGNALS_UNVERIFIED "ended by %s; %s is there, but it was not compared to its end"
 
 struct signals {

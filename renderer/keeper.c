@@ -1,6 +1,7 @@
 #include "keeper.h"
 
 #include "common/clock.h"
+#include "common/footing.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/sent.h"
@@ -42,7 +43,8 @@ static int own_signals(sigset_t *set)
 
     sigemptyset(set);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        sigaddset(set, numbers[i]);
+        if (numbers[i] != SIGHUP || !footing_ignores_hangup())
+            sigaddset(set, numbers[i]);
     return sigprocmask(SIG_BLOCK, set, NULL);
 }
 

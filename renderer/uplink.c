@@ -8,6 +8,7 @@
 #include "common/avx.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/footing.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/protocol.h"
@@ -457,7 +458,8 @@ static void prepare_far(struct uplink *u)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         uv_signal_init(u->loop, &u->signals[i]);
         u->signals[i].data = u;
-        uv_signal_start(&u->signals[i], on_signal, numbers[i]);
+        if (numbers[i] != SIGHUP || !footing_ignores_hangup())
+            uv_signal_start(&u->signals[i], on_signal, numbers[i]);
     }
 }
 

@@ -123,6 +123,25 @@ static void sigterm_keeps_what_is_finished(void **state)
     interrupt(SIGTERM, 143, "Terminated");
 }
 
+// nohup: the terminal is gone, and the job is not.
+static void a_hangup_that_is_ignored_stays_so(void **state)
+{
+    struct command *command;
+
+    (void)state;
+    signal(SIGHUP, SIG_IGN);
+    command = start(long_clip(), "unsharp", "--threads=1");
+    signal(SIGHUP, SIG_DFL);
+    assert_true(wait_for(command, " is kept", 3));
+    kill(command->pid, SIGHUP);
+    finish(command);
+    command = start(long_clip(), "unsharp", "--threads=1");
+    assert_true(wait_for(command, " is kept", 3));
+    kill(command->pid, SIGHUP);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 129);
+}
+
 static void second_ctrl_c_ends_at_once(void **state)
 {
     struct command *command = start(long_clip(), "unsharp", "--threads=1");
@@ -748,6 +767,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TRIAL(ctrl_c_keeps_what_is_finished),
         TRIAL(sigterm_keeps_what_is_finished),
+        TRIAL(a_hangup_that_is_ignored_stays_so),
         TRIAL(second_ctrl_c_ends_at_once),
         TRIAL(coordinator_may_be_killed_at_any_time),
         TRIAL(coordinator_of_stages_may_be_killed_at_any_time),
