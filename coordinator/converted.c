@@ -1,5 +1,7 @@
 #include "converted.h"
 
+#include "input_file.h"
+
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -28,6 +30,7 @@ enum {
 };
 
 struct converted {
+    const struct stat *noted;
     char *renderer, *input, *start_text, *list; // the child's arguments
     double stall_s;
     const atomic_bool *hurry;
@@ -288,6 +291,8 @@ static int begin(struct converted *c, char **why)
     if (err < 0)
         return err_why(why, err, "%s: cannot be started: %s", c->renderer, err_text(err));
     err = read_streams(c, why);
+    if (err >= 0)
+        err = input_file_expect(c->noted, c->input, why);
     return err < 0 ? err : pass_over(c, why);
 }
 
@@ -318,6 +323,7 @@ int converted_open(struct converted **result, const struct converted_setup *setu
     c->pipe = -1;
     c->renderer = mem_dup(setup->renderer);
     c->input = mem_dup(setup->input);
+    c->noted = setup->noted;
     c->start_text = setup->start_us == AV_NOPTS_VALUE ? NULL : mem_format("%" PRId64, setup->start_us);
     c->list = mem_dup("");
     c->stall_s = setup->stall_s;

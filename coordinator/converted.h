@@ -20,6 +20,7 @@ struct converted_wish {
 
 struct converted_setup {
     const char *renderer, *input; // the program's path, and the file's
+    const struct stat *noted;     // of the input, see input_file_expect; lives as long as converted
     int64_t start_us;             // is taken off all times; AV_NOPTS_VALUE for the file's own
     double stall_s;               // a child that gives no sign of life for longer hangs; 0: it may
     const atomic_bool *hurry;     // becomes true when the rest is not wanted any more: then no call waits for the child. NULL: never

@@ -357,6 +357,7 @@ void farm_init(struct farm *f, const struct options *options, struct pass *pass)
     f->memory_kills = memory_kills();
     watch_init(&f->watch, options->stall_s * pow(4, pass->faults));
     intake_init(&f->intake, f->loop, options->input, farm_on_intake, f);
+    f->intake.noted = pass->input;
     f->intake.pictures = (struct pictures_setup){.framerate = options->framerate, .start_number = options->start_number, .missing = options->missing};
     init_job(f);
 }
@@ -406,6 +407,7 @@ int farm_start(struct farm *f)
     struct sink_setup setup = {
         .input = o->input,
         .output = o->output,
+        .noted = f->pass->input,
         .codec = o->codec,
         .one_picture = o->sheet_columns > 0,
         .start_number = o->output_start_number >= 0 ? o->output_start_number : 1,

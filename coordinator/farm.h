@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 // Whether the job is to be done once more from the start, and how.
 enum again {
@@ -23,6 +24,7 @@ enum again {
 
 // One run through the job, from start to end.
 struct pass {
+    const struct stat *input; // as it was when all began; NULL: no file, or not known
     enum again again;  // in: how to go about it; out: whether it was in vain
     uint64_t retries;  // passes before this one that were
     uint64_t start_ns; // of the first of all passes, and of its first task; 0: this is it

@@ -58,6 +58,15 @@ bool input_file_was_written(const struct stat *before, const struct stat *after)
     return before->st_size != after->st_size || before->st_mtim.tv_sec != after->st_mtim.tv_sec || before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
 }
 
+int input_file_expect(const struct stat *noted, const char *path, char **why)
+{
+    struct stat now;
+
+    if (!noted || stat(path, &now) < 0 || input_file_is_same(noted, &now))
+        return 0;
+    return err_why(why, -EIO, "%s has become another file since the job began; the output would be a mixture of both", path);
+}
+
 void input_file_note(struct input_file *file, const char *path)
 {
     file->known = stat(path, &file->about) == 0 && S_ISREG(file->about.st_mode);

@@ -20,6 +20,10 @@ struct input_file {
 bool input_file_is_same(const struct stat *before, const struct stat *after);
 bool input_file_was_written(const struct stat *before, const struct stat *after);
 
+// Behind an open by name, with what there was when the job began (NULL: not known): -EIO, with one sentence, when another file has got the name since.
+// What one job opens several times has to be one file.
+int input_file_expect(const struct stat *noted, const char *path, char **why);
+
 void input_file_note(struct input_file *file, const char *path);
 // After it was read. read_error: of the last read, a negative errno or AVERROR_EOF or 0. Returns -EIO, with one sentence, when something of the file
 // could not be read, has gone since it was noted, or is another one now. One that grows, a recording say, may do so: it is the same as long as what

@@ -1,5 +1,7 @@
 #include "intake.h"
 
+#include "input_file.h"
+
 #include "common/err.h"
 
 #include <errno.h>
@@ -40,6 +42,8 @@ static void open_in_lane(void *data)
                                           : source_open(&in->source, in->path, &in->facts, &in->why);
     if (!in->err && in->pictures.framerate.num > 0 && !in->facts.pictures)
         in->err = err_why(&in->why, -EINVAL, "%s: --framerate is for numbered pictures, such as frames/%%06d.png", in->path);
+    if (!in->err)
+        in->err = input_file_expect(in->noted, in->path, &in->why);
     in->head_bytes = HEAD_BYTES;
     if (!in->err)
         read_head(in);

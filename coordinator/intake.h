@@ -6,10 +6,13 @@
 #include "lane.h"
 #include "source.h"
 
+#include <sys/stat.h>
+
 struct intake {
     void (*on_change)(void *data);
     void *data;
     const char *path;
+    const struct stat *noted;       // see input_file_expect; set before the input is opened
     struct pictures_setup pictures; // for an input of numbered pictures
     struct lane lane;
 

@@ -61,6 +61,7 @@ static void prepare(struct passes *p)
         verify_free(&pass->verify);
         pass->verify = verify_new();
     }
+    pass->input = p->input_known && S_ISREG(p->input.st_mode) ? &p->input : NULL;
     pass->again = p->way;
     pass->retries = (uint64_t)p->attempt - 1;
 }
@@ -68,7 +69,7 @@ static void prepare(struct passes *p)
 void passes_begin(struct passes *p, const struct options *options)
 {
     *p = (struct passes){.options = options, .attempt = 1};
-    p->input_known = options->verify && stat(options->input, &p->input) == 0;
+    p->input_known = stat(options->input, &p->input) == 0;
     prepare(p);
 }
 

@@ -50,10 +50,23 @@ static struct media *media_of(struct sink *sink)
 
 // ---- Opening: all decisions, nothing on disk yet ----
 
+// NULL where they come from another file.
+static const struct stat *noted_of_others(const struct sink_setup *setup)
+{
+    return strcmp(sink_others(setup), setup->input) == 0 ? setup->noted : NULL;
+}
+
 static int start_conversion(struct media *s, const struct sink_setup *setup, int64_t start_us, char **why)
 {
     struct converted_wish *wishes = mem_zalloc(s->streams.count * sizeof(*wishes));
-    const struct converted_setup how = {setup->renderer, sink_others(setup), start_us, setup->stall_s, setup->hurry};
+    const struct converted_setup how = {
+        .renderer = setup->renderer,
+        .input = sink_others(setup),
+        .noted = noted_of_others(setup),
+        .start_us = start_us,
+        .stall_s = setup->stall_s,
+        .hurry = setup->hurry,
+    };
     size_t count = 0;
     int err = 0;
 
@@ -74,6 +87,8 @@ static int open_others(struct media *s, const struct sink_setup *setup, char **w
     int err;
 
     err = others_open(&s->others, sink_others(setup), start_us, why);
+    if (err >= 0)
+        err = input_file_expect(noted_of_others(setup), sink_others(setup), why);
     if (err < 0)
         return err;
     err = streams_decide(&s->streams, others_input(s->others), &wish, why);

@@ -200,9 +200,11 @@ static void take_colours(png_structp png, png_infop info, AVFrame *frame)
         take_chromaticities(png, info, frame);
         take_gamma(png, info, frame);
     }
+    frame->color_range = AVCOL_RANGE_JPEG;
     frame->sample_aspect_ratio = (AVRational){0, 1};
+    // As ffmpeg takes it, and writes it: by the standard, which counts pixels to a length, it would be the other way round.
     if (png_get_pHYs(png, info, &x, &y, &unit) && x > 0 && y > 0 && x <= INT32_MAX && y <= INT32_MAX)
-        frame->sample_aspect_ratio = (AVRational){(int)y, (int)x};
+        frame->sample_aspect_ratio = (AVRational){(int)x, (int)y};
 }
 
 // ---- Reading ----

@@ -120,6 +120,27 @@ static void slow_work_is_no_hang(void **state)
     assert_null(strstr(job->err, "hangs"));
 }
 
+// What is open stays whole when another file gets its name; what is opened anew would be that one.
+static void nothing_starts_over_on_another_input(void **state)
+{
+    const char *input = long_clip(), *other = trial_path("other.mp4");
+    struct command *command;
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("plain.mp4"), "-c", "copy", other, NULL);
+    command = trial_start(ARGUMENTS("-v", "-v", "--workers=2", "--segment=1", "--filter=hqdn3d,scale=1920:-2,hqdn3d", "--preset=ultrafast", "--progress=off",
+                                    "--no-cache", input, trial_path("out.mp4")));
+    assert_non_null(command_wait_for_error(command, 0, " goes to renderer 2 (", 60));
+    assert_int_equal(rename(other, input), 0);
+    for (unsigned slot = 0; slot <= 2; slot++)
+        kill(process_of(command, slot), SIGKILL);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 1);
+    assert_told(command->err, "; it went through the video in order, so that starts over");
+    assert_told(command->err, "has become another file since the job began");
+    assert_int_equal(access(trial_path("out.mp4"), F_OK), -1);
+}
+
 static void the_end_does_not_wait_for_a_slow_renderer(void **state)
 {
     const char *said = disturb_some("nlmeans=r=7", 1, 1, SIGSTOP, "--stall-timeout=600");
@@ -475,6 +496,7 @@ int main(void)
         TRIAL(renderer_that_crashes_loses_nothing),
         TRIAL(renderers_that_hang_are_replaced),
         TRIAL(slow_work_is_no_hang),
+        TRIAL(nothing_starts_over_on_another_input),
         TRIAL(the_end_does_not_wait_for_a_slow_renderer),
         TRIAL(stages_survive_a_killed_renderer),
         TRIAL(stages_survive_a_renderer_that_hangs),

@@ -311,13 +311,13 @@ static void pictures_become_a_video(void **state)
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         const char *in = trial_path("in/%06d.png");
 
-        trial_ffmpeg("-i", clip(formats[i], ""), in, NULL);
+        trial_ffmpeg("-i", clip(formats[i], ""), "-vf", "setsar=4/3", in, NULL);
         trial_ffmpeg("-framerate", "30000/1001", "-i", in, "-vf", "hflip", "-c:v", "ffv1", trial_path("theirs.mkv"), NULL);
         trial_render(in, trial_path("ours.mkv"), "-y", "--framerate=30000/1001", "--filter=hflip", "--codec=ffv1", "--segment=0.2", NULL);
         trial_assert_same_frames(trial_path("ours.mkv"), trial_path("theirs.mkv"));
         assert_string_equal(
-            trial_probe(trial_path("ours.mkv"), "v", "stream=r_frame_rate,avg_frame_rate,pix_fmt,width,height,sample_aspect_ratio"),
-            trial_probe(trial_path("theirs.mkv"), "v", "stream=r_frame_rate,avg_frame_rate,pix_fmt,width,height,sample_aspect_ratio"));
+            trial_probe(trial_path("ours.mkv"), "v", "stream=r_frame_rate,avg_frame_rate,pix_fmt,width,height,sample_aspect_ratio,color_range"),
+            trial_probe(trial_path("theirs.mkv"), "v", "stream=r_frame_rate,avg_frame_rate,pix_fmt,width,height,sample_aspect_ratio,color_range"));
     }
     // The same as a glob and as a folder; the default rate is ffmpeg's.
     trial_ffmpeg("-i", trial_path("in/%06d.png"), "-c:v", "ffv1", trial_path("theirs.mkv"), NULL);
