@@ -139,6 +139,7 @@ int farm_make_plan(struct farm *f)
         .encode_stream = f->options->encode_stream || f->why_one_encoder,
         .why_one_encoder = f->why_one_encoder,
         .chain = f->job.filters,
+        .decoder_format = f->intake.facts.parameters ? av_get_pix_fmt_name(f->intake.facts.parameters->format) : NULL,
         .encoder_format = av_get_pix_fmt_name(probed->output->format),
         .filters = probed->filters,
         .filter_count = probed->n_filters,

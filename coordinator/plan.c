@@ -54,7 +54,7 @@ enum place {
 struct filter_place {
     enum place place;
     bool in_slices;
-    bool differs; // from run to run
+    bool differs;             // from run to run
     bool steady, independent; // independent: no frame depends on another, by what is known of the filter
     unsigned before, after;
     char *why; // unless parallel and alone
@@ -66,6 +66,62 @@ static bool is_vouched_for(const struct plan_input *input, const Wire__FilterFac
         if (classes_is_called(filter, input->vouched[i]))
             return true;
     return false;
+}
+
+// libswscale spreads the errors of rounding to few colours over the pixels that follow, and those of a picture's last line over the next picture; to
+// single bits only where that is asked for.
+static bool spreads_errors(const struct plan_input *input, const char *format)
+{
+    static const char *const few[] = {"pal8", "rgb8", "bgr8", "rgb4", "bgr4", "rgb4_byte", "bgr4_byte"}, *const bits[] = {"monow", "monob"};
+    const char *chain = input->chain ? input->chain : "";
+
+    for (size_t i = 0; i < sizeof(few) / sizeof(few[0]); i++)
+        if (strcmp(format, few[i]) == 0)
+            return true;
+    if (!strstr(chain, "error_diffusion") && !strstr(chain, "dither=ed") && !strstr(chain, "dither=3"))
+        return false;
+    return strcmp(format, bits[0]) == 0 || strcmp(format, bits[1]) == 0;
+}
+
+// NULL: unknown.
+static bool converts_with_state(const struct plan_input *input, const char *from, const char *to)
+{
+    return to && (!from || strcmp(from, to) != 0) && spreads_errors(input, to);
+}
+
+// As the last filter, or the decoder, gives the pictures.
+static const char *format_before(const struct plan_input *input, size_t filter)
+{
+    return filter > 0 ? input->filters[filter - 1]->output_format : input->decoder_format;
+}
+
+// The format that what is done in front of a filter, or by it, converts to with state; NULL: none.
+static const char *stateful_format(const struct plan_input *input, size_t i)
+{
+    const Wire__FilterFacts *filter = input->filters[i];
+
+    if (converts_with_state(input, format_before(input, i), filter->input_format))
+        return filter->input_format;
+    if (strcmp(filter->name, "scale") == 0 && converts_with_state(input, filter->input_format, filter->output_format))
+        return filter->output_format;
+    return NULL;
+}
+
+static char *why_converted(const char *format)
+{
+    return mem_format("the conversion to %s carries errors of rounding from frame to frame", format);
+}
+
+static void place_conversion(const struct plan_input *input, size_t i, struct filter_place *place)
+{
+    const char *format = stateful_format(input, i);
+
+    if (!format || place->place != PLACE_PARALLEL)
+        return;
+    place->place = PLACE_SERIAL;
+    place->independent = false;
+    free(place->why);
+    place->why = why_converted(format);
 }
 
 // Reads all filters. The caller frees each why.
@@ -116,6 +172,7 @@ static struct filter_place *place_filters(const struct plan_input *input)
             free(place->why);
             place->why = mem_format("the filter %s %s", filter->name, class.looks_at);
         }
+        place_conversion(input, i, place);
     }
     return places;
 }
@@ -383,7 +440,7 @@ static const char *why_placed(const struct filter_place *places, size_t count, e
     return NULL;
 }
 
-void plan_make(struct plan *plan, const struct plan_input *input)
+static void make_plan(struct plan *plan, const struct plan_input *input)
 {
     struct filter_place *places = place_filters(input);
     const char *why = NULL, *alone = why_placed(places, input->filter_count, PLACE_ALONE);
@@ -428,6 +485,20 @@ void plan_make(struct plan *plan, const struct plan_input *input)
     }
     chain_free(&texts);
     free_places(places, input->filter_count);
+}
+
+void plan_make(struct plan *plan, const struct plan_input *input)
+{
+    struct plan_input in_order = *input;
+    char *why = NULL;
+
+    // Of the last conversion, which is the encoder's, the encoder's stage is all that is left to be in order.
+    if (!input->encode_stream && converts_with_state(input, format_before(input, input->filter_count), input->encoder_format)) {
+        in_order.encode_stream = true;
+        in_order.why_one_encoder = why = why_converted(input->encoder_format);
+    }
+    make_plan(plan, &in_order);
+    free(why);
 }
 
 char *plan_filter_names(const struct plan *plan, const struct plan_stage *stage)

@@ -25,7 +25,8 @@ struct plan_input {
     bool encode_stream;           // one encoder over the whole video
     const char *why_one_encoder;  // clause; NULL: the user's wish
     const char *chain;            // as the user wrote it
-    const char *encoder_format;   // pixel format that the encoder gets
+    const char *decoder_format;   // pixel format that the filters get; NULL: unknown
+    const char *encoder_format;   // and that the encoder gets
     Wire__FilterFacts *const *filters;
     size_t filter_count;
     char *const *vouched; // names of filters, or of their plugins, that the user calls frame by frame

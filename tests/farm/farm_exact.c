@@ -69,6 +69,8 @@ static const char *const chains[] = {
     "format=bgr24,format=yuv420p",                                                               // swscale's pictures depend on its slices here
     "scale=240:136:out_color_matrix=bt709,hflip",                                                // and here
     "hqdn3d,format=yuv410p,format=yuv420p",                                                      // and here
+    "format=bgr24,hflip,format=pal8,format=bgr0",                                                // errors of rounding go from picture to picture
+    "scale=161:90:sws_dither=ed,format=monow,format=gray",                                       // and here
 };
 
 // Each of the other samples, once, where something about it is in the way of a cut.

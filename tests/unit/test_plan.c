@@ -318,6 +318,50 @@ static void slices_are_free_where_they_matter_to_no_filter(void **state)
     assert_false(planned_slices_free("brandnew", "scale"));
 }
 
+// With two filters, yuv420p but for what leaves the second one's place; NULL, NULL: with none.
+static void expect_converted(const char *chain_text, const char *second_in, const char *second_out, const char *encoder, const char *wanted)
+{
+    char usual[] = "yuv420p", in[16], out[16];
+    Wire__FilterFacts facts[2], *chain[] = {filter(&facts[0], "hflip"), filter(&facts[1], "scale")};
+    struct plan_input input = {.cuttable = true,
+                               .duration_s = 120,
+                               .frame_rate = 25,
+                               .chain = chain_text,
+                               .filters = chain,
+                               .filter_count = second_in ? 2 : 0,
+                               .decoder_format = usual,
+                               .encoder_format = encoder};
+    struct plan plan;
+    char *text;
+
+    snprintf(in, sizeof(in), "%s", second_in ? second_in : "");
+    snprintf(out, sizeof(out), "%s", second_out ? second_out : "");
+    facts[0].input_format = facts[0].output_format = usual;
+    facts[1].input_format = in;
+    facts[1].output_format = out;
+    plan_make(&plan, &input);
+    text = plan_describe(&plan);
+    assert_string_equal(text, wanted);
+    free(text);
+    plan_clear(&plan);
+}
+
+static void a_conversion_to_few_colours_is_in_order(void **state)
+{
+    static const char stages[] = "[decode] in order > [hflip] parallel > [scale] in order > [encode] parallel";
+    static const char at_the_end[] = "[decode] in order > [encode] in order", one[] = "[decode hflip,scale encode] parallel";
+    static const char behind[] = "[decode] in order > [hflip,scale] parallel > [encode] in order";
+
+    (void)state;
+    expect_converted("hflip,scale", "pal8", "pal8", "pal8", stages);
+    expect_converted("hflip,scale", "yuv420p", "rgb8", "rgb8", stages);
+    expect_converted("hflip,scale", "yuv420p", "yuv420p", "bgr4_byte", behind);
+    expect_converted("", NULL, NULL, "pal8", at_the_end);
+    expect_converted("hflip,scale", "yuv420p", "rgb565le", "rgb565le", one);
+    expect_converted("hflip,scale", "yuv420p", "monow", "monow", one);
+    expect_converted("hflip,scale=1:1:sws_dither=ed", "yuv420p", "monow", "monow", stages);
+}
+
 static bool last_stage_rests(const char *first, const char *second, const char *third)
 {
     const char *names[] = {first, second, third};
@@ -540,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_filters_or_with_frame_by_frame_ones_it_is_parallel),
         cmocka_unit_test(slices_are_free_where_they_matter_to_no_filter),
+        cmocka_unit_test(a_conversion_to_few_colours_is_in_order),
         cmocka_unit_test(a_filter_rests_where_it_alone_looks_at_neighbours),
         cmocka_unit_test(the_first_filter_that_objects_is_named_with_its_reason),
         cmocka_unit_test(what_ffmpeg_itself_does_not_repeat_is_not_cut),
