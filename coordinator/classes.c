@@ -1,7 +1,7 @@
 // Rules in the table, separated by blanks, read from left to right:
 //   [COND]RESULT  the first whose COND holds and whose RESULT begins with a class decides: frame counted window(B,A) counted(B,A) stateful multi;
 //                 more properties may follow, joined with '+'
-//   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph commands writes env:X src
+//   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph commands writes endless ends env:X src
 //   COND          clauses joined with &&: opt=v|v  opt!=v|v  opt>n  opt<n  opt~flag  set:opt  side:TYPE  identifiers|identifiers@opt,opt
 //                 blocks:STEP,REACH (formulas: blocks begin every STEP pixels, and REACH pixels further the last one is beyond the picture's edge)
 #include "classes.h"
@@ -411,6 +411,10 @@ static void apply_property(struct class_result *result, struct piece p)
         result->commands = true;
     else if (piece_is(p, "writes"))
         result->writes = true;
+    else if (piece_is(p, "endless"))
+        result->endless = true;
+    else if (piece_is(p, "ends"))
+        result->ends = true;
     else if (piece_is(p, "rand"))
         result->repeatable = false;
     else if (piece_is(p, "thr") || piece_starts(p, "thr:"))

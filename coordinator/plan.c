@@ -128,7 +128,7 @@ static void place_conversion(const struct plan_input *input, size_t i, struct fi
 static struct filter_place *place_filters(const struct plan_input *input)
 {
     struct filter_place *places = mem_zalloc((input->filter_count + 1) * sizeof(*places));
-    const char *meta_from = NULL;
+    const char *meta_from = NULL, *endless = NULL;
 
     for (size_t i = 0; i < input->filter_count; i++) {
         const Wire__FilterFacts *filter = input->filters[i];
@@ -162,6 +162,14 @@ static struct filter_place *place_filters(const struct plan_input *input)
         }
         if (class.meta_later)
             meta_from = filter->name;
+        if (class.ends && endless && place->place != PLACE_FIRST) {
+            // Only in one graph does it hear of that.
+            place->place = PLACE_FIRST;
+            free(place->why);
+            place->why = mem_format("the filter %s ends what %s would go on with for ever", filter->name, endless);
+        }
+        if (class.endless)
+            endless = filter->name;
         if (class.commands) {
             place->place = PLACE_WITH_ALL;
             free(place->why);

@@ -69,6 +69,7 @@ static const char *const chains[] = {
     "format=bgr24,format=yuv420p",                                                               // swscale's pictures depend on its slices here
     "scale=240:136:out_color_matrix=bt709,hflip",                                                // and here
     "hqdn3d,format=yuv410p,format=yuv420p",                                                      // and here
+    "tpad=stop=-1,hflip,trim=end=5",                                                             // ends what would go on for ever
     "format=bgr24,hflip,format=pal8,format=bgr0",                                                // errors of rounding go from picture to picture
     "scale=161:90:sws_dither=ed,format=monow,format=gray",                                       // and here
 };
