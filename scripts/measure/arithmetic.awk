@@ -1,4 +1,4 @@
-# What the measuring scripts compute, apart from what they measure: awk -f scripts/arithmetic.awk -f MORE, or awk "$arithmetic"'...' in a script.
+# What the measuring scripts compute, apart from what they measure: awk -f scripts/measure/arithmetic.awk -f MORE, or awk "$arithmetic"'...' in a script.
 # Arrays count from 1. p: how many renderers, or renderers times threads, work at a time.
 
 function least(values, n,    i, found) {
@@ -51,19 +51,24 @@ function amdahl_fit(speed_up, p, n,    i, x, y, xx, xy) {
     return xy < 0 ? 0 : xy > xx ? 1 : xy / xx
 }
 
-# The setting to use: the fastest, or the one with the fewest p that is at most 3 % slower.
-function setting_to_use(wall, p, n,    i, fastest, found) {
+# The setting to use: the fastest, or the one with the fewest p that is at most 3 % slower, or by no more than rounds of one setting differ (spread, up
+# to 0.15).
+function setting_to_use(wall, p, n, spread,    i, fastest, found, room) {
     fastest = least(wall, n)
+    room = spread > 0.15 ? 0.15 : spread > 0.03 ? spread : 0.03
     for (i = 1; i <= n; i++)
-        if (wall[i] <= fastest * 1.03 && (!found || p[i] < p[found] || (p[i] == p[found] && wall[i] < wall[found])))
+        if (wall[i] <= fastest * (1 + room) && (!found || p[i] < p[found] || (p[i] == p[found] && wall[i] < wall[found])))
             found = i
     return found
 }
 
-# The largest setting that the cores suffice for; of several the fastest.
+# The largest setting that the cores suffice for, of several the fastest; where that is the first alone, the smallest beyond.
 function full_setting(wall, p, n, cores,    i, found) {
     for (i = 1; i <= n; i++)
         if (p[i] <= cores && (!found || p[i] > p[found] || (p[i] == p[found] && wall[i] < wall[found])))
+            found = i
+    for (i = 1; i <= n && cores > 1; i++)
+        if (p[i] > cores && (p[found] < 2 || (p[found] > cores && p[i] < p[found])))
             found = i
     return found
 }
@@ -74,10 +79,11 @@ function full_setting(wall, p, n, cores,    i, found) {
 #   f["cpu 1"], f["cpu"]       seconds
 #   f["first task"]            seconds until the first segment was given to a renderer
 #   f["coordinator"], f["decode"] CPU seconds
+#   f["busy"]                  seconds for which all renderers together had work in hand; 0 where that tells nothing, because they wait for each other
 #   f["serial reason"], f["limit"]   what --explain says: why one core does it all ("" if not so), and its line "limit: "
 # p x wall is what the cores could have done. What was not the work of a single renderer is lost, in three ways: more CPU time for the same work, waiting
 # for the start, waiting afterwards. The largest is the limit.
-function limit_of(f,    room, extra, start, idle, bound, speed_up) {
+function limit_of(f,    room, extra, start, idle, bound, speed_up, taken) {
     speed_up = f["wall 1"] / f["wall"]
     if (f["serial reason"] != "")
         return "One core does it all (" f["serial reason"] "), so more workers do not help."
@@ -109,6 +115,10 @@ function limit_of(f,    room, extra, start, idle, bound, speed_up) {
         return sprintf("Decoding limits it: it works in order on one core and was busy for %.1f of %.1f s.", f["decode"], f["wall"])
     if (f["limit"] ~ /in order/)
         return sprintf("The stages in order limit it (%s): the cores waited for %.0f %% of the time.", f["limit"], 100 * idle / room)
+    taken = f["busy"] - (f["cpu"] - f["coordinator"])
+    if (f["busy"] > 0 && taken > idle / 2)
+        return sprintf("The cores were not free: renderers had work for %.0f %% of the time that they got no core for, or waited for memory or the disk; other programs take part, or --workers is more than there is room for.",
+                       100 * taken / room)
     return sprintf("Waiting limits it: after the start the cores had nothing to do for %.0f %% of the time, mostly at the end, where the last segments run alone; %s",
                    100 * idle / room, "shorter ones (--segment=SECONDS) even that out.")
 }

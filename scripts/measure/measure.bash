@@ -163,12 +163,11 @@ read_figures() {
         { gsub(/^"|"$/, "", value); print at(key) "\t" value }' "$1")
 }
 
-# sum_of PATTERN: of all figures with such a name
+# sum_of PATTERN [FORMAT]: of all figures with such a name; whole numbers, unless a format says otherwise
 sum_of() {
-    local key sum=0
+    local key
     # shellcheck disable=SC2053 # a pattern
-    for key in "${!figure[@]}"; do [[ $key != $1 ]] || sum=$((sum + ${figure[$key]})); done
-    echo "$sum"
+    for key in "${!figure[@]}"; do [[ $key != $1 ]] || echo "${figure[$key]}"; done | awk -v format="${2-%.0f}" '{ sum += $1 } END { printf format "\n", sum }'
 }
 
 # ffmpeg_run OPTION...: one run of ffmpeg; $wall, $cpu (seconds), $memory (peak, bytes) and $frames. Returns its status.

@@ -4,7 +4,7 @@
 # awk -v cores=N -v rounds=N -v scratch=FOLDER -f arithmetic.awk -f speedup.awk RUNS
 #
 # A run is a line: program, workers, threads, wall, CPU seconds, peak memory, frames; then renderfarm's seconds to its first task, CPU seconds of decoding
-# and of the coordinator, longest turn of the loop in ms. The first setting is one worker with one thread; ffmpeg, if it is there, has 0 0 and comes
+# and of the coordinator, longest turn of the loop in ms, seconds for which its renderers had work. The first setting is one worker with one thread; ffmpeg, if it is there, has 0 0 and comes
 # last. Texts come from the environment, because awk reads backslashes in variables: name, input, options, described (the machine), version,
 # ffmpeg_version, limit and serial_reason (what --explain says).
 
@@ -56,10 +56,11 @@ END {
         }
     }
     share = amdahl_fit(fit_speed, fit_p, fitted)
-    use = setting_to_use(wall, p, n)
+    use = setting_to_use(wall, p, n, spread)
     full = full_setting(wall, p, n, cores)
-    f["p"] = p[full]; f["cores"] = cores; f["wall 1"] = wall[1]; f["wall"] = wall[full]; f["cpu 1"] = cpu[1]; f["cpu"] = cpu[full]
+    f["p"] = p[full] < cores ? p[full] : cores; f["cores"] = cores; f["wall 1"] = wall[1]; f["wall"] = wall[full]; f["cpu 1"] = cpu[1]; f["cpu"] = cpu[full]
     f["first task"] = middle(full, 8); f["decode"] = middle(full, 9); f["coordinator"] = middle(full, 10)
+    f["busy"] = threads[full] == 1 && ENVIRON["limit"] !~ /in order/ ? middle(full, 12) : 0
     f["serial reason"] = ENVIRON["serial_reason"]; f["limit"] = ENVIRON["limit"]
     sentence = limit_of(f)
     advice = sprintf("Use --workers=%d%s: %.2f s", workers[use], (threads[use] > 1 ? " --threads=" threads[use] : ""), wall[use])

@@ -79,10 +79,14 @@ static void the_setting_to_use_is_the_cheapest_of_the_fastest(void **state)
     static const char settings[] = "BEGIN { split(\"10 5.1 5 5.05\", wall, \" \"); split(\"1 2 4 8\", p, \" \"); %s }\n";
 
     (void)state;
-    assert_string_equal(computed(trial_format(settings, "print setting_to_use(wall, p, 4)")), "2\n");
-    assert_string_equal(computed(trial_format(settings, "wall[2] = 5.2; print setting_to_use(wall, p, 4)")), "3\n");
+    assert_string_equal(computed(trial_format(settings, "print setting_to_use(wall, p, 4, 0)")), "2\n");
+    assert_string_equal(computed(trial_format(settings, "wall[2] = 5.2; print setting_to_use(wall, p, 4, 0)")), "3\n");
+    assert_string_equal(computed(trial_format(settings, "wall[2] = 5.2; print setting_to_use(wall, p, 4, 0.1)")), "2\n");
+    assert_string_equal(computed(trial_format(settings, "wall[2] = 6; print setting_to_use(wall, p, 4, 0.5)")), "3\n");
     assert_string_equal(computed(trial_format(settings, "print full_setting(wall, p, 4, 4)")), "3\n");
     assert_string_equal(computed(trial_format(settings, "print full_setting(wall, p, 4, 3)")), "2\n");
+    assert_string_equal(computed(trial_format(settings, "p[2] = 6; print full_setting(wall, p, 4, 3)")), "3\n");
+    assert_string_equal(computed(trial_format(settings, "print full_setting(wall, p, 4, 1)")), "1\n");
 }
 
 static void bytes_at_equal_quality(void **state)
@@ -107,6 +111,8 @@ static void what_limits_a_job_is_what_cost_most(void **state)
         {"f[\"wall\"] = 15; f[\"cpu\"] = 59", "The cores slow each other down"},
         {"f[\"wall\"] = 15; f[\"first task\"] = 4", "The start limits it"},
         {"f[\"wall\"] = 15", "Waiting limits it"},
+        {"f[\"wall\"] = 15; f[\"busy\"] = 41", "Waiting limits it"},
+        {"f[\"wall\"] = 15; f[\"busy\"] = 58", "The cores were not free"},
         {"f[\"wall\"] = 15; f[\"limit\"] = \"stages in order\"; f[\"decode\"] = 14", "Decoding limits it"},
         {"f[\"wall\"] = 15; f[\"limit\"] = \"stages in order\"; f[\"decode\"] = 1", "The stages in order limit it"},
         {"f[\"wall\"] = 20; f[\"limit\"] = \"no speed-up beyond 2.1\"", "The segments limit it"},
