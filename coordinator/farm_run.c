@@ -150,6 +150,10 @@ static void tell_end(struct farm *f)
         if (f->pass->verify && i + 1 < f->stage_count && scheduler_total(f->stages[i].scheduler) > 1)
             verify_on_hidden_seams(f->pass->verify, scheduler_total(f->stages[i].scheduler) - 1);
     }
+    for (size_t i = 0; i < f->pass->poison.count; i++) {
+        f->report.stats.missing_segments += f->pass->poison.entries[i].way == POISON_SKIP;
+        f->report.stats.plain_segments += f->pass->poison.entries[i].way == POISON_COPY;
+    }
     f->report.stats.codec = f->job.encoder;
     if (f->why_one_encoder)
         f->report.frames_left_out = 0; // it may make one packet of them all

@@ -121,6 +121,8 @@ bool passes_go_on(struct passes *p, int *status)
     }
     if (pass->poison.count > 0) {
         *status = tell_poison(p->options, &pass->poison);
+        if (p->options->verify)
+            log_warn("%s: is not compared (--verify): it is not all that a render in one piece would be", p->options->output);
         return false;
     }
     if (p->options->verify && pass->signal) {

@@ -439,7 +439,7 @@ int pictures_next(struct pictures *p, AVPacket **packet, char **why)
         if (p->next == p->count)
             return AVERROR_EOF;
         if (p->numbered && p->list[p->next].number > p->number) {
-            path = p->list[p->next].name ? mem_format("%snumber %" PRId64, p->pattern.folder, p->number) : sequence_path(&p->pattern, p->number);
+            path = p->list[p->next].name ? mem_format("%s: picture number %" PRId64, *p->pattern.folder ? p->pattern.folder : ".", p->number) : sequence_path(&p->pattern, p->number);
             problem = mem_format("%s is missing", path);
             // A gap is told once.
             if (p->setup.missing == PICTURES_SKIP || !p->last) {

@@ -146,7 +146,8 @@ static bool reads_own_folder(const struct sequence *s, const char *input)
     return same;
 }
 
-static int check_frames(struct sequence *s, const char *input, char **notes, char **why)
+// one: the output is one picture.
+static int check_frames(struct sequence *s, const char *input, bool one, char **notes, char **why)
 {
     int64_t *numbers;
     size_t count;
@@ -157,7 +158,7 @@ static int check_frames(struct sequence *s, const char *input, char **notes, cha
     if (err < 0)
         err_why(why, err, "%s: the folder %s cannot be read: %s", s->path, folder_name(s), err_text(err));
     else if (count > 0 && !s->resume && !s->overwrite)
-        err = err_why(why, -EEXIST, "%s: exists already; use --overwrite (-y) to replace it and what follows", name);
+        err = err_why(why, -EEXIST, "%s: exists already; use --overwrite (-y) to replace it%s", name, one ? "" : " and what follows");
     else if (count > 0 && pictures_is_input(input) && reads_own_folder(s, input))
         err = err_why(why, -EINVAL, "%s: exists already, in the folder that is the input's, and could be a frame of it; choose another name", name);
     else if (count > 0 && s->resume)
@@ -223,7 +224,7 @@ int sink_sequence_open(struct sink **result, const struct sink_setup *setup, str
     if (!err)
         err = find_mark(s, why);
     if (!err)
-        err = check_frames(s, setup->input, &note, why);
+        err = check_frames(s, setup->input, setup->one_picture, &note, why);
     if (!err)
         err = count_left_out(setup, &left_out, why);
     if (err < 0) {

@@ -19,7 +19,7 @@ enum { STAGE_CORE = 0, STAGE_BEFORE = 1, STAGE_AFTER = 2 }; // a frame's part in
 
 struct stage {
     const struct plan_stage *plan;
-    Wire__Job job;      // fields are borrowed, but for those that stage_take_link makes
+    Wire__Job job;      // fields are borrowed, but for those that take_link makes of the first frame
     bool job_known;     // a stage behind another learns the rest of its job from its first frame
     char *copy_filters; // see stage_copy_job
     struct scheduler *scheduler;

@@ -119,6 +119,8 @@ static struct json_object *to_json(const struct stats *s)
     add_count(top, "segments", s->segments);
     add_count(top, "segments_found", s->segments_found);
     add_count(top, "frames_left_out", s->frames_left_out);
+    add_count(top, "missing_segments", s->missing_segments);
+    add_count(top, "plain_segments", s->plain_segments);
     add_count(top, "workers", (uint64_t)s->workers);
     add_count(top, "threads", (uint64_t)s->threads);
     add_count(top, "retries", s->retries);

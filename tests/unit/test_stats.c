@@ -35,6 +35,8 @@ static struct stats some(void)
                           .segments = 5,
                           .retries = 1,
                           .lost_frames = 77,
+                          .missing_segments = 3,
+                          .plain_segments = 2,
                           .lost_ns = 3 * S / 2,
                           .first_task_ns = 100 * S + S / 4,
                           .coordinator_switches = {.voluntary = 11, .involuntary = 12},
@@ -130,6 +132,8 @@ static void every_figure_is_written(void **state)
     assert_near(number(object, "loop_max_ms"), 2.5, 1e-6);
     assert_near(number(object, "first_task_s"), 0.25, 1e-6);
     assert_near(number(object, "lost_frames"), 77, 0);
+    assert_near(number(object, "missing_segments"), 3, 0);
+    assert_near(number(object, "plain_segments"), 2, 0);
     assert_near(number(object, "lost_s"), 1.5, 1e-6);
     assert_near(number(object, "context_switches/coordinator/voluntary"), 11, 0);
     assert_near(number(object, "context_switches/coordinator/involuntary"), 12, 0);
