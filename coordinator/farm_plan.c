@@ -117,6 +117,16 @@ static void say_vouched(const struct farm *f)
     }
 }
 
+// As ffmpeg does: the nearest of those that the encoder takes.
+static void say_format(const struct farm *f)
+{
+    enum AVPixelFormat got = f->probed->probed->output->format, wished = f->options->pixel_format ? av_get_pix_fmt(f->options->pixel_format) : got;
+
+    if (got != wished)
+        log_warn("%s: the encoder %s does not take %s; it gets %s", f->options->output, f->job.encoder, f->options->pixel_format,
+                 av_get_pix_fmt_name(got));
+}
+
 int farm_make_plan(struct farm *f)
 {
     const Wire__Probed *probed = f->probed->probed;
@@ -147,8 +157,10 @@ int farm_make_plan(struct farm *f)
         .vouched_count = f->options->vouched_count,
     };
 
-    if (f->pass->retries == 0 && !f->pass->second)
+    if (f->pass->retries == 0 && !f->pass->second) {
         say_vouched(f);
+        say_format(f);
+    }
     plan_make(&f->plan, &input);
     report_rates(&f->report, f->intake.facts.frame_rate, rate);
     f->job.has_slices_free = f->job.slices_free = f->plan.slices_free;
@@ -171,8 +183,10 @@ int farm_make_plan(struct farm *f)
         return -EINVAL;
     }
     if (make_arena(f, input.frame_bytes) < 0) {
-        farm_fail(f, 1, errno == EFBIG ? "no memory for frames between stages: files may not be that large here (see ulimit -f)"
-                                       : "no memory for frames between stages: %s", strerror(errno));
+        farm_fail(f, 1,
+                  errno == EFBIG ? "no memory for frames between stages: files may not be that large here (see ulimit -f)"
+                                 : "no memory for frames between stages: %s",
+                  strerror(errno));
         return -ENOMEM;
     }
     farm_plan_freight(f, input.frame_bytes);

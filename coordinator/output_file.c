@@ -136,7 +136,9 @@ static void remove_left_overs(const struct output_file *f)
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        int fd = is_temporary(f, entry->d_name) ? openat(dirfd(dir), entry->d_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+        int fd = *entry->d_name == '.' && is_temporary(f, entry->d_name)
+                     ? openat(dirfd(dir), entry->d_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+                     : -1;
 
         if (fd < 0)
             continue;
