@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -554,17 +553,6 @@ static void on_tick(uv_timer_t *timer)
     progress_show(b->progress, &all, clock_now_ns());
 }
 
-static void open_progress(struct batch *b)
-{
-    const struct options *o = b->options;
-    struct winsize size = {0};
-
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
-        size.ws_col = 80;
-    b->progress = progress_new(o->verbosity < 0 && o->progress == PROGRESS_AUTO ? PROGRESS_OFF : o->progress, isatty(STDERR_FILENO), size.ws_col);
-    log_around(progress_hide, progress_again, b->progress);
-}
-
 static void close_progress(struct batch *b)
 {
     struct progress_facts all;
@@ -665,7 +653,7 @@ static void run(struct batch *b)
     b->tick_timer.data = b->leave_timer.data = b->turn.data = b;
     uv_timer_start(&b->tick_timer, on_tick, TICK_MS, TICK_MS);
     uv_prepare_start(&b->turn, on_turn);
-    open_progress(b);
+    b->progress = progress_open(b->options->progress, b->options->verbosity < 0);
     if (depot_open(&b->depot, &b->loop, b->options->workers, b->options->threads, b->options->stall_s, b->options->verbosity, on_depot_failed, b) < 0)
         b->broken = b->stopping = true;
     uv_run(&b->loop, UV_RUN_DEFAULT);

@@ -25,9 +25,9 @@ enum again {
 // One run through the job, from start to end.
 struct pass {
     const struct stat *input; // as it was when all began; NULL: no file, or not known
-    enum again again;  // in: how to go about it; out: whether it was in vain
-    uint64_t retries;  // passes before this one that were
-    uint64_t start_ns; // of the first of all passes, and of its first task; 0: this is it
+    enum again again;         // in: how to go about it; out: whether it was in vain
+    uint64_t retries;         // passes before this one that were
+    uint64_t start_ns;        // of the first of all passes, and of its first task; 0: this is it
     uint64_t first_task_ns;
     uint64_t lost_frames; // what these had done in vain, as in stats.h
     uint64_t lost_ns;

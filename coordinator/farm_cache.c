@@ -112,7 +112,8 @@ void farm_start_cache(struct farm *f)
     if (!f->cache)
         return;
     // What another run made would not go with what this one makes.
-    farm_last_stage(f)->holds_back = last->parallel && last->encode && !f->plan.differs && !poison_before(&f->pass->poison, (uint32_t)f->stage_count - 1);
+    farm_last_stage(f)->holds_back =
+        last->parallel && last->encode && !f->plan.differs && !poison_before(&f->pass->poison, (uint32_t)f->stage_count - 1);
     jobs = mem_zalloc(f->stage_count * sizeof(*jobs));
     for (size_t i = 0; i < f->stage_count; i++)
         jobs[i] = &f->stages[i].job;

@@ -166,9 +166,8 @@ bool farm_head_is_stuck(const struct farm *f)
 
         if (renderer->stage + 1 != f->stage_count || !farm_may_work(f, renderer))
             continue;
-        if (renderer->state == RENDERER_BUSY
-                ? renderer->cancelled || !(roster_waits_for_credit(renderer) || roster_waits_for_input(renderer))
-                : renderer->state != RENDERER_GONE || (!renderer->remote && !renderer->dismissed && !f->crew.borrowed))
+        if (renderer->state == RENDERER_BUSY ? renderer->cancelled || !(roster_waits_for_credit(renderer) || roster_waits_for_input(renderer))
+                                             : renderer->state != RENDERER_GONE || (!renderer->remote && !renderer->dismissed && !f->crew.borrowed))
             return false;
     }
     return true;

@@ -82,8 +82,7 @@ void farm_interrupt(struct farm *f, int signal)
     if (f->state == FARM_FINISHING)
         log_warn("%s: all is rendered, and it is finished in a moment", f->options->output);
     else
-        farm_fail(f, 128 + signal, f->pass->second ? SIGNALS_UNVERIFIED : SIGNALS_UNWRITTEN, signals_name(signal),
-                  f->options->output);
+        farm_fail(f, 128 + signal, f->pass->second ? SIGNALS_UNVERIFIED : SIGNALS_UNWRITTEN, signals_name(signal), f->options->output);
     farm_pump(f);
 }
 

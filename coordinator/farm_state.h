@@ -144,8 +144,8 @@ void farm_deal_segment(struct farm *f, struct renderer *renderer, uint32_t numbe
 void farm_send_input(struct farm *f, struct renderer *renderer, struct roster_task *task); // of its two, as far as there is credit
 void farm_trace_dealt(struct farm *f, const struct renderer *renderer);                    // it begins its task
 void farm_skip_poison(struct farm *f); // segments to be left out, once all that belongs to them is here
-// The segment whose turn it is waits for a renderer, and none will come to it by itself: all are at others, and wait, too. That does not happen before
-// one was lost that nobody stands in for: on another host, or for want of memory.
+// The segment whose turn it is waits for a renderer, and none will come to it by itself: all are at others, and wait, too. That does not happen
+// before one was lost that nobody stands in for: on another host, or for want of memory.
 bool farm_head_is_stuck(const struct farm *f);
 void farm_pay_credit(struct farm *f);
 

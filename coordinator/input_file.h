@@ -20,8 +20,8 @@ struct input_file {
 bool input_file_is_same(const struct stat *before, const struct stat *after);
 bool input_file_was_written(const struct stat *before, const struct stat *after);
 
-// Behind an open by name, with what there was when the job began (NULL: not known): -EIO, with one sentence, when another file has got the name since.
-// What one job opens several times has to be one file.
+// Behind an open by name, with what there was when the job began (NULL: not known): -EIO, with one sentence, when another file has got the name
+// since. What one job opens several times has to be one file.
 int input_file_expect(const struct stat *noted, const char *path, char **why);
 
 void input_file_note(struct input_file *file, const char *path);

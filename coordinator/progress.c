@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { LAST_MS = 1000 };
@@ -36,6 +37,26 @@ struct progress *progress_new(enum progress_mode mode, int is_terminal, int colu
     p->mode = mode == PROGRESS_AUTO ? PROGRESS_BAR : mode;
     p->redraw = p->mode == PROGRESS_BAR && (is_terminal || mode == PROGRESS_BAR);
     p->columns = columns;
+    return p;
+}
+
+// One that is dumb has no way to wipe a line.
+static bool is_terminal(void)
+{
+    const char *kind = getenv("TERM");
+
+    return isatty(STDERR_FILENO) && !(kind && strcmp(kind, "dumb") == 0);
+}
+
+struct progress *progress_open(enum progress_mode mode, bool quiet)
+{
+    struct winsize size = {0};
+    struct progress *p;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+        size.ws_col = 80;
+    p = progress_new(quiet && mode == PROGRESS_AUTO ? PROGRESS_OFF : mode, is_terminal(), size.ws_col);
+    log_around(progress_hide, progress_again, p);
     return p;
 }
 

@@ -26,6 +26,9 @@ struct progress_facts {
 
 struct progress;
 
+// For standard error as it is, and around what is logged there; quiet: nothing, unless the mode says otherwise. progress_free comes behind the end of
+// log_around.
+struct progress *progress_open(enum progress_mode mode, bool quiet);
 struct progress *progress_new(enum progress_mode mode, int is_terminal, int columns);
 // Formats one state as mode says, without line end; size as snprintf. mode must not be AUTO; columns is for BAR.
 // In a batch the name of the file stands at the end, and is shortened where the line is too long.

@@ -8,14 +8,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 void report_init(struct report *r, const struct options *options)
 {
-    struct winsize size = {0};
-    enum progress_mode mode;
-
     *r = (struct report){.begun_ns = clock_now_ns()};
     r->stats = (struct stats){
         .start_ns = r->begun_ns,
@@ -30,11 +25,7 @@ void report_init(struct report *r, const struct options *options)
         r->stats.renderers[i].slot = (uint32_t)i;
     if (options->in_batch)
         return;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
-        size.ws_col = 80;
-    mode = options->verbosity < 0 && options->progress == PROGRESS_AUTO ? PROGRESS_OFF : options->progress;
-    r->progress = progress_new(mode, isatty(STDERR_FILENO), size.ws_col);
-    log_around(progress_hide, progress_again, r->progress);
+    r->progress = progress_open(options->progress, options->verbosity < 0);
 }
 
 void report_grow(struct report *r, size_t renderers)

@@ -10,7 +10,7 @@
 
 struct report {
     struct stats stats;
-    uint64_t begun_ns; // this pass; stats.start_ns is that of the first
+    uint64_t begun_ns;         // this pass; stats.start_ns is that of the first
     struct progress *progress; // NULL: somebody else shows it
     uint64_t frames_done;      // encoded packets that came back
     uint64_t frames_found;     // of those, from the cache

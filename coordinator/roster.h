@@ -83,8 +83,8 @@ struct renderer *roster_guest(struct roster *roster);                    // a sl
 // for its results.
 bool roster_waits_for_input(const struct renderer *renderer);
 bool roster_waits_for_credit(const struct renderer *renderer);
-size_t roster_guests(const struct roster *roster);                       // slots for remote ones
-size_t roster_remote(const struct roster *roster);                       // remote ones that are there
+size_t roster_guests(const struct roster *roster); // slots for remote ones
+size_t roster_remote(const struct roster *roster); // remote ones that are there
 size_t roster_count(const struct roster *roster, enum renderer_state state);
 
 #endif

@@ -24,7 +24,7 @@ struct finished;
 struct sink_setup {
     const char *input, *output;
     const struct stat *noted; // the input, see input_file_expect
-    const char *codec; // encoder or codec name that the user asked for; NULL: what the container prefers
+    const char *codec;        // encoder or codec name that the user asked for; NULL: what the container prefers
     bool overwrite, no_audio, no_subtitles, no_other_video;
     int64_t start_number;     // of numbered pictures
     bool one_picture;         // the output is one picture

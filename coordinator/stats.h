@@ -25,8 +25,8 @@ struct stats_ipc {
 };
 
 struct stats {
-    uint64_t start_ns, end_ns; // monotonic
-    uint64_t first_task_ns;    // when the first segment was given to a renderer; 0: never
+    uint64_t start_ns, end_ns;                 // monotonic
+    uint64_t first_task_ns;                    // when the first segment was given to a renderer; 0: never
     uint64_t missing_segments, plain_segments; // left out, and there without their filters, by --on-poison
     uint64_t frames, segments, retries, decode_errors;
     uint64_t segments_found;  // of the segments, from the cache
@@ -52,9 +52,9 @@ struct stats {
 
 // CPU time of useful work over workers x wall, 0..1.
 double stats_efficiency(const struct stats *stats);
-// Writes the JSON object (keys wall_s, first_task_s, frames, segments, missing_segments, plain_segments, workers, threads, retries, lost_frames, lost_s,
-// cpu_s{decode,filter,encode,renderers,remote,coordinator,total}, renderers[], efficiency, loop_max_ms, peak_memory_bytes{coordinator,renderers[]},
-// context_switches{coordinator,renderers}, ipc, ...). Returns 0 or -errno.
+// Writes the JSON object (keys wall_s, first_task_s, frames, segments, missing_segments, plain_segments, workers, threads, retries, lost_frames,
+// lost_s, cpu_s{decode,filter,encode,renderers,remote,coordinator,total}, renderers[], efficiency, loop_max_ms,
+// peak_memory_bytes{coordinator,renderers[]}, context_switches{coordinator,renderers}, ipc, ...). Returns 0 or -errno.
 int stats_write(const struct stats *stats, const char *path);
 // What the system counted for this process: peak resident memory, CPU time, context switches.
 void stats_self(struct stats *stats);

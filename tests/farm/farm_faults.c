@@ -128,8 +128,8 @@ static void nothing_starts_over_on_another_input(void **state)
 
     (void)state;
     trial_ffmpeg("-i", trial_sample("plain.mp4"), "-c", "copy", other, NULL);
-    command = trial_start(ARGUMENTS("-v", "-v", "--workers=2", "--segment=1", "--filter=hqdn3d,scale=1920:-2,hqdn3d", "--preset=ultrafast", "--progress=off",
-                                    "--no-cache", input, trial_path("out.mp4")));
+    command = trial_start(ARGUMENTS("-v", "-v", "--workers=2", "--segment=1", "--filter=hqdn3d,scale=1920:-2,hqdn3d", "--preset=ultrafast",
+                                    "--progress=off", "--no-cache", input, trial_path("out.mp4")));
     assert_non_null(command_wait_for_error(command, 0, " goes to renderer 2 (", 60));
     assert_int_equal(rename(other, input), 0);
     for (unsigned slot = 0; slot <= 2; slot++)

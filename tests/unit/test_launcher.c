@@ -49,8 +49,9 @@ static void a_command_that_hands_over_no_address_is_refused(void **state)
 static void endpoints_are_checked(void **state)
 {
     static const char *const right[] = {"tcp://*:0", "tcp://127.0.0.1:65535", "tcp://[::1]:7000", "tcp://head.example:1"};
-    static const char *const wrong[] = {"",          "tcp://",         "tcp://*",        "tcp://*:",       "tcp://*:65536", "tcp://*:7x",
-                                        "ipc:///tmp/x", "tcp://a b:1", "tcp://a;rm:1", "tcp://::1:7000", "tcp://[]:1",    "http://a:1", "tcp://*:-1"};
+    static const char *const wrong[] = {"",           "tcp://",       "tcp://*",     "tcp://*:",     "tcp://*:65536",
+                                        "tcp://*:7x", "ipc:///tmp/x", "tcp://a b:1", "tcp://a;rm:1", "tcp://::1:7000",
+                                        "tcp://[]:1", "http://a:1",   "tcp://*:-1"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)

@@ -137,8 +137,9 @@ static void what_is_missing_is_told_or_mended(void **state)
     put("5.png", 1, 5);
     assert_string_equal(read_all("%d.png", -1, PICTURES_STOP),
                         "1 2; 3.png is missing, and others behind it; --missing=hold repeats the one before it, --missing=skip leaves it out");
-    assert_string_equal(read_all("*.png", -1, PICTURES_STOP),
-                        "1 2; : picture number 3 is missing, and others behind it; --missing=hold repeats the one before it, --missing=skip leaves it out");
+    assert_string_equal(
+        read_all("*.png", -1, PICTURES_STOP),
+        "1 2; : picture number 3 is missing, and others behind it; --missing=hold repeats the one before it, --missing=skip leaves it out");
     assert_string_equal(read_all("%d.png", -1, PICTURES_HOLD), "1 2 2 2 5");
     assert_string_equal(read_all("%d.png", -1, PICTURES_SKIP), "1 2 5");
     assert_string_equal(read_all("%d.png", 0, PICTURES_STOP),

@@ -53,7 +53,7 @@ struct bench {
     bool last_out;
     int cancel_after; // 0: never
     int asked;
-    unsigned alive; // signs of life
+    unsigned alive;   // signs of life
     int most_threads; // of this process, seen while rendering
     struct lines out;
     FILE *save; // the packets' bytes, where wanted
