@@ -95,7 +95,10 @@ struct stage *farm_last_stage(const struct farm *f)
 
 int farm_status_of(int err)
 {
-    return err == -EINVAL || err == AVERROR_FILTER_NOT_FOUND || err == AVERROR_ENCODER_NOT_FOUND || err == AVERROR_OPTION_NOT_FOUND ? 2 : 1;
+    return err == -EINVAL || err == -ERANGE || err == AVERROR_FILTER_NOT_FOUND || err == AVERROR_ENCODER_NOT_FOUND ||
+                   err == AVERROR_OPTION_NOT_FOUND
+               ? 2
+               : 1;
 }
 
 double farm_seconds(const struct farm *f, int64_t pts)

@@ -139,11 +139,12 @@ void farm_on_intake(void *data)
 // Nothing goes on before the segment that is being read has come to its end.
 static bool is_starved(const struct farm *f)
 {
-    bool waits = false;
-
-    for (size_t i = 0; i < f->crew.roster.count && !waits; i++)
-        waits = roster_waits_for_input(&f->crew.roster.renderers[i]);
-    return waits && f->state == FARM_RUNNING && f->stage_count == 1 && farm_head_is_stuck(f);
+    if (f->state != FARM_RUNNING || f->stage_count != 1 || !farm_head_is_stuck(f))
+        return false;
+    for (size_t i = 0; i < f->crew.roster.count; i++)
+        if (roster_waits_for_input(&f->crew.roster.renderers[i]))
+            return true;
+    return false;
 }
 
 void farm_read_ahead(struct farm *f)

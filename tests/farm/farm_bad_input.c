@@ -241,6 +241,7 @@ static void encoder_option_that_does_not_exist_is_named(void **state)
 {
     (void)state;
     assert_usage("--encoder-options=nosuchoption=3", "nosuchoption");
+    assert_usage("--crf=-5", "crf=-5");
 }
 
 static void option_values_that_make_no_sense_are_named(void **state)
