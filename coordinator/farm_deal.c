@@ -173,27 +173,25 @@ bool farm_head_is_stuck(const struct farm *f)
     return true;
 }
 
-// Who is to be done first, so that there is somebody for the head.
-static const struct renderer *first_blocked(const struct farm *f)
+// Of those who wait the one that is at the first segment, so that there is somebody for a head that is stuck.
+static bool is_to_be_done_first(const struct farm *f, const struct renderer *renderer)
 {
-    const struct renderer *first = NULL;
-
+    if (!roster_waits_for_credit(renderer) || !farm_head_is_stuck(f))
+        return false;
     for (size_t i = 0; i < f->crew.roster.count; i++) {
-        const struct renderer *renderer = &f->crew.roster.renderers[i];
+        const struct renderer *other = &f->crew.roster.renderers[i];
 
-        if (roster_waits_for_credit(renderer) && farm_has_work(renderer) && !renderer->probing && renderer->stage + 1 == f->stage_count &&
-            (!first || renderer->task.segment < first->task.segment))
-            first = renderer;
+        if (roster_waits_for_credit(other) && farm_has_work(other) && !other->probing && other->stage + 1 == f->stage_count &&
+            other->task.segment < renderer->task.segment)
+            return false;
     }
-    return first;
+    return true;
 }
 
 // Credit for results: always for the segment whose turn it is, for others while there is room to keep what they send. Between stages it is the slots
 // that run out. Nobody has to wait for it before all is used up, so a message for every second chunk will do.
 void farm_pay_credit(struct farm *f)
 {
-    const struct renderer *freed = f->state == FARM_RUNNING && farm_head_is_stuck(f) ? first_blocked(f) : NULL;
-
     for (size_t i = 0; i < f->crew.roster.count; i++) {
         struct renderer *renderer = &f->crew.roster.renderers[i];
         const struct stage *stage;
@@ -208,7 +206,7 @@ void farm_pay_credit(struct farm *f)
         // What the first one sends drains by itself; it never waits for the others.
         if (stage == farm_last_stage(f) && !renderer->second &&
             (first ? outlet_queued_bytes(&f->outlet) + assembler_head_bytes(stage->assembler) > room()->write
-                   : assembler_held_bytes(stage->assembler) > room()->assembly && renderer != freed))
+                   : assembler_held_bytes(stage->assembler) > room()->assembly && !is_to_be_done_first(f, renderer)))
             continue;
         crew_pay(&f->crew, renderer);
     }

@@ -152,19 +152,16 @@ void farm_read_ahead(struct farm *f)
     const struct stage *stage = farm_first_stage(f);
     size_t waiting;
     uint32_t ahead;
+    bool held_up;
 
     if (f->input_ended || intake_busy(&f->intake))
         return;
-    if (is_starved(f)) {
-        intake_read(&f->intake);
-        return;
-    }
-    if (stage->shelf.size_bytes > room()->shelf && stage->shelf.size_bytes - stage->shelf.kept_bytes > room()->ahead)
-        return;
+    held_up = stage->shelf.size_bytes > room()->shelf && stage->shelf.size_bytes - stage->shelf.kept_bytes > room()->ahead;
     waiting = scheduler_waiting(stage->scheduler);
     ahead = scheduler_total(stage->scheduler) - scheduler_first(stage->scheduler);
     // The last segment is still being read, so it does not count as waiting.
-    if (waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8)
+    held_up |= waiting > f->crew.roster.count * 2 + 2 || ahead > f->crew.roster.count * 4 + 8;
+    if (held_up && !is_starved(f))
         return;
     intake_read(&f->intake);
 }

@@ -107,7 +107,7 @@ static void libraries_that_are_loaded_matter(void **state)
     (void)state;
     there = render_with_cache(input, "unsharp");
     assert_int_equal(there, 0);
-    resume_preload("samples/frei0r/warm.so");
+    trial_preload("samples/frei0r/warm.so");
     preloaded = render_with_cache(input, "unsharp");
     unsetenv("LD_PRELOAD");
     assert_int_equal(preloaded, 0);

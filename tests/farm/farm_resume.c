@@ -203,7 +203,7 @@ static void killed_when_all_is_done(void **state)
 
     (void)state;
     unlink(output);
-    resume_preload("tests/preload/killed_when_whole.so");
+    trial_preload("tests/preload/killed_when_whole.so");
     command = trial_run(input, output, "--workers=2", "--segment=0.5", "--filter=unsharp", "--preset=ultrafast", NULL);
     unsetenv("LD_PRELOAD");
     assert_int_equal(command->status, 128 + SIGKILL);

@@ -52,12 +52,15 @@ static void choose_faults(struct faults *faults)
     };
 }
 
+static void set_room(struct room *room, size_t results)
+{
+    *room = (struct room){.shelf = 20 << 20, .ahead = 8 << 20, .assembly = results, .spare = results, .write = results / 4};
+}
+
 // Often so little that all the time some renderer waits for it.
 static void choose_room(struct room *room)
 {
-    size_t results = world_random(3) == 0 ? 4000 : 16 << 20;
-
-    *room = (struct room){.shelf = 20 << 20, .ahead = 8 << 20, .assembly = results, .spare = results, .write = results / 4};
+    set_room(room, world_random(3) == 0 ? 4000 : 16 << 20);
 }
 
 static void choose_options(struct video *video)
@@ -234,6 +237,7 @@ static void simulate_plain(unsigned segments)
     world.far = 0;
     world.video_count = 1;
     media_plain_shape(&video->shape, segments);
+    set_room(&world.room, 16 << 20);
     choose_options(video);
     video->options.workers = 4;
     video->options.segment_s = (double)PLAIN_FRAMES / 24;

@@ -108,11 +108,3 @@ long resume_left_out(const struct command *command)
     }
     return sum;
 }
-
-void resume_preload(const char *built)
-{
-    const char *program = trial_program();
-
-    setenv("LD_PRELOAD", trial_format("%.*s/%s", (int)(strrchr(program, '/') - program), program, built), 1);
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
-}

@@ -25,8 +25,6 @@ long resume_left_out(const struct command *command);
 // Ends it by SIGKILL when so many segments are on disk.
 void resume_kill_when_kept(struct command *command, int segments);
 int resume_count_entries(const char *where); // segments in a folder
-// What is started from here on gets this library, of the build folder, before the C library; unsetenv("LD_PRELOAD").
-void resume_preload(const char *built);
 
 void resume_assert_told(const char *said, const char *text);
 

@@ -166,6 +166,14 @@ void *trial_read(const char *path, size_t *size)
 
 // ---- Programs ----
 
+void trial_preload(const char *built)
+{
+    const char *program = trial_program();
+
+    setenv("LD_PRELOAD", trial_format("%.*s/%s", (int)(strrchr(program, '/') - program), program, built), 1);
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0);
+}
+
 static void fail_command(const struct command *c, const char *const *arguments)
 {
     char line[4096] = "";

@@ -44,6 +44,8 @@ struct command *trial_start(const char *const *arguments);
 // The same for another program, which comes first.
 struct command *trial_start_program(const char *const *arguments);
 const char *trial_program(void); // path of renderfarm
+// What is started from here on gets this library, of the build folder, before the C library; unsetenv("LD_PRELOAD").
+void trial_preload(const char *built);
 
 // The frames of the video stream and their timestamps, as ffmpeg's framemd5 lists them.
 const char *trial_frames(const char *path);
