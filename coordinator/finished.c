@@ -2,9 +2,11 @@
 
 #include "batch_record.h"
 #include "cache.h"
+#include "named_files.h"
 
 #include "common/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,7 +29,7 @@ void finished_init(struct finished *f, const struct options *o)
     char key[BATCH_KEY_TEXT], *folder, *input;
     struct stat about;
 
-    *f = (struct finished){.path = NULL};
+    *f = (struct finished){.options = o};
     if (o->no_cache || o->cache_path || o->explain || o->dry_run || o->verify || stat(o->input, &about) < 0 || !S_ISREG(about.st_mode))
         return;
     folder = cache_own_path(o->output);
@@ -47,6 +49,13 @@ static char *word(const struct finished *f, const struct stat *output)
     return text;
 }
 
+static int is_list(void *data, const char *key, const char *path)
+{
+    (void)data;
+    (void)key;
+    return named_files_in(path) ? -EEXIST : 0;
+}
+
 void finished_note(const struct finished *f, int fd)
 {
     struct stat about;
@@ -54,7 +63,7 @@ void finished_note(const struct finished *f, int fd)
     char *text;
     int to;
 
-    if (!f->path || fstat(fd, &about) < 0)
+    if (!f->path || fstat(fd, &about) < 0 || named_files_in(f->options->input) || named_files_read_by(f->options, is_list, NULL) < 0)
         return;
     to = open(f->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (to < 0)

@@ -172,7 +172,8 @@ static bool is_finished(const struct options *options)
         cache_folder_remove(folder);
     cache_folder_close(&folder);
     free(path);
-    log_warn("%s: is whole; an earlier run of this job was killed just after it had finished it", options->output);
+    log_warn("%s: is whole; an earlier run of this job was killed just after it had finished it%s", options->output,
+             options->stats_path || options->trace_path || options->page_path ? ", and there are no figures of it" : "");
     return true;
 }
 

@@ -72,7 +72,8 @@ Wire__Job stage_copy_job(struct stage *s, const Wire__CodecParameters *encoded)
     Wire__Job job = s->job;
 
     free(s->copy_filters);
-    s->copy_filters = mem_format("scale=%d:%d,setsar=%d/%d", encoded->width, encoded->height, aspect->num, aspect->den > 0 ? aspect->den : 1);
+    s->copy_filters =
+        mem_format("scale=%d:%d,setsar=%d/%d:max=2147483647", encoded->width, encoded->height, aspect->num, aspect->den > 0 ? aspect->den : 1);
     job.id++;
     // A renderer that begins with this one gets others with the filters.
     if (!job.whole_filters)
