@@ -393,6 +393,20 @@ static void poison_can_go_on_without_filters(void **state)
     }
 }
 
+// H.264 has the aspect ratio among its parameters, and those are the same for all segments.
+static void what_goes_without_filters_keeps_its_shape(void **state)
+{
+    const char *input = trial_path("in.mp4"), *out = trial_path("out.mp4");
+
+    (void)state;
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-vf", "setsar=1281/1280:max=2000", "-g", "12", input, NULL);
+    assert_int_equal(trial_run(input, out, "--workers=2", "--segment=0.5", "--filter=" CRASH, "--parallel-safe=crash", "--on-poison=copy",
+                               "--preset=ultrafast", NULL)
+                         ->status,
+                     3);
+    assert_string_equal(trial_probe(out, "v", "stream=sample_aspect_ratio"), "sample_aspect_ratio=1281:1280\n");
+}
+
 static void what_does_not_fit_into_memory_works_one_by_one(void **state)
 {
     const char *out = trial_path("out.mp4"), *calm, *said;
@@ -509,6 +523,7 @@ int main(void)
         TRIAL(poison_stops_the_job_and_says_how_to_see_it),
         TRIAL(poison_can_be_left_out),
         TRIAL(poison_can_go_on_without_filters),
+        TRIAL(what_goes_without_filters_keeps_its_shape),
         TRIAL(what_does_not_fit_into_memory_works_one_by_one),
         TRIAL(a_converter_that_hangs_or_is_killed_is_started_again),
         TRIAL(a_job_whose_converter_hangs_can_be_ended),
