@@ -5,6 +5,7 @@
 #include "batch_record.h"
 #include "batch_table.h"
 #include "depot.h"
+#include "job_key.h"
 #include "output_file.h"
 #include "passes.h"
 #include "progress.h"
@@ -234,7 +235,7 @@ static int prepare_options(struct batch *b, struct job *job)
     job->options.stats_path = NULL;
     job->options.progress = PROGRESS_OFF;
     job->note.options = &job->options;
-    batch_key(&job->options, job->item->pictures, job->item->bytes, job->note.key);
+    job_key(&job->options, job->item->pictures, job->item->bytes, job->note.key);
     return 0;
 }
 

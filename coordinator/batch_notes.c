@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 // An output that waits to be verified: the batch made it, and not with the options that were asked for.
-static const char unverified[BATCH_KEY_TEXT] = "00000000000000000000000000000000";
+static const char unverified[JOB_KEY_TEXT] = "00000000000000000000000000000000";
 
 static const char foreign_then[] = "takes what is made now for somebody else's, and leaves it alone unless -y is given";
 

@@ -5,6 +5,7 @@
 #define RENDERFARM_BATCH_NOTES_H
 
 #include "batch_record.h"
+#include "job_key.h"
 #include "lane.h"
 #include "options.h"
 #include "poison.h"
@@ -19,7 +20,7 @@ struct batch_notes {
 // Of one job. It stays where it is, and its options as they are, until no line is on its way (batch_notes_busy).
 struct batch_note {
     const struct options *options; // the job's; lent
-    char key[BATCH_KEY_TEXT];      // of these options, see batch_key
+    char key[JOB_KEY_TEXT];        // of these options, see job_key
     struct batch_holes holes;      // of the output: as the record has them, or as they were counted
     bool unsure;                   // the record says that an earlier batch had begun it
 

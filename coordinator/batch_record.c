@@ -1,16 +1,12 @@
 #include "batch_record.h"
 
-#include "chain.h"
-#include "named_files.h"
+#include "job_key.h"
 #include "sequence.h"
 
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 
-#include <sodium.h>
-
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char file_name[] = ".renderfarm-batch", format[] = "renderfarm batch 1";
+static const char file_name[] = ".renderfarm-batch";
 
 #define NEVER INT64_MAX
 
@@ -29,7 +25,7 @@ static const char file_name[] = ".renderfarm-batch", format[] = "renderfarm batc
 struct line {
     char *name; // escaped
     bool made;
-    char key[BATCH_KEY_TEXT]; // from here on: as it was made
+    char key[JOB_KEY_TEXT]; // from here on: as it was made
     int64_t changed_ns;
     uint64_t bytes;
     struct batch_holes holes;
@@ -50,85 +46,9 @@ struct batch_record {
     size_t count;
 };
 
-// ---- Keys ----
-
-static void add_text(crypto_generichash_state *hash, const char *text)
-{
-    crypto_generichash_update(hash, (const unsigned char *)(text ? text : "\xff"), (text ? strlen(text) : 1) + 1);
-}
-
-// Of what came later nothing is added where it is not made use of, so that keys of earlier records stay what they are. --every is a filter.
-static void add_later(crypto_generichash_state *hash, const struct options *o, uint64_t pictures, uint64_t bytes)
-{
-    char numbers[128];
-
-    if (o->sheet_columns > 0) {
-        snprintf(numbers, sizeof(numbers), "sheet %d %d %d", o->sheet_columns, o->sheet_rows, o->poster);
-        add_text(hash, numbers);
-    }
-    if (o->framerate.num != 0 || o->missing != PICTURES_STOP || o->start_number >= 0 || o->output_start_number >= 0) {
-        snprintf(numbers, sizeof(numbers), "numbers %d/%d %d %" PRId64 " %" PRId64, o->framerate.num, o->framerate.den, (int)o->missing,
-                 o->start_number, o->output_start_number);
-        add_text(hash, numbers);
-    }
-    if (o->no_other_video)
-        add_text(hash, "no other video");
-    if (pictures > 0) {
-        snprintf(numbers, sizeof(numbers), "pictures %" PRIu64 " %" PRIu64, pictures, bytes);
-        add_text(hash, numbers);
-    }
-}
-
 static int64_t changed_ns(const struct stat *about)
 {
     return about->st_mtim.tv_sec * INT64_C(1000000000) + about->st_mtim.tv_nsec;
-}
-
-// A copy with its time is the same file.
-static int add_file(void *hash, const char *key, const char *path)
-{
-    struct stat about;
-    char facts[96];
-
-    (void)key;
-    if (stat(path, &about) < 0)
-        return 0;
-    snprintf(facts, sizeof(facts), "file %" PRId64 " %" PRId64, (int64_t)about.st_size, changed_ns(&about));
-    add_text(hash, facts);
-    return 0;
-}
-
-// An input that has become newer is told by its time, later by the output's. What options name may have been replaced by something older, or while
-// the output was being made. Nothing is added where nothing is named, see above.
-static void add_files(crypto_generichash_state *hash, const struct options *o)
-{
-    named_files_read_by(o, add_file, hash);
-}
-
-void batch_key(const struct options *o, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT])
-{
-    crypto_generichash_state hash;
-    unsigned char digest[(BATCH_KEY_TEXT - 1) / 2];
-    char numbers[128];
-
-    crypto_generichash_init(&hash, NULL, 0, sizeof(digest));
-    add_text(&hash, format);
-    add_text(&hash, o->filter);
-    add_text(&hash, o->codec);
-    add_text(&hash, o->pixel_format);
-    snprintf(numbers, sizeof(numbers), "%a %d %d %d %d %d %d", o->segment_s, o->one_segment, o->encode_stream, o->no_audio, o->no_subtitles,
-             o->no_autorotate, (int)o->on_poison);
-    add_text(&hash, numbers);
-    for (size_t i = 0; i < o->encoder_option_count; i++) {
-        add_text(&hash, o->encoder_options[i].key);
-        add_text(&hash, o->encoder_options[i].value);
-    }
-    for (size_t i = 0; i < o->vouched_count; i++)
-        add_text(&hash, o->vouched[i]);
-    add_later(&hash, o, pictures, bytes);
-    add_files(&hash, o);
-    crypto_generichash_final(&hash, digest, sizeof(digest));
-    sodium_bin2hex(key, BATCH_KEY_TEXT, digest, sizeof(digest));
 }
 
 // ---- Names ----
@@ -168,11 +88,11 @@ static bool parse_more(struct line *line, const char *text)
 
 static bool parse_made(struct line *line, const char *text)
 {
-    char name[3 * 256], key[BATCH_KEY_TEXT];
+    char name[3 * 256], key[JOB_KEY_TEXT];
     int end = 0;
 
     if (sscanf(text, "%32[0-9a-f] %" SCNd64 " %" SCNu64 " %767s%n", key, &line->changed_ns, &line->bytes, name, &end) != 4 ||
-        strlen(key) != BATCH_KEY_TEXT - 1)
+        strlen(key) != JOB_KEY_TEXT - 1)
         return false;
     if (text[end] && !parse_more(line, text + end))
         return false;

@@ -7,7 +7,7 @@
 //
 // Of numbered pictures NAME is the pattern, FIRST the number that they begin with, and TIME is that of the newest, BYTES of all of them.
 //
-// KEY stands for the options that it was rendered with (BLAKE2b, 128 bits, hexadecimal), TIME (of change, ns since 1970) and BYTES for the output as
+// KEY stands for the options that it was rendered with (see job_key.h), TIME (of change, ns since 1970) and BYTES for the output as
 // it was made: one that somebody has changed since is none of ours. MISSING and PLAIN count its holes. In NAME, bytes below 33 and % are %XX.
 //
 // A process that is killed leaves a file without the line that it was made. So an output that has changed since it was begun is ours as well, whole
@@ -17,16 +17,7 @@
 #ifndef RENDERFARM_BATCH_RECORD_H
 #define RENDERFARM_BATCH_RECORD_H
 
-#include "options.h"
-
 #include <stdint.h>
-
-enum { BATCH_KEY_TEXT = 33 };
-
-// All options that the bytes of an output depend on, with size and time of change of the files that they name, but for those that the job writes
-// itself; and of an input of numbered pictures how many they are (0: it is none) and how long all together, because one that is taken away leaves no
-// time of change.
-void batch_key(const struct options *options, uint64_t pictures, uint64_t bytes, char key[BATCH_KEY_TEXT]);
 
 struct batch_record;
 

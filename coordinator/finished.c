@@ -1,7 +1,7 @@
 #include "finished.h"
 
-#include "batch_record.h"
 #include "cache.h"
+#include "job_key.h"
 #include "named_files.h"
 
 #include "common/mem.h"
@@ -26,7 +26,7 @@ static char *describe(const struct stat *about)
 
 void finished_init(struct finished *f, const struct options *o)
 {
-    char key[BATCH_KEY_TEXT], *folder, *input;
+    char key[JOB_KEY_TEXT], *folder, *input;
     struct stat about;
 
     *f = (struct finished){.options = o};
@@ -34,7 +34,7 @@ void finished_init(struct finished *f, const struct options *o)
         return;
     folder = cache_own_path(o->output);
     input = describe(&about);
-    batch_key(o, 0, 0, key);
+    job_key(o, 0, 0, key);
     f->path = mem_format("%s/%s", folder, CACHE_FOLDER_FINISHED);
     f->job = mem_format("%s %s", key, input);
     free(folder);

@@ -49,7 +49,7 @@ static int setup(void **state)
         .output_start_number = -1,
     };
     t->note.options = &t->options;
-    memset(t->note.key, '1', BATCH_KEY_TEXT - 1);
+    memset(t->note.key, '1', JOB_KEY_TEXT - 1);
     put(t->options.input);
     *state = t;
     return 0;
