@@ -3,6 +3,7 @@
 #include "chain.h"
 
 #include "common/mem.h"
+#include "common/writers.h"
 
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
@@ -149,11 +150,8 @@ static unsigned count_filter(const char *chain, const char *name)
 
 static bool has_writer(const char *chain)
 {
-    static const char *const names[] = {"ametadata", "deshake", "libvmaf",       "metadata",   "psnr", "signature",
-                                        "ssim",      "ssim360", "vidstabdetect", "vmafmotion", "xpsnr"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (count_filter(chain, names[i]) > 0)
+    for (const char *const *name = writers_filters; *name; name++)
+        if (count_filter(chain, *name) > 0)
             return true;
     return false;
 }
@@ -163,7 +161,10 @@ static int visit_filter(void *data, const char *key, const char *path)
 {
     const struct reading *reading = data;
 
-    return strcmp(key, "plot") == 0 || strcmp(key, "debug_kdtree") == 0 ? 0 : reading->visit(reading->data, key, path);
+    for (const struct writers_option *one = writers_options; one->filter; one++)
+        if (strcmp(key, one->option) == 0)
+            return 0;
+    return reading->visit(reading->data, key, path);
 }
 
 // A filter that may write one is left out; of a graph that is no plain chain all.

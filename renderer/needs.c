@@ -1,5 +1,7 @@
 #include "needs.h"
 
+#include "common/writers.h"
+
 #include <libavcodec/avcodec.h>
 #include <libavfilter/avfilter.h>
 #include <libavutil/opt.h>
@@ -38,14 +40,12 @@ static bool can_name_a_file(const AVFilter *filter, const AVOption *option, cons
     return has_one_of(option->name, like) || is_one_of(option->name, just);
 }
 
-// Those write: figures for each frame, motion that a second run wants. curves and paletteuse do so only when told by the option's name.
 static bool writes(const char *filter, const char *chain)
 {
-    static const char *const writers[] = {"deshake", "libvmaf",       "metadata",   "psnr",  "signature", "ssim",
-                                          "ssim360", "vidstabdetect", "vmafmotion", "xpsnr", NULL};
-
-    return is_one_of(filter, writers) || (strcmp(filter, "curves") == 0 && strstr(chain, "plot")) ||
-           (strcmp(filter, "paletteuse") == 0 && strstr(chain, "debug_kdtree"));
+    for (const struct writers_option *one = writers_options; one->filter; one++)
+        if (strcmp(filter, one->filter) == 0 && strstr(chain, one->option))
+            return true;
+    return is_one_of(filter, writers_filters);
 }
 
 // Drivers want their devices, and put what they compile for them into caches.
