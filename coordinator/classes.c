@@ -22,6 +22,10 @@ struct class_row {
     const char *rules;
 };
 
+// What drawtext knows of a text when it has drawn it: of the one before until then.
+#define DRAWTEXT_MEASURED                                                                                                                            \
+    "x|y|text_w|tw|text_h|th|line_h|lh|max_glyph_w|max_glyph_h|max_glyph_a|ascent|max_glyph_d|descent|font_a|font_d|top_a|bottom_d"
+
 static const struct class_row table[] = {
 #include "classes_table.h"
 };
@@ -43,7 +47,7 @@ static const struct class_row joining[] = {
     {"maskedthreshold", CLASS_FRAME, "0", "0", "[mode=1|diff]stateful"},
     {"mergeplanes", CLASS_FRAME, "0", "0", ""},
     {"midequalizer", CLASS_FRAME, "0", "0", ""},
-    {"overlay", CLASS_FRAME, "0", "0", "[n@x,y]counted+ctr:link"},
+    {"overlay", CLASS_FRAME, "0", "0", "[x@x]stateful [y@y]stateful [x@y&&y@x]stateful [n@x,y]counted+ctr:link"},
     {"premultiply", CLASS_FRAME, "0", "0", ""},
     {"split", CLASS_FRAME, "0", "0", ""},
     {"threshold", CLASS_FRAME, "0", "0", ""},

@@ -1,6 +1,7 @@
 // What each libavfilter video filter depends on: facts measured with FFmpeg 5.1 (frames of runs compared with frames of the whole) and read from the
 // sources of 5.1 to 8. One row a filter: name, class with the default options, input frames needed before and after, and rules that change the class
 // with the options; classes.c says how rules are read. Filters with more or fewer than one input and one output are not here: they count as unknown.
+// An expression that reads what it computes itself, "x" in x, finds there what came of it at the frame before.
 
 {"addroi", CLASS_FRAME, "0", "0", ""}, {"alphaextract", CLASS_FRAME, "0", "0", ""}, {"amplify", CLASS_WINDOW, "1", "2*radius", ""},
     {"ass", CLASS_FRAME, "0", "0", "env:file,fonts"}, {"atadenoise", CLASS_WINDOW, "floor(s/2)", "floor(s/2)", ""},
@@ -18,7 +19,8 @@
     {"colorkey", CLASS_FRAME, "0", "0", ""}, {"colorlevels", CLASS_FRAME, "0", "0", ""}, {"colormatrix", CLASS_FRAME, "0", "0", ""},
     {"colorspace", CLASS_FRAME, "0", "0", "thr:dither=1|fsb"}, {"colortemperature", CLASS_FRAME, "0", "0", ""},
     {"convolution", CLASS_FRAME, "0", "0", ""}, {"copy", CLASS_FRAME, "0", "0", ""}, {"coreimage", CLASS_FRAME, "0", "0", "src"},
-    {"cover_rect", CLASS_FRAME, "0", "0", "needs:meta"}, {"crop", CLASS_FRAME, "0", "0", "[n@x,y]counted+ctr:link"},
+    {"cover_rect", CLASS_FRAME, "0", "0", "needs:meta"},
+    {"crop", CLASS_FRAME, "0", "0", "[x@x]stateful [y@y]stateful [x@y&&y@x]stateful [n@x,y]counted+ctr:link"},
     {"cropdetect", CLASS_FRAME, "0", "0", "meta:stateful"}, {"cue", CLASS_FRAME, "0", "0", "env:time"}, {"curves", CLASS_FRAME, "0", "0", ""},
     {"datascope", CLASS_FRAME, "0", "0", ""}, {"dblur", CLASS_FRAME, "0", "0", ""}, {"dctdnoiz", CLASS_FRAME, "0", "0", ""},
     {"deband", CLASS_FRAME, "0", "0", ""}, {"deblock", CLASS_FRAME, "0", "0", ""},
@@ -32,6 +34,8 @@
     {"drawgraph", CLASS_STATEFUL, "inf", "0", "needs:meta pts:rate"}, {"drawgrid", CLASS_FRAME, "0", "0", ""},
     {"drawtext", CLASS_FRAME, "0", "0",
      "[rand|localtime|gmtime@text,x,y,alpha,fontsize,fontcolor_expr]stateful+rand [expansion=2|strftime]stateful+rand [reload>0]stateful "
+     "[x@x]stateful [y@y]stateful [x@y&&y@x]stateful "
+     "[e|expr|eif|expr_int_format@text,fontcolor_expr&&" DRAWTEXT_MEASURED "@text,fontcolor_expr]stateful [" DRAWTEXT_MEASURED "@fontsize]stateful "
      "[set:timecode]counted+ctr:link [n|frame_num@text,x,y,alpha,fontsize,fontcolor_expr]counted+ctr:link [metadata@text]needs:meta env:file,fonts"},
     {"edgedetect", CLASS_FRAME, "0", "0", ""}, {"elbg", CLASS_STATEFUL, "inf", "0", "[seed=-1]rand"},
     {"entropy", CLASS_FRAME, "0", "0", "meta:frame"}, {"epx", CLASS_FRAME, "0", "0", ""},
@@ -64,10 +68,11 @@
     {"inflate", CLASS_FRAME, "0", "0", ""}, {"interlace", CLASS_COUNTED, "0", "1", "ctr:priv period:2 rate:1/2"},
     {"kerndeint", CLASS_WINDOW, "1", "0", ""}, {"kirsch", CLASS_FRAME, "0", "0", ""}, {"lagfun", CLASS_STATEFUL, "inf", "0", "[decay=0]frame"},
     {"latency", CLASS_FRAME, "0", "0", ""}, {"lcevc", CLASS_STATEFUL, "inf", "0", "src"}, {"lenscorrection", CLASS_FRAME, "0", "0", ""},
-    {"lensfun", CLASS_FRAME, "0", "0", "src"}, {"limiter", CLASS_FRAME, "0", "0", ""}, {"loop", CLASS_FRAME, "0", "0", "[loop<0&&size>0]stateful+endless [loop!=0&&size>0]stateful"},
-    {"lumakey", CLASS_FRAME, "0", "0", ""}, {"lut", CLASS_FRAME, "0", "0", ""}, {"lut1d", CLASS_FRAME, "0", "0", ""},
-    {"lut3d", CLASS_FRAME, "0", "0", "env:file"}, {"lutrgb", CLASS_FRAME, "0", "0", ""}, {"lutyuv", CLASS_FRAME, "0", "0", ""},
-    {"maskfun", CLASS_FRAME, "0", "0", ""}, {"mcdeint", CLASS_STATEFUL, "inf", "0", "src"}, {"median", CLASS_FRAME, "0", "0", ""},
+    {"lensfun", CLASS_FRAME, "0", "0", "src"}, {"limiter", CLASS_FRAME, "0", "0", ""},
+    {"loop", CLASS_FRAME, "0", "0", "[loop<0&&size>0]stateful+endless [loop!=0&&size>0]stateful"}, {"lumakey", CLASS_FRAME, "0", "0", ""},
+    {"lut", CLASS_FRAME, "0", "0", ""}, {"lut1d", CLASS_FRAME, "0", "0", ""}, {"lut3d", CLASS_FRAME, "0", "0", "env:file"},
+    {"lutrgb", CLASS_FRAME, "0", "0", ""}, {"lutyuv", CLASS_FRAME, "0", "0", ""}, {"maskfun", CLASS_FRAME, "0", "0", ""},
+    {"mcdeint", CLASS_STATEFUL, "inf", "0", "src"}, {"median", CLASS_FRAME, "0", "0", ""},
     {"mestimate", CLASS_WINDOW, "0", "1", "[method=8|epzs]meta:stateful meta:window(1,1)"},
     {"metadata", CLASS_FRAME, "0", "0", "[set:file]stateful+writes [mode=0|select]rate:var needs:meta env:file"},
     {"minterpolate", CLASS_STATEFUL, "inf", "2", "[mi_mode=0|dup|1|blend]window(2,2) [me!=8|epzs]window(2,2) rate:var"},
@@ -103,8 +108,9 @@
      "[n+scene@expr,e]counted(2,0)+ctr:link [n+prev_pts@expr,e]counted(1,0)+ctr:link [n+prev_t@expr,e]counted(1,0)+ctr:link "
      "[n@expr,e]counted+ctr:link [scene@expr,e]window(2,0)+meta:window(2,0) [prev_pts|prev_t@expr,e]window(1,0) [concatdec_select@expr,e]needs:meta "
      "rate:var"},
-    {"selectivecolor", CLASS_FRAME, "0", "0", ""}, {"sendcmd", CLASS_STATEFUL, "inf", "0", "commands"}, {"separatefields", CLASS_WINDOW, "0", "1", "rate:2"},
-    {"setdar", CLASS_FRAME, "0", "0", ""}, {"setfield", CLASS_FRAME, "0", "0", ""}, {"setparams", CLASS_FRAME, "0", "0", ""},
+    {"selectivecolor", CLASS_FRAME, "0", "0", ""}, {"sendcmd", CLASS_STATEFUL, "inf", "0", "commands"},
+    {"separatefields", CLASS_WINDOW, "0", "1", "rate:2"}, {"setdar", CLASS_FRAME, "0", "0", ""}, {"setfield", CLASS_FRAME, "0", "0", ""},
+    {"setparams", CLASS_FRAME, "0", "0", ""},
     {"setpts", CLASS_FRAME, "0", "0",
      "[RTCTIME|RTCSTART@expr]stateful+rand [PREV_OUTPTS|PREV_OUTT@expr]stateful [STARTPTS|STARTT|T_CHANGE@expr]stateful+pts:anchor "
      "[N@expr]counted+ctr:priv [PREV_INPTS|PREV_INT@expr]window(1,0) pts:other"},
@@ -113,8 +119,8 @@
     {"shuffleframes", CLASS_COUNTED, "len(mapping)-1", "len(mapping)-1", "ctr:priv period:len(mapping)"},
     {"shufflepixels", CLASS_STATEFUL, "inf", "0", "[seed!=-1]frame [seed=-1]rand"}, {"shuffleplanes", CLASS_FRAME, "0", "0", ""},
     {"sidedata", CLASS_FRAME, "0", "0", ""}, {"signalstats", CLASS_FRAME, "0", "0", "meta:window(1,0)"},
-    {"signature", CLASS_FRAME, "0", "0", "[nb_inputs>1]multi [set:filename]stateful+writes meta:stateful"}, {"siti", CLASS_FRAME, "0", "0", "meta:window(1,0)"},
-    {"smartblur", CLASS_FRAME, "0", "0", ""}, {"sobel", CLASS_FRAME, "0", "0", ""},
+    {"signature", CLASS_FRAME, "0", "0", "[nb_inputs>1]multi [set:filename]stateful+writes meta:stateful"},
+    {"siti", CLASS_FRAME, "0", "0", "meta:window(1,0)"}, {"smartblur", CLASS_FRAME, "0", "0", ""}, {"sobel", CLASS_FRAME, "0", "0", ""},
     {"spp", CLASS_FRAME, "0", "0", "[qp=0&&side:AV_FRAME_DATA_VIDEO_ENC_PARAMS]stateful"}, {"sr", CLASS_FRAME, "0", "0", "src"},
     {"stereo3d", CLASS_FRAME, "0", "0", "[in=26|al|27|ar]counted(1,1)+ctr:priv+period:2+rate:1/2 [out=26|al|27|ar]window(0,1)+rate:2"},
     {"subtitles", CLASS_FRAME, "0", "0", "env:file,fonts"}, {"super2xsai", CLASS_FRAME, "0", "0", ""},
@@ -129,7 +135,8 @@
      "rate:1/2"},
     {"tlut2", CLASS_WINDOW, "1", "0", ""}, {"tmedian", CLASS_WINDOW, "0", "2*radius", ""}, {"tmidequalizer", CLASS_WINDOW, "radius", "radius", ""},
     {"tmix", CLASS_WINDOW, "frames-1", "0", ""}, {"tonemap", CLASS_FRAME, "0", "0", ""},
-    {"tpad", CLASS_FRAME, "0", "0", "[stop<0]stateful+endless [start>0]stateful [start_duration>0]stateful [stop!=0]stateful [stop_duration>0]stateful"},
+    {"tpad", CLASS_FRAME, "0", "0",
+     "[stop<0]stateful+endless [start>0]stateful [start_duration>0]stateful [stop!=0]stateful [stop_duration>0]stateful"},
     {"transpose", CLASS_FRAME, "0", "0", ""},
     {"trim", CLASS_FRAME, "0", "0",
      "[duration>0]stateful+pts:anchor [start_frame>-1]counted+ctr:priv [end_frame<9223372036854775807]counted+ctr:priv rate:var ends"},
@@ -139,8 +146,8 @@
     {"vfrdet", CLASS_FRAME, "0", "0", "meta:stateful"}, {"vibrance", CLASS_FRAME, "0", "0", ""},
     {"vidstabdetect", CLASS_STATEFUL, "inf", "0", "env:file"}, {"vidstabtransform", CLASS_STATEFUL, "inf", "0", "rand env:file"},
     {"vignette", CLASS_COUNTED, "0", "0", "[dither=0&&eval=1|frame&&n@angle,a,x0,y0]counted+ctr:link [dither=0]frame ctr:priv"},
-    {"vmafmotion", CLASS_FRAME, "0", "0", "[set:stats_file]stateful+writes meta:window(1,0)"}, {"w3fdif", CLASS_WINDOW, "1", "1", "[mode=1|field]rate:2"},
-    {"waveform", CLASS_FRAME, "0", "0", "[envelope,e=2|peak|3|peak+instant]stateful"},
+    {"vmafmotion", CLASS_FRAME, "0", "0", "[set:stats_file]stateful+writes meta:window(1,0)"},
+    {"w3fdif", CLASS_WINDOW, "1", "1", "[mode=1|field]rate:2"}, {"waveform", CLASS_FRAME, "0", "0", "[envelope,e=2|peak|3|peak+instant]stateful"},
     {"weave", CLASS_COUNTED, "1", "1", "ctr:priv period:2 rate:1/2"}, {"xbr", CLASS_FRAME, "0", "0", ""},
     {"yadif", CLASS_WINDOW, "1", "1", "[mode=1|send_field|3|send_field_nospatial]rate:2"}, {"yaepblur", CLASS_FRAME, "0", "0", ""},
     {"zmq", CLASS_STATEFUL, "inf", "0", "env:net src commands"},

@@ -148,6 +148,10 @@ static void n_counts_only_where_it_is_read_for_every_frame(void **state)
     expect("perspective|*x0=in|*eval=1", CLASS_COUNTED);
     expect("crop|*x=n|y=0", CLASS_COUNTED);
     expect("crop|*w=100|x=(in_w-out_w)/2|y=0", CLASS_FRAME);
+    expect("crop|*w=100|*x=y*2|*y=10*t", CLASS_FRAME); // computed in an order that makes it whole
+    expect("crop|*w=100|*x=if(isnan(x),0,x+1)|y=0", CLASS_STATEFUL);
+    expect("crop|*w=100|*x=n|*y=max(y,10*t)", CLASS_STATEFUL);
+    expect("crop|*w=100|*x=y+1|*y=if(isnan(x),0,x)", CLASS_STATEFUL);
 }
 
 static void enable_by_time_keeps_the_class_and_by_number_counts(void **state)
@@ -268,6 +272,11 @@ static void drawn_text_counts_only_by_what_it_computes(void **state)
     expect("drawtext|*text=frame %{n}|x=0|y=0|expansion=1|timecode=|reload=0|alpha=1", CLASS_COUNTED);
     expect("drawtext|*text=%{eif:frame_num:d}|x=0|y=0|expansion=1|timecode=|reload=0|alpha=1", CLASS_COUNTED);
     expect("drawtext|*text=%{pts}|x=0|y=0|expansion=1|timecode=|reload=0|alpha=1", CLASS_FRAME);
+    expect("drawtext|*text=hi|*x=w-tw|*y=x+th|expansion=1|timecode=|reload=0|*fontsize=h/10", CLASS_FRAME);
+    expect("drawtext|*text=hi|*x=if(lt(t,1),5,x+1)|y=0|expansion=1|timecode=|reload=0", CLASS_STATEFUL);
+    expect("drawtext|*text=hi|x=0|y=0|expansion=1|timecode=|reload=0|*fontsize=20+mod(th,7)", CLASS_STATEFUL);
+    expect("drawtext|*text=%{pts} x %{eif:tw:d}|x=0|y=0|expansion=1|timecode=|reload=0", CLASS_STATEFUL);
+    expect("drawtext|*text=%{pts} x 5|x=0|y=0|expansion=1|timecode=|reload=0", CLASS_FRAME);
     expect("drawtext|*text=hi|*x=10*n|y=0|expansion=1|timecode=|reload=0|alpha=1", CLASS_COUNTED);
     expect("drawtext|text=|x=0|y=0|expansion=1|*timecode=00:00:00:00|reload=0|alpha=1", CLASS_COUNTED);
     expect("drawtext|*text=hi|x=0|y=0|expansion=1|timecode=|*reload=1|alpha=1", CLASS_STATEFUL);
