@@ -22,7 +22,7 @@ int others_open(struct others **result, const char *path, int64_t start_us, char
     struct others *o = mem_zalloc(sizeof(*o));
     int err;
 
-    err = avformat_open_input(&o->input, path, NULL, NULL);
+    err = demux_open(&o->input, path);
     if (err >= 0)
         err = avformat_find_stream_info(o->input, NULL);
     if (err < 0) {

@@ -85,14 +85,10 @@ static int64_t start_us(const AVFormatContext *input, const AVStream *video)
 
 static int open_input(struct source_reader *r, char **why)
 {
-    AVDictionary *options = NULL;
     int err;
 
-    // As the ffmpeg program does; formats other than MPEG-TS leave it untouched.
-    av_dict_set(&options, "scan_all_pmts", "1", 0);
     avx_log_forget();
-    err = avformat_open_input(&r->input, r->path, NULL, &options);
-    av_dict_free(&options);
+    err = demux_open(&r->input, r->path);
     if (err < 0)
         return open_error(r->path, err, why);
     err = avformat_find_stream_info(r->input, NULL);

@@ -547,7 +547,7 @@ static int open_input(struct conversion *c, const char *path, const char *list, 
     if (!c->input)
         return err_why(why, AVERROR(ENOMEM), "%s", err_text(AVERROR(ENOMEM)));
     c->input->interrupt_callback = (AVIOInterruptCB){.callback = tell_alive, .opaque = c};
-    err = avformat_open_input(&c->input, path, NULL, NULL);
+    err = demux_open(&c->input, path);
     if (err >= 0)
         err = avformat_find_stream_info(c->input, NULL);
     if (err < 0)

@@ -447,6 +447,34 @@ static void sound_of_a_demuxer_that_gives_up_packets_is_whole(void **state)
     assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
 }
 
+// A recording whose second half has one sound more.
+static const char *with_a_later_sound(void)
+{
+    const char *first = trial_path("first.ts"), *second = trial_path("second.ts"), *whole = trial_path("whole.ts");
+    const char *video = "testsrc2=size=160x120:rate=25", *tone = "sine=sample_rate=48000";
+
+    trial_ffmpeg("-f", "lavfi", "-i", video, "-f", "lavfi", "-i", tone, "-t", "3", "-c:v", "mpeg2video", "-c:a", "mp2", first, NULL);
+    trial_ffmpeg("-f", "lavfi", "-i", video, "-f", "lavfi", "-i", tone, "-f", "lavfi", "-i", tone, "-map", "0", "-map", "1", "-map", "2", "-t", "2",
+                 "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", "3", "-tables_version", "1", second, NULL);
+    trial_output(ARGUMENTS("sh", "-c", "cat \"$0\" \"$1\" > \"$2\"", first, second, whole));
+    return whole;
+}
+
+static void stream_of_a_later_program_map_arrives(void **state)
+{
+    const char *input = with_a_later_sound(), *copied = trial_path("copied.mkv"), *converted = trial_path("converted.webm");
+
+    (void)state;
+    trial_render(input, copied, "-q", "--codec=ffv1", trial_workers(), NULL);
+    trial_render(input, converted, "-q", "--codec=vp8", trial_workers(), NULL);
+    for (int i = 0; i < 2; i++) {
+        const char *specifier = trial_format("a:%d", i);
+
+        assert_int_equal(packet_count(copied, specifier), packet_count(input, specifier));
+        assert_in_range(packet_count(converted, specifier), 1, 1000);
+    }
+}
+
 // An encoder that is told to leave out pictures that are like the one before.
 static void frames_that_the_encoder_leaves_out_are_told(void **state)
 {
@@ -491,6 +519,7 @@ int main(void)
         TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),
         TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
         TRIAL(sound_of_a_demuxer_that_gives_up_packets_is_whole),
+        TRIAL(stream_of_a_later_program_map_arrives),
         TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
