@@ -480,14 +480,13 @@ static int encode_subtitle(struct conversion *c, struct track *t, AVSubtitle *su
     return err;
 }
 
+// packet NULL: the end. Decoders of closed captions give one when they see the next, so they are asked for the last with an empty packet.
 static int convert_subtitle(struct conversion *c, struct track *t, AVPacket *packet)
 {
     AVSubtitle subtitle = {0};
     int got = 0, err = 0;
 
-    if (!packet)
-        return 0;
-    if (avcodec_decode_subtitle2(t->decoder, &subtitle, &got, packet) >= 0 && got)
+    if (avcodec_decode_subtitle2(t->decoder, &subtitle, &got, packet ? packet : c->packet) >= 0 && got)
         err = encode_subtitle(c, t, &subtitle);
     avsubtitle_free(&subtitle);
     return err;

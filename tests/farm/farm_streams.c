@@ -460,6 +460,22 @@ static const char *with_a_later_sound(void)
     return whole;
 }
 
+static void last_closed_caption_is_converted(void **state)
+{
+    static const char captions[] = "Scenarist_SCC V1.0\n\n"
+                                   "00:00:00:10\t9420 9420 94f2 94f2 c1c2 c3c4 942c 942c 942f 942f\n\n"
+                                   "00:00:01:10\t9420 9420 94f2 94f2 c5c6 c7c8 942c 942c 942f 942f\n\n"
+                                   "00:00:02:10\t9420 9420 94f2 94f2 c4c5 c6c7 942c 942c 942f 942f\n";
+    const char *scc = trial_path("in.scc"), *input = trial_path("in.mov"), *output = trial_path("out.mkv"), *expected = trial_path("ffmpeg.mkv");
+
+    (void)state;
+    trial_write(scc, captions, sizeof(captions) - 1);
+    trial_ffmpeg("-i", trial_sample("silent.mp4"), "-i", scc, "-map", "0", "-map", "1", "-c", "copy", input, NULL);
+    trial_ffmpeg("-i", input, "-map", "0:s", "-c:s", "subrip", expected, NULL);
+    trial_render(input, output, "-q", fast, trial_workers(), NULL);
+    assert_string_equal(trial_packets(output, "s"), trial_packets(expected, "s"));
+}
+
 static void stream_of_a_later_program_map_arrives(void **state)
 {
     const char *input = with_a_later_sound(), *copied = trial_path("copied.mkv"), *converted = trial_path("converted.webm");
@@ -519,6 +535,7 @@ int main(void)
         TRIAL(pictures_without_an_encoder_make_a_yuv4mpeg_file),
         TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
         TRIAL(sound_of_a_demuxer_that_gives_up_packets_is_whole),
+        TRIAL(last_closed_caption_is_converted),
         TRIAL(stream_of_a_later_program_map_arrives),
         TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
