@@ -299,12 +299,23 @@ static int drain_encoder(struct track *t)
     return err == AVERROR(EAGAIN) || err == AVERROR_EOF ? 0 : err;
 }
 
-static int drain_graph(struct track *t)
+// Others take a frame that is shorter than theirs for the last one.
+static bool goes_on_behind_short(const AVCodec *encoder)
+{
+    return encoder->capabilities & (AV_CODEC_CAP_VARIABLE_FRAME_SIZE | AV_CODEC_CAP_SMALL_LAST_FRAME);
+}
+
+// goes_on: another graph follows. What is too little for a frame is left out then where it would be the encoder's last, as ffmpeg leaves it out.
+static int drain_graph(struct track *t, bool goes_on)
 {
     AVFrame *frame = av_frame_alloc();
     int err = AVERROR(ENOMEM);
 
     while (frame && (err = av_buffersink_get_frame(t->drain, frame)) >= 0) {
+        if (goes_on && frame->nb_samples < t->encoder->frame_size && !goes_on_behind_short(t->encoder->codec)) {
+            av_frame_unref(frame);
+            continue;
+        }
         if (frame->pts != AV_NOPTS_VALUE)
             frame->pts = av_rescale_q(frame->pts, av_buffersink_get_time_base(t->drain), t->encoder->time_base);
         err = avcodec_send_frame(t->encoder, frame);
@@ -359,14 +370,14 @@ static int make_graph(struct track *t, const AVFrame *frame)
     return err;
 }
 
-static int end_graph(struct track *t)
+static int end_graph(struct track *t, bool goes_on)
 {
     int err = 0;
 
     if (t->graph) {
         err = av_buffersrc_add_frame(t->source, NULL);
         if (err >= 0)
-            err = drain_graph(t);
+            err = drain_graph(t, goes_on);
     }
     avfilter_graph_free(&t->graph);
     return err;
@@ -398,7 +409,7 @@ static int filter_frame(struct track *t, AVFrame *frame)
         return 0;
     set_time(t, frame);
     if (t->graph && sound_changed(t, frame))
-        err = end_graph(t);
+        err = end_graph(t, true);
     if (err >= 0 && !t->graph)
         err = make_graph(t, frame);
     if (err < 0)
@@ -409,7 +420,7 @@ static int filter_frame(struct track *t, AVFrame *frame)
             return err;
     }
     err = av_buffersrc_add_frame(t->source, frame);
-    return err < 0 ? err : drain_graph(t);
+    return err < 0 ? err : drain_graph(t, false);
 }
 
 // packet NULL: the end. What does not decode is passed over, as ffmpeg does.
@@ -438,7 +449,7 @@ static int convert_sound(struct conversion *c, struct track *t, AVPacket *packet
     }
     if (packet)
         return 0;
-    err = end_graph(t);
+    err = end_graph(t, false);
     if (err < 0)
         return err;
     err = avcodec_send_frame(t->encoder, NULL);

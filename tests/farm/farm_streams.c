@@ -476,6 +476,21 @@ static void last_closed_caption_is_converted(void **state)
     assert_string_equal(trial_packets(output, "s"), trial_packets(expected, "s"));
 }
 
+static void sound_that_changes_is_converted(void **state)
+{
+    const char *halves[] = {trial_path("stereo.ts"), trial_path("mono.ts")}, *whole = trial_path("whole.ts"), *output = trial_path("out.mpg");
+    const char *channels[] = {"2", "1"}, *offsets[] = {"0", "3"}, *tones[] = {"sine=sample_rate=48000", "sine=sample_rate=44100"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25", "-f", "lavfi", "-i", tones[i], "-t", "2", "-c:v", "mpeg2video", "-bf", "0",
+                     "-c:a", "aac", "-ac", channels[i], "-output_ts_offset", offsets[i], halves[i], NULL);
+    trial_output(ARGUMENTS("sh", "-c", "cat \"$0\" \"$1\" > \"$2\"", halves[0], halves[1], whole));
+    trial_render(whole, output, "-q", "--codec=mpeg2video", trial_workers(), NULL);
+    // Of 1152 samples each: 4 s at 48000 Hz.
+    assert_in_range(packet_count(output, "a"), 162, 170);
+}
+
 static void stream_of_a_later_program_map_arrives(void **state)
 {
     const char *input = with_a_later_sound(), *copied = trial_path("copied.mkv"), *converted = trial_path("converted.webm");
@@ -536,6 +551,7 @@ int main(void)
         TRIAL(rate_that_the_encoder_lacks_loses_no_frame),
         TRIAL(sound_of_a_demuxer_that_gives_up_packets_is_whole),
         TRIAL(last_closed_caption_is_converted),
+        TRIAL(sound_that_changes_is_converted),
         TRIAL(stream_of_a_later_program_map_arrives),
         TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
