@@ -3,6 +3,7 @@
 //                 more properties may follow, joined with '+'
 //   PROPERTY      rate:R ctr:X period:P pts:X meta:CLASS needs:meta thr rand edges graph commands writes endless ends env:X src
 //   COND          clauses joined with &&: opt=v|v  opt!=v|v  opt>n  opt<n  opt~flag  set:opt  side:TYPE  identifiers|identifiers@opt,opt
+//                 titles (subtitles overlap)
 //                 blocks:STEP,REACH (formulas: blocks begin every STEP pixels, and REACH pixels further the last one is beyond the picture's edge)
 #include "classes.h"
 
@@ -64,6 +65,7 @@ static const char counts_frames[] = "depends on the number of the frame";
 static const char looks_around[] = "looks at neighbouring frames";
 static const char comes_and_goes[] = "is switched on and off by 'enable' and so does not see every frame";
 static const char writes_file[] = "writes a file about all frames";
+static const char stacks_titles[] = "leaves each subtitle where it was put when it came, beside others";
 static const char draws_lots[] = "draws random numbers from frame to frame";
 
 // A piece of text that is not ended by a zero.
@@ -349,6 +351,8 @@ static bool clause_holds(const Wire__FilterFacts *filter, struct piece clause)
         return is_set(filter, (struct piece){clause.at + 4, clause.length - 4});
     if (piece_starts(clause, "blocks:"))
         return blocks_reach_out(filter, (struct piece){clause.at + 7, clause.length - 7});
+    if (piece_is(clause, "titles"))
+        return filter->titles_overlap;
     if (piece_starts(clause, "side:"))
         return false; // such side data is only made by options that we do not give to decoders
     if (split(clause, "@", &left, &right))
@@ -608,7 +612,7 @@ struct class_result classes_of(const Wire__FilterFacts *filter)
         result.bounded = evaluate(filter, (struct piece){row->before, strlen(row->before)}, &result.before) &&
                          evaluate(filter, (struct piece){row->after, strlen(row->after)}, &result.after);
     apply_rules(&result, &link_counter, filter, row->rules);
-    result.why = result.writes ? writes_file : reason(result.kind);
+    result.why = result.writes ? writes_file : filter->titles_overlap ? stacks_titles : reason(result.kind);
     if (enable && *enable && !is_constant(enable)) {
         // A frame that passes by is not seen: that matters to every filter that remembers something of its own.
         if (result.kind != CLASS_FRAME && !(result.kind == CLASS_COUNTED && link_counter)) {

@@ -4,7 +4,7 @@
 // An expression that reads what it computes itself, "x" in x, finds there what came of it at the frame before.
 
 {"addroi", CLASS_FRAME, "0", "0", ""}, {"alphaextract", CLASS_FRAME, "0", "0", ""}, {"amplify", CLASS_WINDOW, "1", "2*radius", ""},
-    {"ass", CLASS_FRAME, "0", "0", "env:file,fonts"}, {"atadenoise", CLASS_WINDOW, "floor(s/2)", "floor(s/2)", ""},
+    {"ass", CLASS_FRAME, "0", "0", "[titles]stateful env:file,fonts"}, {"atadenoise", CLASS_WINDOW, "floor(s/2)", "floor(s/2)", ""},
     {"avgblur", CLASS_FRAME, "0", "0", ""}, {"backgroundkey", CLASS_STATEFUL, "inf", "0", "src"}, {"bbox", CLASS_FRAME, "0", "0", "meta:frame"},
     {"bench", CLASS_FRAME, "0", "0", "meta:rand"}, {"bilateral", CLASS_FRAME, "0", "0", ""}, {"bitplanenoise", CLASS_FRAME, "0", "0", "meta:frame"},
     {"blackdetect", CLASS_FRAME, "0", "0", "meta:stateful"}, {"blackframe", CLASS_FRAME, "0", "0", "meta:stateful"},
@@ -123,7 +123,7 @@
     {"siti", CLASS_FRAME, "0", "0", "meta:window(1,0)"}, {"smartblur", CLASS_FRAME, "0", "0", ""}, {"sobel", CLASS_FRAME, "0", "0", ""},
     {"spp", CLASS_FRAME, "0", "0", "[qp=0&&side:AV_FRAME_DATA_VIDEO_ENC_PARAMS]stateful"}, {"sr", CLASS_FRAME, "0", "0", "src"},
     {"stereo3d", CLASS_FRAME, "0", "0", "[in=26|al|27|ar]counted(1,1)+ctr:priv+period:2+rate:1/2 [out=26|al|27|ar]window(0,1)+rate:2"},
-    {"subtitles", CLASS_FRAME, "0", "0", "env:file,fonts"}, {"super2xsai", CLASS_FRAME, "0", "0", ""},
+    {"subtitles", CLASS_FRAME, "0", "0", "[titles]stateful env:file,fonts"}, {"super2xsai", CLASS_FRAME, "0", "0", ""},
     {"swaprect", CLASS_FRAME, "0", "0", "[n@w,h,x1,y1,x2,y2]counted+ctr:link"}, {"swapuv", CLASS_FRAME, "0", "0", ""},
     {"tblend", CLASS_WINDOW, "1", "0", "[N@all_expr,c0_expr,c1_expr,c2_expr,c3_expr]counted(1,0)+ctr:link"},
     {"telecine", CLASS_COUNTED, "1", "1", "ctr:priv pts:count rate:var"}, {"thistogram", CLASS_STATEFUL, "inf", "0", ""},

@@ -1,6 +1,7 @@
 #include "filter.h"
 
 #include "slices.h"
+#include "titles.h"
 
 #include "common/avx.h"
 #include "common/err.h"
@@ -113,6 +114,27 @@ static void add_options(Wire__FilterFacts *facts, AVFilterContext *context)
     av_freep(&value);
 }
 
+static bool draws_titles_that_overlap(AVFilterContext *context)
+{
+    bool any_file = strcmp(context->filter->name, "subtitles") == 0; // "ass" takes but one kind
+    uint8_t *name = NULL;
+    int64_t number = -1;
+    bool overlap;
+    char *url;
+
+    if (!any_file && strcmp(context->filter->name, "ass") != 0)
+        return false;
+    if (av_opt_get(context->priv, "filename", 0, &name) < 0)
+        return true;
+    if (any_file)
+        av_opt_get_int(context->priv, "stream_index", 0, &number);
+    url = mem_format(any_file ? "%s" : "file:%s", (char *)name);
+    overlap = titles_overlap(url, (int)number);
+    free(url);
+    av_freep(&name);
+    return overlap;
+}
+
 int filter_facts(const Wire__Job *job, Wire__FilterFacts ***list, size_t *count, char **why)
 {
     AVFilterGraph *graph = slices_new_graph(job, NULL, false);
@@ -131,6 +153,7 @@ int filter_facts(const Wire__Job *job, Wire__FilterFacts ***list, size_t *count,
         facts->inputs = context->nb_inputs;
         facts->outputs = context->nb_outputs;
         add_options(facts, context);
+        facts->has_titles_overlap = facts->titles_overlap = draws_titles_that_overlap(context);
         *list = mem_grow(*list, *count + 1, sizeof(**list));
         (*list)[(*count)++] = facts;
     }

@@ -64,6 +64,24 @@ static void chain_is_rendered_in_stages(void **state)
     }
 }
 
+// One that came beside another stays where it was put when that goes: who begins then must not draw it elsewhere.
+static void subtitles_that_overlap_are_drawn_in_order_and_others_are_not(void **state)
+{
+    static const char apart[] =
+        "1\n00:00:00,100 --> 00:00:01,500\nOne\n\n2\n00:00:01,500 --> 00:00:04,000\nTwo\n\n3\n00:00:01,500 --> 00:00:04,000\nMe too\n",
+                      beside[] = "1\n00:00:00,100 --> 00:00:01,500\nOne\n\n2\n00:00:00,700 --> 00:00:04,000\nTwo\n";
+    const char *titles = trial_path("titles.srt"), *chain = trial_format("subtitles=%s", titles), *said;
+
+    (void)state;
+    trial_write(titles, apart, sizeof(apart) - 1);
+    assert_true(segments_of("plain.mp4", chain, &said) > 1);
+    assert_string_equal(said, "");
+    trial_write(titles, beside, sizeof(beside) - 1);
+    assert_true(segments_of("plain.mp4", chain, &said) > 1);
+    assert_says(said, "[decode] in order > [subtitles] in order > [encode] parallel");
+    assert_says(said, "leaves each subtitle where it was put");
+}
+
 static void graph_that_branches_frame_by_frame_is_cut_without_a_word(void **state)
 {
     const char *said;
@@ -271,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIAL(chain_is_rendered_in_stages),
+        TRIAL(subtitles_that_overlap_are_drawn_in_order_and_others_are_not),
         TRIAL(graph_that_branches_frame_by_frame_is_cut_without_a_word),
         TRIAL(graph_that_branches_otherwise_is_encoded_in_parallel),
         TRIAL(long_gop_is_split_without_a_word),

@@ -125,6 +125,23 @@ static void more_than_one_input_or_output_is_stateful(void **state)
     expect("extractplanes|*planes=0x00000010", CLASS_FRAME); // of one plane
 }
 
+static void subtitles_that_overlap_are_drawn_in_order(void **state)
+{
+    static const char *const names[] = {"ass", "subtitles"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        Wire__FilterFacts *facts = facts_of(names[i]);
+
+        assert_int_equal(classes_of(facts).kind, CLASS_FRAME);
+        facts->has_titles_overlap = facts->titles_overlap = 1;
+        assert_int_equal(classes_of(facts).kind, CLASS_STATEFUL);
+        assert_non_null(strstr(classes_of(facts).why, "subtitle"));
+        assert_int_equal(classes_of_vouched(facts).kind, CLASS_FRAME);
+        wire__filter_facts__free_unpacked(facts, NULL);
+    }
+}
+
 static void fade_counts_unless_it_is_told_by_time(void **state)
 {
     (void)state;
@@ -416,6 +433,7 @@ int main(void)
         cmocka_unit_test(filters_with_a_memory_are_stateful),
         cmocka_unit_test(what_nobody_has_measured_is_stateful),
         cmocka_unit_test(more_than_one_input_or_output_is_stateful),
+        cmocka_unit_test(subtitles_that_overlap_are_drawn_in_order),
         cmocka_unit_test(fade_counts_unless_it_is_told_by_time),
         cmocka_unit_test(n_counts_only_where_it_is_read_for_every_frame),
         cmocka_unit_test(enable_by_time_keeps_the_class_and_by_number_counts),
