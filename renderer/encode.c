@@ -56,9 +56,10 @@ const char *encode_name(const Wire__Job *job)
     return is_libpng(job) ? PROTOCOL_LIBPNG : encoder ? encoder->name : "none";
 }
 
+// Of an option that was given more than once, the last.
 static const char *user_option(const Wire__Job *job, const char *key)
 {
-    for (size_t i = 0; i < job->n_encoder_options; i++)
+    for (size_t i = job->n_encoder_options; i-- > 0;)
         if (!strcmp(job->encoder_options[i]->key, key))
             return job->encoder_options[i]->value;
     return NULL;
@@ -397,15 +398,25 @@ static int set_side_data(AVCodecContext *c, const Wire__FirstFrame *first)
     return err;
 }
 
+// As the ffmpeg program has it: what is given later takes the place of what was given before, but flags with a sign are added to it.
+static void add_user_option(const struct encode *e, AVDictionary **options, const Wire__Option *given)
+{
+    const AVOption *option = av_opt_find(e->context, given->key, NULL, 0, AV_OPT_SEARCH_CHILDREN);
+    bool adds = option && option->type == AV_OPT_TYPE_FLAGS && (*given->value == '+' || *given->value == '-');
+
+    av_dict_set(options, given->key, given->value, adds ? AV_DICT_APPEND : 0);
+}
+
 static void collect_options(const struct encode *e, AVDictionary **options, const Wire__FirstFrame *first)
 {
+    const AVDictionaryEntry *given;
     char *flags;
 
     av_dict_set(options, "threads", "1", 0);
     for (size_t i = 0; i < e->job->n_encoder_options; i++)
-        av_dict_set(options, e->job->encoder_options[i]->key, e->job->encoder_options[i]->value, 0);
-    flags = mem_format("%s%s%s", user_option(e->job, "flags") ? user_option(e->job, "flags") : "", e->job->global_header ? "+global_header" : "",
-                       AVX_FFTOOLS_6_1 ? "+frame_duration" : "");
+        add_user_option(e, options, e->job->encoder_options[i]);
+    given = av_dict_get(*options, "flags", NULL, 0);
+    flags = mem_format("%s%s%s", given ? given->value : "", e->job->global_header ? "+global_header" : "", AVX_FFTOOLS_6_1 ? "+frame_duration" : "");
     if (*flags)
         av_dict_set(options, "flags", flags, 0);
     free(flags);

@@ -511,6 +511,25 @@ static void packets_of_x264_are_those_of_ffmpeg(void **state)
     bench_close(&b);
 }
 
+// The last one holds, and flags with a sign add up.
+static void options_that_are_given_twice_count_as_for_ffmpeg(void **state)
+{
+    Wire__Task task = a_task(INT64_MIN, INT64_MAX);
+    static struct lines wanted;
+    static struct bench b;
+
+    (void)state;
+    ask_ffmpeg(&wanted, "plain.mp4", "hflip", "-c:v mpeg4 -g 3 -flags +mv4 -g 5 -flags +qpel");
+    bench_open(&b, "plain.mp4", "hflip", "mpeg4");
+    set_option(&b, "g", "3");
+    set_option(&b, "flags", "+mv4");
+    set_option(&b, "g", "5");
+    set_option(&b, "flags", "+qpel");
+    wire__done__free_unpacked(render_all(&b, 1, &task), NULL);
+    check_lines(&b.out, &wanted);
+    bench_close(&b);
+}
+
 // Bytes must not depend on what the memory held before, nor on the encoder's idea of the machine.
 static void encoders_repeat_themselves(void **state)
 {
@@ -763,6 +782,7 @@ int main(void)
         cmocka_unit_test(a_change_of_size_keeps_the_output_size),
         cmocka_unit_test(filters_go_on_from_run_to_run_where_they_may),
         cmocka_unit_test(packets_of_x264_are_those_of_ffmpeg),
+        cmocka_unit_test(options_that_are_given_twice_count_as_for_ffmpeg),
         cmocka_unit_test(encoders_repeat_themselves),
         cmocka_unit_test(only_frames_in_the_range_are_kept),
         cmocka_unit_test(a_probe_tells_what_segments_will_be),
