@@ -15,11 +15,15 @@ enum { ENOUGH_FILES = 4096 };
 int footing_take(void)
 {
     struct rlimit files;
+    sigset_t none;
 
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
             break; // nothing else may take the number then, either
     mem_explain_aborts();
+    // A mask goes along through exec. Behind one that keeps SIGCHLD off nobody learns that a child has ended; SIGTERM is meant for us all the same.
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); // a limit of a file's size (ulimit -f)
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)

@@ -1,5 +1,5 @@
-// What a program takes for granted of whoever started it: the three standard descriptors, files that it may open, and that a write that fails says so
-// instead of ending it; and that an end for want of memory is told, see mem.h. Before anything else is done.
+// What a program takes for granted of whoever started it: the three standard descriptors, files that it may open, that signals get through, and that
+// a write that fails says so instead of ending it; and that an end for want of memory is told, see mem.h. Before anything else is done.
 #ifndef RENDERFARM_FOOTING_H
 #define RENDERFARM_FOOTING_H
 

@@ -66,6 +66,31 @@ static void a_hangup_that_is_ignored_stays_so(void **state)
     assert_int_equal(command->status, 129);
 }
 
+static struct command *start_with_all_signals_blocked(void)
+{
+    sigset_t all, before;
+    struct command *command;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    command = resume_start(resume_clip(), "unsharp", "--threads=1");
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return command;
+}
+
+// What some programs that wait for their own signals hand on to what they start.
+static void blocked_signals_get_through(void **state)
+{
+    struct command *command = start_with_all_signals_blocked();
+
+    (void)state;
+    assert_true(resume_wait_for(command, " is kept", 3));
+    kill(command->pid, SIGTERM);
+    command_wait(command, 60);
+    assert_int_equal(command->status, 143);
+    resume_finish(start_with_all_signals_blocked());
+}
+
 static void second_ctrl_c_ends_at_once(void **state)
 {
     struct command *command = resume_start(resume_clip(), "unsharp", "--threads=1");
@@ -250,6 +275,7 @@ int main(void)
         TRIAL(ctrl_c_keeps_what_is_finished),
         TRIAL(sigterm_keeps_what_is_finished),
         TRIAL(a_hangup_that_is_ignored_stays_so),
+        TRIAL(blocked_signals_get_through),
         TRIAL(second_ctrl_c_ends_at_once),
         TRIAL(coordinator_may_be_killed_at_any_time),
         TRIAL(coordinator_of_stages_may_be_killed_at_any_time),
