@@ -1,8 +1,11 @@
 #include "source_reader.h"
 
+#include "streams.h"
+
 #include "common/avx.h"
 #include "common/demux.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -270,6 +273,19 @@ static void note_packet(struct source_reader *r, const AVPacket *packet)
         r->last_raw_ts = packet->pts;
 }
 
+// A stream that comes up in the middle, when outputs have their headers already, is in none of them.
+static void note_late_stream(struct source_reader *r, const AVPacket *packet)
+{
+    char *what;
+
+    if (r->late_told || packet->stream_index < (int)r->retime.stream_count)
+        return;
+    r->late_told = true;
+    what = streams_describe(r->input, (unsigned)packet->stream_index);
+    log_warn("%s: %s is left out: it comes up behind %.1f s of the video", r->path, what, source_reader_seconds(r, r->last_pts));
+    free(what);
+}
+
 // What the library's reader would have given, with the times that it gives.
 static int read_picture(struct source_reader *r, AVPacket **result, char **why)
 {
@@ -302,6 +318,7 @@ static int read_packet(struct source_reader *r, AVPacket **result)
             break;
         if (packet->stream_index == r->video->index)
             note_packet(r, packet);
+        note_late_stream(r, packet);
         if (retime_packet(&r->retime, packet) && packet->stream_index == r->video->index)
             break;
         av_packet_unref(packet);

@@ -25,7 +25,8 @@ struct source_reader {
     int64_t start_us; // that is taken off all timestamps
     struct retime retime;
     bool read_any;
-    bool ended; // nothing more can be read
+    bool ended;     // nothing more can be read
+    bool late_told; // of a stream beside the video
 
     // Damage.
     int read_error;

@@ -447,15 +447,15 @@ static void sound_of_a_demuxer_that_gives_up_packets_is_whole(void **state)
     assert_string_equal(trial_packets(output, "a"), trial_packets(input, "a"));
 }
 
-// A recording whose second half has one sound more.
-static const char *with_a_later_sound(void)
+// A recording that has one sound more from there on.
+static const char *with_a_later_sound(const char *from_s)
 {
     const char *first = trial_path("first.ts"), *second = trial_path("second.ts"), *whole = trial_path("whole.ts");
     const char *video = "testsrc2=size=160x120:rate=25", *tone = "sine=sample_rate=48000";
 
-    trial_ffmpeg("-f", "lavfi", "-i", video, "-f", "lavfi", "-i", tone, "-t", "3", "-c:v", "mpeg2video", "-c:a", "mp2", first, NULL);
+    trial_ffmpeg("-f", "lavfi", "-i", video, "-f", "lavfi", "-i", tone, "-t", from_s, "-c:v", "mpeg2video", "-c:a", "mp2", first, NULL);
     trial_ffmpeg("-f", "lavfi", "-i", video, "-f", "lavfi", "-i", tone, "-f", "lavfi", "-i", tone, "-map", "0", "-map", "1", "-map", "2", "-t", "2",
-                 "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", "3", "-tables_version", "1", second, NULL);
+                 "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", from_s, "-tables_version", "1", second, NULL);
     trial_output(ARGUMENTS("sh", "-c", "cat \"$0\" \"$1\" > \"$2\"", first, second, whole));
     return whole;
 }
@@ -493,7 +493,7 @@ static void sound_that_changes_is_converted(void **state)
 
 static void stream_of_a_later_program_map_arrives(void **state)
 {
-    const char *input = with_a_later_sound(), *copied = trial_path("copied.mkv"), *converted = trial_path("converted.webm");
+    const char *input = with_a_later_sound("3"), *copied = trial_path("copied.mkv"), *converted = trial_path("converted.webm");
 
     (void)state;
     trial_render(input, copied, "-q", "--codec=ffv1", trial_workers(), NULL);
@@ -504,6 +504,19 @@ static void stream_of_a_later_program_map_arrives(void **state)
         assert_int_equal(packet_count(copied, specifier), packet_count(input, specifier));
         assert_in_range(packet_count(converted, specifier), 1, 1000);
     }
+}
+
+// Between two parts without it the library does not see it beforehand.
+static void stream_that_comes_up_in_the_middle_is_told(void **state)
+{
+    const char *once = with_a_later_sound("9"), *input = trial_path("long.ts"), *said;
+
+    (void)state;
+    trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "9", "-c:v", "mpeg2video",
+                 "-c:a", "mp2", "-output_ts_offset", "11", "-tables_version", "2", trial_path("third.ts"), NULL);
+    trial_output(ARGUMENTS("sh", "-c", "cat \"$0\" \"$1\" > \"$2\"", once, trial_path("third.ts"), input));
+    said = trial_render(input, trial_path("out.mkv"), "--codec=ffv1", trial_workers(), NULL);
+    assert_has(said, trial_format("%s: stream 2 (audio mp2) is left out: it comes up behind 9", input));
 }
 
 // An encoder that is told to leave out pictures that are like the one before.
@@ -553,6 +566,7 @@ int main(void)
         TRIAL(last_closed_caption_is_converted),
         TRIAL(sound_that_changes_is_converted),
         TRIAL(stream_of_a_later_program_map_arrives),
+        TRIAL(stream_that_comes_up_in_the_middle_is_told),
         TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
