@@ -27,6 +27,8 @@ struct encode {
     const AVCodec *codec; // the context forgets it when it cannot be opened
     AVCodecContext *context;
     AVRational filter_time_base, filter_rate;
+    bool own_times;          // see encode_count_from_zero
+    int64_t zero;            // with these: what the encoder takes for 0
     bool opened, fed, ended; // fed: a frame went in
     struct png_encode *png;  // PROTOCOL_LIBPNG: the context is never opened then, and only tells of formats and times
     AVPacket *picture;       // that it has made
@@ -480,6 +482,11 @@ done:
     return err;
 }
 
+void encode_count_from_zero(struct encode *e)
+{
+    e->own_times = true;
+}
+
 bool encode_is_open(const struct encode *e)
 {
     return e->opened;
@@ -516,6 +523,23 @@ static void set_duration(const struct encode *e, AVFrame *frame)
     avx_frame_set_duration(frame, llrint((double)duration * av_q2d(e->filter_time_base) / av_q2d(e->context->time_base)));
 }
 
+static void to_own_times(struct encode *e, AVFrame *frame)
+{
+    if (!e->own_times || frame->pts == AV_NOPTS_VALUE)
+        return;
+    if (!e->fed)
+        e->zero = frame->pts;
+    frame->pts -= e->zero;
+}
+
+static void from_own_times(const struct encode *e, AVPacket *packet)
+{
+    if (packet->pts != AV_NOPTS_VALUE)
+        packet->pts += e->zero;
+    if (packet->dts != AV_NOPTS_VALUE)
+        packet->dts += e->zero;
+}
+
 static int make_picture(struct encode *e, const AVFrame *frame, char **why)
 {
     int err;
@@ -547,6 +571,8 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
             set_duration(e, frame);
         else
             c->sample_aspect_ratio = frame->sample_aspect_ratio;
+        if (!e->png)
+            to_own_times(e, frame);
     }
     e->fed = e->fed || frame;
     e->ended = !frame;
@@ -572,6 +598,8 @@ int encode_receive(struct encode *e, AVPacket *packet, char **why)
     }
     avx_log_forget();
     err = avcodec_receive_packet(e->context, packet);
+    if (err >= 0)
+        from_own_times(e, packet);
     if (err >= 0 || err == AVERROR(EAGAIN) || err == AVERROR_EOF)
         return err;
     return err_why(why, err, "the encoder %s failed: %s", e->codec->name, *avx_log_error() ? avx_log_error() : err_text(err));

@@ -31,6 +31,10 @@ Wire__FirstFrame *encode_first_frame(const Wire__Job *job, const AVFrame *frame)
 int encode_open(struct encode *encode, const AVFrame *frame, const struct filter_output *output, int bits_per_raw_sample, char **why);
 bool encode_is_open(const struct encode *encode);
 
+// For a segment that others go before: the encoder is told of times from the segment's beginning. Several (those of mpegvideo) take the time of a
+// frame for how long they have been spending bits, and would make up for all that they have not spent on the segments before.
+void encode_count_from_zero(struct encode *encode);
+
 // A time of the filters' as the encoder gets it; once it is open.
 int64_t encode_pts(const struct encode *encode, int64_t pts);
 // Hands in a frame from the filters (its times are changed), or NULL at the end. Take all packets out after each.

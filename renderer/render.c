@@ -184,6 +184,8 @@ static int run_init(struct run *run, struct render *render, const Wire__Task *ta
         err = encode_new(&run->encode, render->job, why);
     if (err < 0)
         return err;
+    if (run->encode && task->segment > 0)
+        encode_count_from_zero(run->encode);
     if (render->job->sink_format)
         formats = mem_format("pix_fmts=%s", render->job->sink_format);
     else if (run->encode)

@@ -555,6 +555,36 @@ static void encoders_repeat_themselves(void **state)
     }
 }
 
+// Rate controls that take a frame's time for how long they have been spending bits would have all of the hour before to make up for.
+static void segments_cost_the_same_wherever_they_are(void **state)
+{
+    const char *encoders[] = {"mpeg2video", "mpeg4", "flv", "mjpeg", "libx264"};
+    Wire__Task task = a_task(INT64_MIN, INT64_MAX);
+    static struct lines early;
+    static struct bench b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(encoders[0]); i++) {
+        if (!avcodec_find_encoder_by_name(encoders[i]))
+            continue;
+        bench_open(&b, "plain.mp4", "", encoders[i]);
+        set_option(&b, "b", "100k");
+        task.segment = 0;
+        wire__done__free_unpacked(render_all(&b, 1, &task), NULL);
+        early = b.out;
+        for (int j = 0; j < b.packet_count; j++) {
+            b.packets[j]->pts += 3600 * (int64_t)b.time_base.den / b.time_base.num;
+            b.packets[j]->dts += 3600 * (int64_t)b.time_base.den / b.time_base.num;
+        }
+        for (int j = 0; j < early.count; j++)
+            early.at[j].pts += 3600 * 25;
+        task.segment = 1;
+        wire__done__free_unpacked(render_all(&b, 1, &task), NULL);
+        check_lines(&b.out, &early);
+        bench_close(&b);
+    }
+}
+
 static void only_frames_in_the_range_are_kept(void **state)
 {
     Wire__Task task = a_task(0, 0);
@@ -784,6 +814,7 @@ int main(void)
         cmocka_unit_test(packets_of_x264_are_those_of_ffmpeg),
         cmocka_unit_test(options_that_are_given_twice_count_as_for_ffmpeg),
         cmocka_unit_test(encoders_repeat_themselves),
+        cmocka_unit_test(segments_cost_the_same_wherever_they_are),
         cmocka_unit_test(only_frames_in_the_range_are_kept),
         cmocka_unit_test(a_probe_tells_what_segments_will_be),
         cmocka_unit_test(hdr10_data_reaches_the_encoded_stream),
