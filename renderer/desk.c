@@ -207,17 +207,25 @@ static void enter_jail(struct jail *jail, const struct jail *need, bool network)
               report.system_calls ? "filtered" : "not filtered: this kernel has no seccomp");
 }
 
+static void free_message(Wire__Message **message)
+{
+    if (*message)
+        wire__message__free_unpacked(*message, NULL);
+    *message = NULL;
+}
+
 static void *render_thread(void *data)
 {
     struct desk *desk = data;
     struct render_io io = {.take = take, .put = put, .cancelled = is_cancelled, .alive = alive, .data = desk};
     struct pool *pool = pool_new(desk->threads);
     struct render *render = NULL;
+    Wire__Message *job = NULL; // until there is a render for it: where memory lacked the coordinator tries again, and does not repeat the job
     struct jail jail;
     bool jailed = false;
 
     for (;;) { // until the process ends
-        Wire__Message *job, *result;
+        Wire__Message *new_job, *result;
         const Wire__Task *task;
 
         pthread_mutex_lock(&desk->lock);
@@ -225,9 +233,14 @@ static void *render_thread(void *data)
             pthread_cond_wait(&desk->changed, &desk->lock);
         desk->task_is_new = false;
         task = task_of(desk);
-        job = desk->task.job;
+        new_job = desk->task.job;
         desk->task.job = NULL;
         pthread_mutex_unlock(&desk->lock);
+        if (new_job) {
+            render_free(&render);
+            free_message(&job);
+            job = new_job;
+        }
 
         log_debug("segment %u is begun", task->segment);
         result = NULL;
@@ -236,7 +249,6 @@ static void *render_thread(void *data)
             char *why = NULL;
             int err;
 
-            render_free(&render);
             err = !jailed || needs_covered(&jail, &need) ? 0
                                                          : err_why(&why, -EPERM, "this renderer has given up what the job's filters or encoder need");
             if (err >= 0 && desk->network && !jailed)
@@ -249,8 +261,9 @@ static void *render_thread(void *data)
             }
             if (err < 0)
                 result = failure(task, err, why);
+            else
+                free_message(&job);
             free(why);
-            wire__message__free_unpacked(job, NULL);
         }
         if (!result)
             result = render ? work(render, task, &io) : failure(task, -EPROTO, "a task came without a job");
@@ -286,13 +299,6 @@ struct desk *desk_new(int threads, bool network, void (*on_change)(void *data), 
     }
     pthread_setname_np(desk->thread, "render");
     return desk;
-}
-
-static void free_message(Wire__Message **message)
-{
-    if (*message)
-        wire__message__free_unpacked(*message, NULL);
-    *message = NULL;
 }
 
 static void clear_task(struct desk_task *task)

@@ -57,7 +57,24 @@ static bool put_chunk(struct desk *desk, uint32_t segment, uint32_t attempt)
     return taken;
 }
 
-static void expect_end_of(struct desk *desk, uint32_t segment)
+// One that cannot be done anywhere.
+static void put_job(struct desk *desk)
+{
+    Wire__Message *message = mem_zalloc(sizeof(*message));
+    Wire__Job *job = mem_zalloc(sizeof(*job));
+
+    wire__message__init(message);
+    wire__job__init(job);
+    job->input_time_base = mem_zalloc(sizeof(*job->input_time_base));
+    wire__rational__init(job->input_time_base);
+    job->filters = mem_dup("");
+    job->encoder = mem_dup("");
+    message->body_case = WIRE__MESSAGE__BODY_JOB;
+    message->job = job;
+    desk_put_job(desk, message);
+}
+
+static void expect_failure(struct desk *desk, uint32_t segment, int code)
 {
     Wire__Message *result;
 
@@ -66,8 +83,13 @@ static void expect_end_of(struct desk *desk, uint32_t segment)
     assert_non_null(result);
     assert_int_equal(result->body_case, WIRE__MESSAGE__BODY_FAILED);
     assert_int_equal(result->failed->segment, segment);
-    assert_int_equal(result->failed->code, -EPROTO);
+    assert_int_equal(result->failed->code, code);
     wire__message__free_unpacked(result, NULL);
+}
+
+static void expect_end_of(struct desk *desk, uint32_t segment)
+{
+    expect_failure(desk, segment, -EPROTO);
 }
 
 static void what_was_put_ahead_is_begun_after_the_last_word_on_the_one_before(void **state)
@@ -124,12 +146,26 @@ static void a_desk_is_cleared_of_both(void **state)
     expect_end_of(desk, 1);
 }
 
+// Its second task may fare better, and does not fail for want of a job.
+static void a_job_that_could_not_be_begun_is_tried_again_with_the_next_task(void **state)
+{
+    struct desk *desk = new_desk();
+
+    (void)state;
+    put_job(desk);
+    assert_true(put_task(desk, 1, 1));
+    expect_failure(desk, 1, -EINVAL);
+    assert_true(put_task(desk, 1, 2));
+    expect_failure(desk, 1, -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_ahead_is_begun_after_the_last_word_on_the_one_before),
         cmocka_unit_test(chunks_may_come_ahead_too),
         cmocka_unit_test(a_desk_is_cleared_of_both),
+        cmocka_unit_test(a_job_that_could_not_be_begun_is_tried_again_with_the_next_task),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
