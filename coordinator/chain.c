@@ -63,6 +63,7 @@ char **chain_split(const char *text, size_t *count)
 
         if (!end) {
             chain_free(&filters);
+            *count = 0;
             return NULL;
         }
         filters = mem_grow(filters, *count + 2, sizeof(*filters));

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-// The filters of a plain chain, each as written (quotes and escapes kept), NULL-ended; chain_free. NULL for anything but a plain chain: labels,
-// several chains, options of the graph.
+// The filters of a plain chain, each as written (quotes and escapes kept), NULL-ended; chain_free. NULL, and none, for anything but a plain chain:
+// labels, several chains, options of the graph.
 char **chain_split(const char *text, size_t *count);
 void chain_free(char ***filters);
 

@@ -49,13 +49,16 @@ static void blanks_behind_a_backslash_stay(void **state)
 
 static void what_is_no_plain_chain_is_left_alone(void **state)
 {
-    static const char *const others[] = {"split[a][b];[a][b]hstack", "[in]hflip[out]", "hflip;vflip", "sws_flags=bicubic;scale=10:10",
-                                         "eq='contrast"};
-    size_t count;
+    static const char *const others[] = {"split[a][b];[a][b]hstack",      "[in]hflip[out]", "hflip;vflip",
+                                         "sws_flags=bicubic;scale=10:10", "eq='contrast",   "hflip,negate,split[a][b];[a][b]hstack"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        size_t count = 99;
+
         assert_null(chain_split(others[i], &count));
+        assert_int_equal(count, 0);
+    }
 }
 
 int main(void)

@@ -47,13 +47,28 @@ static void key_of(char text[JOB_KEY_TEXT], const char *const *arguments, int co
 
 static void keys_differ_where_bytes_may(void **state)
 {
-    static const char *const matters[][2] = {{"--filter=negate", "-q"},      {"--codec=ffv1", "-q"},      {"--crf=20", "-q"},
-                                             {"--preset=fast", "-q"},        {"--pix-fmt=yuv444p", "-q"}, {"--segment=3", "-q"},
-                                             {"--segment=0", "-q"},          {"--encode=stream", "-q"},   {"--no-audio", "-q"},
-                                             {"--no-subtitles", "-q"},       {"--no-autorotate", "-q"},   {"--parallel-safe=lut", "-q"},
-                                             {"--crf=20", "--preset=fast"},  {"--framerate=25", "-q"},    {"--framerate=50", "-q"},
-                                             {"--missing=hold", "-q"},       {"--missing=skip", "-q"},    {"--start-number=20", "-q"},
-                                             {"--start-number=20:30", "-q"}, {"--every=2", "-q"},         {"--every=3", "-q"}};
+    static const char *const matters[][2] = {{"--filter=negate", "-q"},
+                                             {"--codec=ffv1", "-q"},
+                                             {"--crf=20", "-q"},
+                                             {"--preset=fast", "-q"},
+                                             {"--pix-fmt=yuv444p", "-q"},
+                                             {"--segment=3", "-q"},
+                                             {"--segment=0", "-q"},
+                                             {"--encode=stream", "-q"},
+                                             {"--no-audio", "-q"},
+                                             {"--no-subtitles", "-q"},
+                                             {"--no-autorotate", "-q"},
+                                             {"--parallel-safe=lut", "-q"},
+                                             {"--crf=20", "--preset=fast"},
+                                             {"--framerate=25", "-q"},
+                                             {"--framerate=50", "-q"},
+                                             {"--missing=hold", "-q"},
+                                             {"--missing=skip", "-q"},
+                                             {"--start-number=20", "-q"},
+                                             {"--start-number=20:30", "-q"},
+                                             {"--every=2", "-q"},
+                                             {"--every=3", "-q"},
+                                             {"--filter=negate,split[a][b];[a][b]hstack", "-q"}};
     static const char *const plain[] = {"-q"}, *const same[] = {"--workers=1", "--threads=2", "--memory=2G", "-y", "-v"};
     char keys[32][JOB_KEY_TEXT], again[JOB_KEY_TEXT];
     size_t count = sizeof(matters) / sizeof(matters[0]);
