@@ -118,13 +118,18 @@ static int hold_mark(const struct sequence *s, char **why)
 // Holds the mark of an interrupted render, if there is one.
 static int find_mark(struct sequence *s, char **why)
 {
+    struct stat about;
     int err;
 
     s->mark_fd = openat(s->folder_fd, s->mark, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (s->mark_fd < 0)
         return 0;
     err = hold_mark(s, why);
-    s->resume = err == 0;
+    if (!err && fstat(s->mark_fd, &about) == 0 && about.st_nlink == 0) { // who held it has finished just now: the frames are whole, and not ours
+        close(s->mark_fd);
+        s->mark_fd = -1;
+    }
+    s->resume = !err && s->mark_fd >= 0;
     return err;
 }
 
@@ -279,6 +284,9 @@ static int sequence_start(struct sink *sink, const Wire__Probed *video, char **w
         s->mark_fd = openat(s->folder_fd, s->mark, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (s->mark_fd < 0) {
             err = -errno;
+            // Somebody has begun since we looked.
+            if (err == -EEXIST && find_mark(s, why) == -EBUSY)
+                return -EBUSY;
             return err_why(why, err, "%s: cannot write in the folder %s: %s", s->path, folder_name(s), err_text(err));
         }
         // Somebody who began at the same time may have found it before it was locked. Then it is theirs, and stays.

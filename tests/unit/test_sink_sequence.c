@@ -24,11 +24,16 @@
 static char folder[] = "/tmp/renderfarm-test-sequence-XXXXXX";
 static char *why;
 static struct sink_facts facts;
-static int lock_errno; // what the file system says of every lock, 0: that it is fine
+static int lock_errno;            // what the file system says of every lock, 0: that it is fine
+static const char *before_a_lock; // what happens just then, once
 
 // In the place of the library's.
 int flock(int fd, int operation)
 {
+    if (before_a_lock) {
+        assert_int_equal(unlink(before_a_lock), 0);
+        before_a_lock = NULL;
+    }
     if (lock_errno) {
         errno = lock_errno;
         return -1;
@@ -289,6 +294,34 @@ static void two_that_begin_at_the_same_time_do_not_write_both(void **state)
     assert_string_equal(listing(), ".%02d.png.renderfarm-part "); // the other's
 }
 
+static void who_began_between_the_first_look_and_the_start_is_told_of(void **state)
+{
+    struct sink *sink = NULL, *other;
+
+    (void)state;
+    assert_int_equal(open_sink(&sink), 0);
+    other = begun();
+    assert_int_equal(sink_start(sink, NULL, &why), -EBUSY);
+    assert_non_null(strstr(why, "another renderfarm is writing these frames"));
+    sink_close(&sink);
+    assert_string_equal(listing(), ".%02d.png.renderfarm-part "); // the other's
+    sink_close(&other);
+}
+
+// Frames of a render that ends just now are no interrupted one's.
+static void a_mark_that_goes_while_it_is_looked_at_is_none(void **state)
+{
+    struct sink *sink = begun();
+
+    (void)state;
+    give_frames(sink, 1, 1);
+    assert_int_equal(write_parts(sink, "1"), 0);
+    sink_close(&sink);
+    before_a_lock = path("out/.%02d.png.renderfarm-part");
+    assert_int_equal(open_sink(&sink), -EEXIST);
+    assert_non_null(strstr(why, "exists already"));
+}
+
 static void a_folder_in_the_place_of_a_frame_is_named(void **state)
 {
     struct sink *sink = begun();
@@ -338,6 +371,8 @@ int main(void)
         TEST(frames_of_an_interrupted_render_stay_or_are_replaced),
         TEST(a_file_system_without_locks_is_as_good),
         TEST(two_that_begin_at_the_same_time_do_not_write_both),
+        TEST(who_began_between_the_first_look_and_the_start_is_told_of),
+        TEST(a_mark_that_goes_while_it_is_looked_at_is_none),
         TEST(a_folder_in_the_place_of_a_frame_is_named),
     };
 
