@@ -125,6 +125,21 @@ static void more_than_one_input_or_output_is_stateful(void **state)
     expect("extractplanes|*planes=0x00000010", CLASS_FRAME); // of one plane
 }
 
+static void what_is_laid_over_may_be_where_it_was(void **state)
+{
+    static const char *const places[] = {"overlay|*x=10*t|*y=x", "overlay|*x=if(isnan(x),0,x+1)|y=0", "overlay|*x=y|*y=if(isnan(x),0,x)"};
+    static const enum class_kind kinds[] = {CLASS_FRAME, CLASS_STATEFUL, CLASS_STATEFUL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        Wire__FilterFacts *facts = facts_of(places[i]);
+
+        facts->inputs = 2;
+        assert_int_equal(classes_of(facts).kind, kinds[i]);
+        wire__filter_facts__free_unpacked(facts, NULL);
+    }
+}
+
 static void subtitles_that_overlap_are_drawn_in_order(void **state)
 {
     static const char *const names[] = {"ass", "subtitles"};
@@ -433,6 +448,7 @@ int main(void)
         cmocka_unit_test(filters_with_a_memory_are_stateful),
         cmocka_unit_test(what_nobody_has_measured_is_stateful),
         cmocka_unit_test(more_than_one_input_or_output_is_stateful),
+        cmocka_unit_test(what_is_laid_over_may_be_where_it_was),
         cmocka_unit_test(subtitles_that_overlap_are_drawn_in_order),
         cmocka_unit_test(fade_counts_unless_it_is_told_by_time),
         cmocka_unit_test(n_counts_only_where_it_is_read_for_every_frame),
