@@ -1,6 +1,5 @@
 #include "encoders.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 static const struct {
@@ -49,4 +48,16 @@ const char *encoders_why_one(const char *name, Wire__Option *const *options, siz
         if (is_pass(options[i]))
             return "the passes of an encoder are about the whole video";
     return NULL;
+}
+
+bool encoders_may_miss_rate(const char *name, Wire__Option *const *options, size_t option_count)
+{
+    // All that share the rate control of libavcodec's mpegvideo.
+    static const char *const names[] = {"amv",     "flv",       "h261", "h263", "h263p", "mjpeg",   "mpeg1video", "mpeg2video", "mpeg4",
+                                        "msmpeg4", "msmpeg4v2", "rv10", "rv20", "snow",  "speedhq", "wmv1",       "wmv2",       NULL};
+
+    for (size_t i = 0; i < option_count; i++)
+        if (strcmp(options[i]->key, "bt") == 0)
+            return false;
+    return is_one_of(name, names);
 }

@@ -13,6 +13,7 @@
 #include <libavutil/pixdesc.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,14 +128,24 @@ static void say_format(const struct farm *f)
                  av_get_pix_fmt_name(got));
 }
 
+// A tenth of a segment: what comes of that is as near to the bit rate as one encoder gets over the whole video.
+static void set_leeway(struct farm *f, const char *encoder)
+{
+    bool may_miss =
+        f->plan.stages[f->plan.stage_count - 1].parallel && encoders_may_miss_rate(encoder, f->job.encoder_options, f->job.n_encoder_options);
+
+    f->job.has_leeway_ms = may_miss;
+    f->job.leeway_ms = may_miss ? (uint32_t)fmin(f->plan.segment_s * 100, UINT32_MAX) : 0;
+}
+
 int farm_make_plan(struct farm *f)
 {
     const Wire__Probed *probed = f->probed->probed;
     const Wire__Rational *rate = probed->output_frame_rate;
+    const char *encoder = probed->encoder_name ? probed->encoder_name : f->job.encoder;
     struct plan_input input;
 
-    f->why_one_encoder =
-        encoders_why_one(probed->encoder_name ? probed->encoder_name : f->job.encoder, f->job.encoder_options, f->job.n_encoder_options);
+    f->why_one_encoder = encoders_why_one(encoder, f->job.encoder_options, f->job.n_encoder_options);
     input = (struct plan_input){
         .cuttable = f->intake.facts.cuttable,
         .why_not_cuttable = f->intake.facts.why_not_cuttable,
@@ -164,6 +175,7 @@ int farm_make_plan(struct farm *f)
     plan_make(&f->plan, &input);
     report_rates(&f->report, f->intake.facts.frame_rate, rate);
     f->job.has_slices_free = f->job.slices_free = f->plan.slices_free;
+    set_leeway(f, encoder);
     if (f->options->explain)
         return 0;
     f->stages = mem_zalloc(f->plan.stage_count * sizeof(*f->stages));

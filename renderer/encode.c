@@ -409,6 +409,20 @@ static void add_user_option(const struct encode *e, AVDictionary **options, cons
     av_dict_set(options, given->key, given->value, adds ? AV_DICT_APPEND : 0);
 }
 
+// By default it is a number of bits, whatever the rate and however long the encoder has to make up for it.
+static void set_leeway(const struct encode *e, AVDictionary **options)
+{
+    const AVDictionaryEntry *rate = av_dict_get(*options, "b", NULL, 0);
+    double bits;
+
+    if (e->job->leeway_ms == 0)
+        return;
+    if (rate)
+        av_opt_set(e->context, "b", rate->value, 0);
+    bits = (double)e->context->bit_rate * e->job->leeway_ms / 1000;
+    av_dict_set_int(options, "bt", (int)fmin(fmax(bits, 1), INT_MAX), 0);
+}
+
 static void collect_options(const struct encode *e, AVDictionary **options, const Wire__FirstFrame *first)
 {
     const AVDictionaryEntry *given;
@@ -417,6 +431,7 @@ static void collect_options(const struct encode *e, AVDictionary **options, cons
     av_dict_set(options, "threads", "1", 0);
     for (size_t i = 0; i < e->job->n_encoder_options; i++)
         add_user_option(e, options, e->job->encoder_options[i]);
+    set_leeway(e, options);
     given = av_dict_get(*options, "flags", NULL, 0);
     flags = mem_format("%s%s%s", given ? given->value : "", e->job->global_header ? "+global_header" : "", AVX_FFTOOLS_6_1 ? "+frame_duration" : "");
     if (*flags)

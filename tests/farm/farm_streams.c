@@ -2,6 +2,7 @@
 #include "tests/support/trial.h"
 
 #include <setjmp.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -519,6 +520,22 @@ static void stream_that_comes_up_in_the_middle_is_told(void **state)
     assert_has(said, trial_format("%s: stream 2 (audio mp2) is left out: it comes up behind 9", input));
 }
 
+// Of encoders that may miss their bit rate by millions of bits before they mind.
+static void segments_keep_to_the_bit_rate(void **state)
+{
+    const char *encoders[] = {"mpeg2video", "mpeg4", "flv"};
+    const char *input = trial_path("noise.mkv"), *output = trial_path("out.mkv");
+    struct stat about;
+
+    (void)state;
+    trial_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=8,noise=alls=30:allf=t", "-c:v", "ffv1", "-g", "25", input, NULL);
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(encoders[0]); i++) {
+        trial_render(input, output, "-qy", "--bitrate=300k", "--segment=1", trial_workers(), trial_format("--codec=%s", encoders[i]), NULL);
+        assert_int_equal(stat(output, &about), 0);
+        assert_in_range(about.st_size, 250000, 600000); // 300,000 are asked for, one encoder makes 400,000
+    }
+}
+
 // An encoder that is told to leave out pictures that are like the one before.
 static void frames_that_the_encoder_leaves_out_are_told(void **state)
 {
@@ -567,6 +584,7 @@ int main(void)
         TRIAL(sound_that_changes_is_converted),
         TRIAL(stream_of_a_later_program_map_arrives),
         TRIAL(stream_that_comes_up_in_the_middle_is_told),
+        TRIAL(segments_keep_to_the_bit_rate),
         TRIAL(frames_that_the_encoder_leaves_out_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,11 +37,30 @@ static void passes_have_one_encoder(void **state)
     assert_null(why("libx264", "title", "pass=1"));
 }
 
+static bool may_miss(const char *encoder, const char *key)
+{
+    Wire__Option option = WIRE__OPTION__INIT, *options[] = {&option};
+
+    option.key = (char *)(size_t)(const void *)key;
+    option.value = (char *)(size_t)(const void *)"1M";
+    return encoders_may_miss_rate(encoder, options, key != NULL);
+}
+
+static void who_says_how_far_a_rate_may_be_missed_is_heard(void **state)
+{
+    (void)state;
+    assert_true(may_miss("mpeg4", NULL));
+    assert_true(may_miss("mpeg2video", "b"));
+    assert_false(may_miss("mpeg4", "bt"));
+    assert_false(may_miss("libx264", NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_in_one_piece_have_one_encoder),
         cmocka_unit_test(passes_have_one_encoder),
+        cmocka_unit_test(who_says_how_far_a_rate_may_be_missed_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
