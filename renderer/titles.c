@@ -1,12 +1,16 @@
 #include "titles.h"
 
 #include "common/demux.h"
+#include "common/mem.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int find_stream(AVFormatContext *file, int number)
 {
@@ -47,6 +51,25 @@ static bool any_overlap(AVFormatContext *file, const AVStream *stream)
     return overlap || !seen;
 }
 
+// A script's titles that libass finds elsewhere: libavformat passes over those that are indented or whose times it cannot read, and leaves them in
+// the header, and does not ask in which order their fields are.
+static bool any_read_otherwise(const AVCodecParameters *par)
+{
+    char *header = par->extradata_size > 0 ? mem_format("%.*s", par->extradata_size, (const char *)par->extradata) : mem_dup("");
+    bool otherwise = strstr(header, "Dialogue:");
+    const char *events = strcasestr(header, "[Events]");
+
+    for (const char *at = events; !otherwise && at && (at = strstr(at, "Format:"));) {
+        int end = 0;
+
+        sscanf(at, "Format: %*[^,\r\n], Start , End%n", &end);
+        otherwise = end == 0;
+        at += end;
+    }
+    free(header);
+    return otherwise;
+}
+
 bool titles_overlap(const char *url, int number)
 {
     AVFormatContext *file = NULL;
@@ -61,7 +84,7 @@ bool titles_overlap(const char *url, int number)
         for (unsigned i = 0; i < file->nb_streams; i++)
             file->streams[i]->discard = (int)i == at ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
         // How long closed captions are to be seen only their decoder knows.
-        overlap = stream->codecpar->codec_id == AV_CODEC_ID_EIA_608 || any_overlap(file, stream);
+        overlap = stream->codecpar->codec_id == AV_CODEC_ID_EIA_608 || any_read_otherwise(stream->codecpar) || any_overlap(file, stream);
     }
     avformat_close_input(&file);
     return overlap;

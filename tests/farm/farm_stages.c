@@ -82,6 +82,25 @@ static void subtitles_that_overlap_are_drawn_in_order_and_others_are_not(void **
     assert_says(said, "leaves each subtitle where it was put");
 }
 
+// libass takes titles that are indented, and the order of fields that the script says; libavformat's reader does neither.
+static void subtitles_that_only_libass_sees_overlap_are_drawn_in_order(void **state)
+{
+    static const char *const scripts[] = {
+        "[Script Info]\nScriptType: v4.00+\n[Events]\nFormat: Layer, Start, End, Text\nDialogue: 0,0:00:00.10,0:00:01.50,One\n Dialogue: "
+        "0,0:00:00.70,0:00:04.00,Two\n",
+        "[Script Info]\nScriptType: v4.00+\n[Events]\nFormat: Layer, End, Start, Text\nDialogue: 0,0:00:01.50,0:00:00.10,One\nDialogue: "
+        "0,0:00:04.00,0:00:00.70,Two\n",
+    };
+    const char *titles = trial_path("titles.ass"), *chain = trial_format("ass=%s", titles), *said;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        trial_write(titles, scripts[i], strlen(scripts[i]));
+        assert_true(segments_of("plain.mp4", chain, &said) > 1);
+        assert_says(said, "leaves each subtitle where it was put");
+    }
+}
+
 static void graph_that_branches_frame_by_frame_is_cut_without_a_word(void **state)
 {
     const char *said;
@@ -290,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TRIAL(chain_is_rendered_in_stages),
         TRIAL(subtitles_that_overlap_are_drawn_in_order_and_others_are_not),
+        TRIAL(subtitles_that_only_libass_sees_overlap_are_drawn_in_order),
         TRIAL(graph_that_branches_frame_by_frame_is_cut_without_a_word),
         TRIAL(graph_that_branches_otherwise_is_encoded_in_parallel),
         TRIAL(long_gop_is_split_without_a_word),
