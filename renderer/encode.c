@@ -28,6 +28,7 @@ struct encode {
     AVCodecContext *context;
     AVRational filter_time_base, filter_rate;
     bool own_times;          // see encode_count_from_zero
+    int64_t last_pts;        // of the frames that went in
     int64_t zero;            // with these: what the encoder takes for 0
     bool opened, fed, ended; // fed: a frame went in
     struct png_encode *png;  // PROTOCOL_LIBPNG: the context is never opened then, and only tells of formats and times
@@ -538,6 +539,15 @@ static void set_duration(const struct encode *e, AVFrame *frame)
     avx_frame_set_duration(frame, llrint((double)duration * av_q2d(e->filter_time_base) / av_q2d(e->context->time_base)));
 }
 
+// Damaged video may have frames without a time, or go back in time. An encoder that holds frames back gives packets then whose order nobody can tell:
+// such a frame is shown with the one before it, as it is where nothing is held back (writer.c).
+static void never_back(struct encode *e, AVFrame *frame)
+{
+    if (e->fed && frame->pts < e->last_pts && encode_reorder_delay(e) > 0)
+        frame->pts = e->last_pts;
+    e->last_pts = frame->pts;
+}
+
 static void to_own_times(struct encode *e, AVFrame *frame)
 {
     if (!e->own_times || frame->pts == AV_NOPTS_VALUE)
@@ -586,8 +596,10 @@ int encode_send(struct encode *e, AVFrame *frame, char **why)
             set_duration(e, frame);
         else
             c->sample_aspect_ratio = frame->sample_aspect_ratio;
-        if (!e->png)
+        if (!e->png) {
+            never_back(e, frame);
             to_own_times(e, frame);
+        }
     }
     e->fed = e->fed || frame;
     e->ended = !frame;

@@ -304,6 +304,18 @@ static void what_is_made_in_one_piece_has_one_encoder(void **state)
     }
 }
 
+// Of an encoder that reorders frames too: the same number of them, at the times that ffmpeg gives those that go back.
+static void times_that_go_back_are_no_matter_for_b_frames(void **state)
+{
+    const char *chain = "setpts='if(lt(N,20),PTS,PTS-10/25/TB)'";
+    const char *input = trial_sample("plain.mp4"), *path = trial_path("farm.mkv"), *expected = trial_path("serial.mkv");
+
+    (void)state;
+    trial_ffmpeg("-i", input, "-map", "0:v:0", "-vf", chain, "-fps_mode", "passthrough", "-c:v", "ffv1", expected, NULL);
+    trial_render(input, path, "--codec=libx264", "--encoder-options=qp=0:bf=3", "--no-audio", trial_format("--filter=%s", chain), NULL);
+    trial_assert_same_frames(path, expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +328,7 @@ int main(void)
         TRIAL(bytes_are_the_same_for_any_number_of_workers),
         TRIAL(what_is_made_in_one_piece_has_one_encoder),
         TRIAL(one_encoder_gives_the_packets_of_ffmpeg),
+        TRIAL(times_that_go_back_are_no_matter_for_b_frames),
         TRIAL(filter_that_depends_on_its_own_frame_only_is_cut_without_a_word),
         TRIAL(matroska_with_b_frames_is_cut_too),
         TRIAL(codec_that_does_not_restart_is_named),
