@@ -167,6 +167,13 @@ bool curve_list_has(const struct curve_list *list, const uint8_t key[CURVE_BYTES
     return has;
 }
 
+static int cannot_read(const char *path, char **why)
+{
+    int err = -errno;
+
+    return err_why(why, err, "%s: cannot read the authorised keys: %s", path, strerror(-err));
+}
+
 static int read_lines(struct curve_list *list, FILE *file, const char *path, char **why)
 {
     unsigned number = 0;
@@ -186,6 +193,9 @@ static int read_lines(struct curve_list *list, FILE *file, const char *path, cha
         else
             err = err_why(why, -EINVAL, "%s: line %u begins with no public key of renderfarm-keygen's", path, number);
     }
+    // Or what was left out would pass for keys that were taken off the list.
+    if (!err && ferror(file))
+        err = cannot_read(path, why);
     free(line);
     return err;
 }
@@ -197,7 +207,7 @@ int curve_list_read(struct curve_list *list, const char *path, char **why)
     int err;
 
     if (!file)
-        return err_why(why, -errno, "%s: cannot read the authorised keys: %s", path, strerror(errno));
+        return cannot_read(path, why);
     if (fstat(fileno(file), &about) == 0 && (about.st_mode & 022) != 0)
         err = err_why(why, -EACCES, "%s: others may write to this list (mode %03o); chmod 644 it", path, (unsigned)about.st_mode & 0777);
     else if (about.st_size > MOST_LIST_BYTES)

@@ -137,6 +137,21 @@ static void the_list_says_who_may_join(void **state)
     curve_list_clear(&list);
 }
 
+// A folder can be opened, but not read.
+static void a_list_that_cannot_be_read_is_not_an_empty_one(void **state)
+{
+    struct curve_list list = {0};
+    char *why = NULL;
+
+    (void)state;
+    assert_int_equal(mkdir(path_of("folder"), 0755), 0);
+    assert_int_equal(curve_list_read(&list, path_of("folder"), &why), -EISDIR);
+    assert_non_null(strstr(why, "folder: cannot read the authorised keys: Is a directory"));
+    assert_int_equal(rmdir(path_of("folder")), 0);
+    free(why);
+    curve_list_clear(&list);
+}
+
 static void a_list_that_changes_is_read_again(void **state)
 {
     struct curve_key first, second;
@@ -176,7 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_read_as_it_was_written),   cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(a_key_file_is_its_owners_alone),    cmocka_unit_test(the_list_says_who_may_join),
-        cmocka_unit_test(a_list_that_changes_is_read_again),
+        cmocka_unit_test(a_list_that_changes_is_read_again), cmocka_unit_test(a_list_that_cannot_be_read_is_not_an_empty_one),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
