@@ -15,6 +15,7 @@
 
 #include <libavutil/log.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -107,6 +108,17 @@ static int count(const char *text, int least, int most)
     long value = strtol(text, &end, 10);
 
     return end == text || *end || value < least || value > most ? -1 : (int)value;
+}
+
+// Whether a coordinator can be at that address. ZeroMQ takes any port, and calls for ever where there is none; "*" is where to listen.
+static bool can_be_called(const char *endpoint)
+{
+    const char *host = endpoint + 6, *port;
+
+    if (strncmp(endpoint, "tcp://", 6) != 0)
+        return false;
+    port = strrchr(host, ':');
+    return port && port != host && *host != '*' && isdigit((unsigned char)port[1]) && count(port + 1, 1, 65535) > 0;
 }
 
 // From the environment it is taken out: what runs here reads strangers' bytes.
@@ -249,7 +261,7 @@ int main(int argc, char **argv)
     if (!uplink_is_remote(setup.endpoint) && *slot_text && !key_path)
         return work(&setup);
 
-    if (strncmp(setup.endpoint, "tcp://", 6) != 0 || !strchr(setup.endpoint + 6, ':'))
+    if (!can_be_called(setup.endpoint))
         return usage_error("--connect must be tcp://HOST:PORT");
     status = read_key(&key, key_path);
     if (status != 0)

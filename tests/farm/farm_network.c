@@ -371,6 +371,13 @@ static void a_renderer_leaves_when_its_coordinator_is_gone(void **state)
 
 static void a_renderer_tells_what_is_wrong_with_its_address(void **state)
 {
+    const char *const wrong[] = {trial_format("--connect=ipc://%s", trial_path("x")),
+                                 "--connect=tcp://*:7000",
+                                 "--connect=tcp://:7000",
+                                 "--connect=tcp://127.0.0.1:0",
+                                 "--connect=tcp://127.0.0.1:65536",
+                                 "--connect=tcp://127.0.0.1:7000x",
+                                 "--connect=tcp://127.0.0.1:+7000"};
     const char *key;
 
     (void)state;
@@ -380,10 +387,12 @@ static void a_renderer_tells_what_is_wrong_with_its_address(void **state)
     expect_left(0, 1);
     assert_told(hosts[0].err, "no coordinator could be reached for 1 s: the name of its host is not known here; leaving");
     assert_int_equal(count_of(hosts[0].err, "leaving"), 1);
-    // As its own coordinator would start one, but that nobody listens.
-    command_start(&hosts[1], ARGUMENTS(program("renderfarm-renderer"), trial_format("--connect=ipc://%s", trial_path("x")), key));
-    expect_left(1, 2);
-    assert_told(hosts[1].err, "--connect must be tcp://HOST:PORT");
+    // The first as its own coordinator would start one, but that nobody listens.
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        command_start(&hosts[1], ARGUMENTS(program("renderfarm-renderer"), wrong[i], key));
+        expect_left(1, 2);
+        assert_told(hosts[1].err, "--connect must be tcp://HOST:PORT");
+    }
 }
 
 // Its processes can do nothing at all: ZeroMQ aborts for want of files.
