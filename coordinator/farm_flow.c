@@ -218,7 +218,7 @@ static void hand_on(struct farm *f, struct stage *from, struct stage *to)
         return;
     }
     if (err < 0) {
-        farm_change_way(f, AGAIN_ONE_SEGMENT, err == -ERANGE ? "timestamps go back between its stages" : err_text(err));
+        farm_change_way(f, AGAIN_ONE_SEGMENT, err == -ERANGE ? "timestamps go back, or are missing, between its stages" : err_text(err));
         return;
     }
     while (assembler_finished(from->assembler, &number))

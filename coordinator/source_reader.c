@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 // ---- Opening ----
 
@@ -54,11 +55,12 @@ static int open_error(const char *path, int err, char **why)
         return err_why(why, err, "%s has lost its index (the moov box): it was cut off, or its recording never finished", path);
     if (err == AVERROR_INVALIDDATA)
         return err_why(why, err, "%s is no video that can be read: its format is not known or it is damaged from the start", path);
-    if (err == AVERROR(EACCES))
+    if (err == AVERROR(EACCES) && access(path, R_OK) < 0)
         return err_why(why, err, "%s may not be read: %s", path, err_text(err));
-    if (err == AVERROR(ENOENT))
+    if (err == AVERROR(ENOENT) && access(path, F_OK) < 0)
         return err_why(why, err, "%s: there is no such file", path);
-    return err_why(why, err, "%s cannot be opened: %s", path, err_text(err));
+    // Else it is of a file that this one names, as a list of files does.
+    return err_why(why, err, "%s cannot be opened: %s", path, *avx_log_error() ? avx_log_error() : err_text(err));
 }
 
 // The library would draw any text as if on a terminal.

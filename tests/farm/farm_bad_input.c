@@ -48,6 +48,19 @@ static void missing_input_is_named(void **state)
     assert_no_output();
 }
 
+// The list is there; what is missing is a file that it names.
+static void what_a_list_of_files_lacks_is_named(void **state)
+{
+    static const char list[] = "ffconcat version 1.0\nfile nowhere.mp4\n", unsafe[] = "ffconcat version 1.0\nfile ../nowhere.mp4\n";
+
+    (void)state;
+    trial_write(trial_path("list.ffconcat"), list, sizeof(list) - 1);
+    assert_refused(trial_run(trial_path("list.ffconcat"), out("o.mp4"), NULL), FAILED, "list.ffconcat cannot be opened", "nowhere.mp4'");
+    trial_write(trial_path("list.ffconcat"), unsafe, sizeof(unsafe) - 1);
+    assert_refused(trial_run(trial_path("list.ffconcat"), out("o.mp4"), NULL), FAILED, "list.ffconcat cannot be opened", "Unsafe file name");
+    assert_no_output();
+}
+
 static void empty_input_is_named(void **state)
 {
     (void)state;
@@ -462,6 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIAL(missing_input_is_named),
+        TRIAL(what_a_list_of_files_lacks_is_named),
         TRIAL(empty_input_is_named),
         TRIAL(directory_as_input_is_named),
         TRIAL(text_file_as_input_is_named),
