@@ -340,7 +340,7 @@ static void add_svtav1_hdr(char **parameters, const Wire__FirstFrame *first)
 static void set_x264_parameters(char **parameters)
 {
     // With AVX-512, x264 (seen in 164) reads memory that nobody has written when it spreads costs over the macroblock tree of a picture that is not a
-    // multiple of 128 pixels wide: the bytes differ from run to run. The code below it is exact, and as fast.
+    // multiple of 128 pixels wide: the bytes differ from run to run. The code below it is exact, and nearly as fast.
     if (av_get_cpu_flags() & AV_CPU_FLAG_AVX512)
         add_parameter(parameters, "asm", "avx2,fma3,bmi2,lzcnt");
 }
