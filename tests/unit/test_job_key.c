@@ -16,18 +16,14 @@
 
 static char folder[] = "/tmp/test_job_key.XXXXXX";
 
-static char *in_folder(const char *name)
+static char *new_file(const char *name)
 {
-    return mem_format("%s/%s", folder, name);
-}
+    char *path = mem_format("%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
-static void put(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "a");
-
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    assert_true(fd >= 0);
+    close(fd);
+    return path;
 }
 
 static void key_of(char text[JOB_KEY_TEXT], const char *const *arguments, int count)
@@ -126,11 +122,9 @@ static bool depends_on_file(const char *before, const char *path, const char *af
 
 static void keys_differ_where_files_that_options_name_do(void **state)
 {
-    char *path = in_folder("a.cube"), *odd = in_folder("metadata.plot.cube");
+    char *path = new_file("a.cube"), *odd = new_file("metadata.plot.cube");
 
     (void)state;
-    put(path, "bytes");
-    put(odd, "bytes");
     assert_true(depends_on_file("--filter=lut3d=", path, ""));
     assert_true(depends_on_file("--filter=lut3d=", odd, ""));
     assert_true(depends_on_file("--filter=split[a][b];[a]lut3d=", odd, "[c];[c][b]hstack"));
