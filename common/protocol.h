@@ -8,7 +8,7 @@
 #include <zmq.h>
 
 enum {
-    PROTOCOL_VERSION = 6,
+    PROTOCOL_VERSION = 7,
     // Chunks that either side may send before it must wait for a Credit, per attempt.
     PROTOCOL_FIRST_CREDIT = 4,
 };

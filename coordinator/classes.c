@@ -407,7 +407,11 @@ static void apply_property(struct class_result *result, struct piece p)
 {
     if (piece_starts(p, "rate:") || piece_starts(p, "pts:"))
         result->steady = false;
-    if (piece_is(p, "needs:meta"))
+    if (piece_is(p, "forward"))
+        result->forward = true;
+    else if (piece_is(p, "fewer"))
+        result->fewer = true;
+    else if (piece_is(p, "needs:meta"))
         result->reads_meta = true;
     else if (piece_starts(p, "meta:"))
         result->meta_later = !piece_is(p, "meta:frame");
@@ -417,6 +421,8 @@ static void apply_property(struct class_result *result, struct piece p)
         result->looks_at = "draws the graph that it is in";
     else if (piece_is(p, "commands"))
         result->commands = true;
+    else if (piece_is(p, "overwrites"))
+        result->overwrites = true;
     else if (piece_is(p, "writes"))
         result->writes = true;
     else if (piece_is(p, "endless"))

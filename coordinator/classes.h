@@ -21,11 +21,15 @@ struct class_result {
     const char *looks_at;   // besides its frames: a clause about what only is what it is for ffmpeg in a single process with everything; or NULL
     bool commands;          // it tells other filters of the graph what to do, and they have to be there
     bool writes;            // a file with something of every frame, in order
+    bool overwrites;        // it goes on writing into frames that it has given: who keeps them sees that
     bool endless;           // more comes of it, for ever, when its input has ended
     bool ends;              // it may end the video, and has to tell those before it
     bool in_slices;         // its pictures depend on the number of slices that they are filtered in, as far as is known
     bool repeatable;        // two runs of ffmpeg give the same; if not, nothing can be exact
     bool steady;            // one frame out for each frame in, with that frame's time
+    bool forward;           // CLASS_WINDOW that is not steady: from a frame's time on, and up to that of the next one, what it gives depends on both
+                            // and on their neighbours alone, its times too
+    bool fewer;             // forward: it may give less than a frame for each one that comes
     bool bounded;           // CLASS_WINDOW: the number of neighbours is known
     unsigned before, after; // then: how many
     const char *why;        // a clause for people about a kind other than FRAME: "carries state from frame to frame"; static

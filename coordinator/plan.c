@@ -45,6 +45,7 @@ static const char *why_one_encoder(const struct plan_input *input)
 // What one filter may be put into.
 enum place {
     PLACE_PARALLEL,
+    PLACE_LAST, // parallel in the stage that encodes, else first
     PLACE_SERIAL,
     PLACE_FIRST,    // in order, and in one graph with all filters before it: it changes times, drops or adds frames
     PLACE_WITH_ALL, // one process has all filters
@@ -54,8 +55,10 @@ enum place {
 struct filter_place {
     enum place place;
     bool in_slices;
-    bool differs;             // from run to run
-    bool steady, independent; // independent: no frame depends on another, by what is known of the filter
+    bool differs;           // from run to run
+    bool fewer, overwrites; // see class_result
+    bool steady, forward;   // what leaves it is known to belong to a run by its times; forward: though there are more of them, or fewer
+    bool independent;       // no frame depends on another, by what is known of the filter
     unsigned before, after;
     char *why; // unless parallel and alone
 };
@@ -116,12 +119,48 @@ static void place_conversion(const struct plan_input *input, size_t i, struct fi
 {
     const char *format = stateful_format(input, i);
 
-    if (!format || place->place != PLACE_PARALLEL)
+    if (!format || (place->place != PLACE_PARALLEL && place->place != PLACE_LAST))
         return;
-    place->place = PLACE_SERIAL;
+    place->place = place->place == PLACE_LAST ? PLACE_FIRST : PLACE_SERIAL;
     place->independent = false;
     free(place->why);
     place->why = why_converted(format);
+}
+
+static bool all_independent(const struct filter_place *places, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (!places[i].independent)
+            return false;
+    return true;
+}
+
+// Who keeps frames sees what is written into them later, in one process alone.
+static void keep_overwritten_together(struct filter_place *places, const struct plan_input *input)
+{
+    for (size_t i = 0; i < input->filter_count; i++)
+        if (places[i].overwrites && !all_independent(places, i + 1, input->filter_count)) {
+            places[i].place = PLACE_WITH_ALL;
+            free(places[i].why);
+            places[i].why = mem_format("the filter %s writes into frames that those behind it still look at", input->filters[i]->name);
+        }
+}
+
+// Filters that give more frames than come, or fewer, can only have a part in the last stage: in front of another one nobody would know how many there
+// are to be. Neighbours are counted in frames that come to the stage, so behind fewer nobody may want any.
+static void settle_last(struct filter_place *places, const struct plan_input *input)
+{
+    bool last = !input->encode_stream, looking = false;
+
+    for (size_t i = input->filter_count; i-- > 0;) {
+        if (places[i].place == PLACE_LAST) {
+            places[i].forward = last && !(places[i].fewer && looking);
+            places[i].place = places[i].forward ? PLACE_PARALLEL : PLACE_FIRST;
+        }
+        places[i].steady |= places[i].forward;
+        last = last && places[i].place == PLACE_PARALLEL && places[i].steady;
+        looking |= places[i].before + places[i].after > 0;
+    }
 }
 
 // Reads all filters. The caller frees each why.
@@ -140,10 +179,12 @@ static struct filter_place *place_filters(const struct plan_input *input)
         place->in_slices = class.in_slices;
         place->differs = !class.repeatable;
         place->steady = class.steady;
+        place->fewer = class.fewer;
+        place->overwrites = class.overwrites;
         // Who vouched may be wrong, and then what a renderer did before must not show.
         place->independent = class.kind == CLASS_FRAME && class.steady && !vouched;
         if (!class.steady && class.kind != CLASS_FRAME)
-            place->place = PLACE_FIRST;
+            place->place = place->place == PLACE_PARALLEL && class.forward ? PLACE_LAST : PLACE_FIRST;
         if (class.kind == CLASS_WINDOW) {
             place->before = class.before;
             place->after = class.after;
@@ -182,6 +223,8 @@ static struct filter_place *place_filters(const struct plan_input *input)
         }
         place_conversion(input, i, place);
     }
+    keep_overwritten_together(places, input);
+    settle_last(places, input);
     return places;
 }
 
@@ -228,12 +271,12 @@ static size_t looking(const struct filter_place *places, size_t from, size_t to)
     return count;
 }
 
-static bool all_independent(const struct filter_place *places, size_t from, size_t to)
+static bool some_forward(const struct filter_place *places, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
-        if (!places[i].independent)
-            return false;
-    return true;
+        if (places[i].forward)
+            return true;
+    return false;
 }
 
 // One stage for everything.
@@ -283,9 +326,9 @@ static void add_filters(struct plan_stage *stage, const struct plan_input *input
 
 // Every renderer works on a run of its own, and all of these frames are in memory at a time: so runs of large frames are shorter, if the user has no
 // wish, but not so short that they cost many keyframes.
-static double encoded_run_length(const struct plan_input *input, const struct plan *plan)
+static double encoded_run_length(const struct plan_input *input, const struct plan *plan, const struct plan_stage *stage)
 {
-    double rate = input->frame_rate > 0 ? input->frame_rate : usual_rate, run = plan->segment_s * rate;
+    double rate = stage->rate > 0 ? stage->rate : usual_rate, run = plan->segment_s * rate;
     double fitting = input->frame_bytes > 0 ? (double)RUN_BYTES / (double)input->frame_bytes : run;
 
     if (input->segment_s <= 0)
@@ -302,7 +345,7 @@ static unsigned run_length(const struct plan_input *input, const struct plan *pl
     if (run < FEWEST_FRAMES)
         run = FEWEST_FRAMES;
     if (stage->encode)
-        run = (unsigned)encoded_run_length(input, plan);
+        run = (unsigned)encoded_run_length(input, plan, stage);
     else if (neighbours * RUN_NEIGHBOURS > run)
         run = neighbours * RUN_NEIGHBOURS;
     return run > neighbours ? run : neighbours; // a frame is the neighbour of the next run, not of the one behind that
@@ -311,10 +354,18 @@ static unsigned run_length(const struct plan_input *input, const struct plan *pl
 // Whoever wishes for a length gets it until the end is near; it may be wished for to spare keyframes.
 static void expect_length(struct plan_stage *stage, const struct plan_input *input)
 {
-    if (!(input->frame_rate > 0 && input->duration_s > 0))
+    if (!(stage->rate > 0 && input->duration_s > 0))
         return;
-    stage->frames = (uint64_t)(input->duration_s * input->frame_rate);
-    stage->brief_frames = input->segment_s > 0 ? stage->run_frames : (unsigned)fmin(stage->run_frames, shortest_s * input->frame_rate);
+    stage->frames = (uint64_t)(input->duration_s * stage->rate);
+    stage->brief_frames = input->segment_s > 0 ? stage->run_frames : (unsigned)fmin(stage->run_frames, shortest_s * stage->rate);
+}
+
+// Of the frames that come to a filter, a second; 0: unknown.
+static double rate_before(const struct plan_input *input, size_t filter)
+{
+    const Wire__Rational *rate = input->filters[filter]->input_rate;
+
+    return rate && rate->num > 0 && rate->den > 0 ? (double)rate->num / rate->den : input->frame_rate;
 }
 
 // Where the group of filters that begins here ends: all parallel or all serial; and what a run with neighbours gives is told by its times, so nothing
@@ -358,11 +409,12 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
             stage->before += places[i].before + places[i].after;
             stage->after += places[i].after;
         }
-        stage->rests = parallel && looking(places, at, end) == 1;
+        stage->rests = parallel && looking(places, at, end) == 1 && !some_forward(places, at, end);
         stage->keeps_graph = parallel && all_independent(places, at, end);
         if (!parallel)
             stage->why = mem_dup(places[at].why);
         stage->encode = parallel && end == input->filter_count && !input->encode_stream;
+        stage->rate = rate_before(input, at);
         add_filters(stage, input, texts, at, end);
         at = end;
     }
@@ -370,6 +422,7 @@ static void make_stages(struct plan *plan, const struct plan_input *input, const
         stage = add_stage(plan, !input->encode_stream);
         stage->encode = true;
         stage->keeps_graph = stage->parallel;
+        stage->rate = input->frame_rate;
         add_filters(stage, input, texts, at, at);
         if (input->encode_stream)
             stage->why = mem_dup(why_one_encoder(input));
@@ -409,6 +462,7 @@ static void make_two(struct plan *plan, const struct plan_input *input, const ch
     plan->reason = mem_dup(why);
     stage = add_stage(plan, true);
     stage->encode = true;
+    stage->rate = input->frame_rate;
     add_filters(stage, input, NULL, 0, 0);
     stage->run_frames = run_length(input, plan, stage);
     expect_length(stage, input);

@@ -41,6 +41,7 @@ struct plan_stage {
     char *filters;          // of this stage; NULL: the user's chain as it is
     char *sink_format;      // pixel format that leaves its filters; NULL: what the encoder, of this stage or behind it, and the filters agree on
     unsigned before, after; // parallel: frames that the filters want to see on either side of a run
+    double rate;            // parallel and behind another stage: frames that come to it, a second; 0: unknown
     unsigned run_frames;    // parallel and behind another stage: the length of a run, at most; see plan_run_length
     uint64_t frames;        // about how many frames will come, for the length of the last runs; 0: unknown
     unsigned brief_frames;  // a run of so many frames is a short one; see taper.h

@@ -182,6 +182,8 @@ void filter_links(const struct filter *f, Wire__FilterFacts **facts, size_t coun
         out_bytes = frames_bytes(out->format, out->w, out->h);
         facts[i]->input_format = mem_dup(av_get_pix_fmt_name(in->format));
         facts[i]->output_format = mem_dup(av_get_pix_fmt_name(out->format));
+        if (in->frame_rate.num > 0 && in->frame_rate.den > 0)
+            facts[i]->input_rate = packets_rational_to_wire(in->frame_rate);
         facts[i]->has_input_width = 1;
         facts[i]->input_width = (uint32_t)in->w;
         facts[i]->has_frame_bytes = 1;

@@ -53,13 +53,22 @@ uint64_t media_frames(size_t stage, uint64_t from, uint64_t to)
 void __wrap_plan_make(struct plan *plan, const struct plan_input *input);
 void __real_plan_make(struct plan *plan, const struct plan_input *input);
 
+// Frames a second that came to the stage that encodes; filters in it may have made more of them.
+static double rate_taken(void)
+{
+    const struct recording *r = recording();
+    uint64_t frames = r->stage_count > 0 ? r->stages[r->stage_count - 1].frames : 0;
+
+    return frames > 0 && r->duration_s > 0 ? (double)frames / r->duration_s : r->frame_rate;
+}
+
 void __wrap_plan_make(struct plan *plan, const struct plan_input *input)
 {
     struct plan_input plain = *input;
     struct plan lengths;
 
     plain.duration_s = recording()->duration_s * virtual.machine->repeat;
-    plain.frame_rate = recording()->frame_rate;
+    plain.frame_rate = rate_taken();
     plain.frame_bytes = recording()->frame_bytes;
     plain.segment_s = virtual.machine->segment_s > 0 ? virtual.machine->segment_s : recording()->wished_segment_s;
     plain.cuttable = plain.one_segment = plain.encode_stream = false;

@@ -242,6 +242,17 @@ static void what_changes_times_or_numbers_is_not_steady(void **state)
     assert_false(result_of("brandnew").steady);
 }
 
+static void what_gives_a_frame_for_each_field_keeps_to_their_times(void **state)
+{
+    (void)state;
+    assert_true(result_of("yadif|mode=send_field").forward && !result_of("yadif|mode=send_field").fewer);
+    assert_true(result_of("w3fdif|mode=field").forward && result_of("estdif|mode=field").forward && result_of("bwdif|mode=send_field").forward);
+    assert_true(result_of("minterpolate|*mi_mode=dup|me=epzs").forward && result_of("minterpolate|*mi_mode=dup|me=epzs").fewer);
+    assert_false(result_of("yadif|mode=send_frame").forward);
+    assert_false(result_of("separatefields").forward); // what it makes up at the end of the video has a time of its own
+    assert_false(result_of("fps|fps=20").forward);
+}
+
 static void enable_on_what_remembers_is_stateful(void **state)
 {
     (void)state;
@@ -456,6 +467,7 @@ int main(void)
         cmocka_unit_test(slices_matter_to_a_few_and_to_what_nobody_knows),
         cmocka_unit_test(neighbours_follow_from_the_options),
         cmocka_unit_test(what_changes_times_or_numbers_is_not_steady),
+        cmocka_unit_test(what_gives_a_frame_for_each_field_keeps_to_their_times),
         cmocka_unit_test(enable_on_what_remembers_is_stateful),
         cmocka_unit_test(random_numbers_are_stateful_with_or_without_blanks),
         cmocka_unit_test(a_variable_read_before_it_is_surely_set_is_stateful),

@@ -107,6 +107,77 @@ static void neighbours_do_not_make_it_serial(void **state)
     expect_stages("scale,yadif,unsharp", "[decode] in order > [scale,yadif,unsharp encode] parallel");
 }
 
+static void who_keeps_frames_stays_with_who_writes_into_them(void **state)
+{
+    (void)state;
+    expect_stages("detelecine,hflip", "[decode detelecine] in order > [hflip encode] parallel");
+    expect_stages("hflip,detelecine,hflip,hqdn3d", "[decode hflip,detelecine,hflip,hqdn3d] in order > [encode] parallel");
+    expect_stages("hqdn3d,telecine,hqdn3d", "[decode hqdn3d,telecine] in order > [hqdn3d] in order > [encode] parallel");
+}
+
+enum { FIELDS_ALONE, FIELDS_THEN_NEIGHBOURS, FIELDS_THEN_STATE, FIELDS_THEN_NUMBERS, FIELDS_IN_ONE_ENCODER };
+
+// 60 s of 25 frames a second, of which a deinterlacer makes 50, and what may come behind it.
+static struct plan planned_fields(int what)
+{
+    static const char *const behind[] = {"hflip", "yadif", "hqdn3d", "select", "hflip"};
+    char format[] = "yuv420p", key[] = "mode", value[] = "send_field", chain[64];
+    Wire__Option mode = WIRE__OPTION__INIT, *options[] = {&mode};
+    Wire__Rational rate = WIRE__RATIONAL__INIT, doubled = WIRE__RATIONAL__INIT;
+    Wire__FilterFacts first, second, *filters[] = {filter(&first, "bwdif"), filter(&second, behind[what])};
+    struct plan_input input = {.duration_s = 60,
+                               .cuttable = true,
+                               .frame_rate = 50,
+                               .chain = chain,
+                               .encoder_format = format,
+                               .encode_stream = what == FIELDS_IN_ONE_ENCODER,
+                               .filters = filters,
+                               .filter_count = 2};
+    struct plan plan;
+
+    snprintf(chain, sizeof(chain), "bwdif=mode=send_field,%s", behind[what]);
+    mode.key = key;
+    mode.value = value;
+    rate.num = 25;
+    doubled.num = 50;
+    rate.den = doubled.den = 1;
+    first.options = options;
+    first.n_options = 1;
+    first.input_rate = &rate;
+    second.input_rate = &doubled;
+    first.input_format = first.output_format = second.input_format = second.output_format = format;
+    plan_make(&plan, &input);
+    return plan;
+}
+
+static void assert_fields(int what, const char *wanted, double rate)
+{
+    struct plan plan = planned_fields(what);
+    const struct plan_stage *last = &plan.stages[plan.stage_count - 1];
+    char *text = plan_describe(&plan);
+
+    assert_string_equal(text, wanted);
+    assert_near(last->rate, rate, 0);
+    if (last->parallel) { // in frames that come to it
+        assert_near((double)last->run_frames, 60 / 24. * rate, 1);
+        assert_near((double)last->frames, 60 * rate, 0);
+        assert_near(last->brief_frames, PLAN_SHORTEST_S * rate, 0);
+    }
+    free(text);
+    plan_clear(&plan);
+}
+
+// What a run gives is known by its times, in front of the encoder; in front of another stage nobody would know how many frames there are to be.
+static void a_frame_for_each_field_is_parallel_in_the_last_stage(void **state)
+{
+    (void)state;
+    assert_fields(FIELDS_ALONE, "[decode] in order > [bwdif,hflip encode] parallel", 25);
+    assert_fields(FIELDS_THEN_NEIGHBOURS, "[decode] in order > [bwdif,yadif encode] parallel", 25);
+    assert_fields(FIELDS_THEN_STATE, "[decode bwdif] in order > [hqdn3d] in order > [encode] parallel", 50);
+    assert_fields(FIELDS_THEN_NUMBERS, "[decode bwdif] in order > [select encode] parallel", 50);
+    assert_fields(FIELDS_IN_ONE_ENCODER, "[decode bwdif] in order > [hflip] parallel > [encode] in order", 50);
+}
+
 // Of the last stage of a plan in stages.
 static bool keeps_graph(const char *name, const char *vouched)
 {
@@ -602,6 +673,8 @@ int main(void)
         cmocka_unit_test(the_users_wish_comes_first),
         cmocka_unit_test(a_stateful_filter_becomes_a_serial_stage_between_parallel_ones),
         cmocka_unit_test(neighbours_do_not_make_it_serial),
+        cmocka_unit_test(who_keeps_frames_stays_with_who_writes_into_them),
+        cmocka_unit_test(a_frame_for_each_field_is_parallel_in_the_last_stage),
         cmocka_unit_test(filters_are_kept_for_the_next_run_when_no_frame_depends_on_another),
         cmocka_unit_test(what_looks_at_more_than_its_frames_is_left_alone_with_everything),
         cmocka_unit_test(who_commands_others_stays_with_them),
