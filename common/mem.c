@@ -47,16 +47,18 @@ static bool can_make_a_process(void)
     return pid > 0 || errno == EPERM;
 }
 
-// Libraries abort where they cannot have a thread. Whether one could still be had shows that; nothing but system calls may be made here.
+// Libraries abort where they cannot have a thread. Whether one could still be had shows that; nothing but system calls may be made here. Then the
+// signal takes its course, also where somebody else sent it.
 static void on_abort(int number)
 {
     static const char line[] = "renderfarm: no more threads or processes can be made (see ulimit -u, and pids.max of the control group)\n";
 
-    (void)number;
     if (!can_map_a_stack())
         say_out_of_memory();
     else if (!can_make_a_process() && write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
         _exit(1);
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 void mem_explain_aborts(void)

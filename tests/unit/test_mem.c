@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum lack { LACKS_NOTHING, LACKS_MEMORY, LACKS_THREADS };
+enum lack { LACKS_NOTHING, LACKS_NOTHING_AND_IS_SENT_IT, LACKS_MEMORY, LACKS_THREADS };
 
 // The kernel does not limit the number of root's, so it is somebody else's then.
 static void take_away_threads(void)
@@ -42,7 +42,11 @@ static const char *abort_with(enum lack lack)
         if (lack == LACKS_MEMORY)
             setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, 1 << 20}); // less than there is already
         mem_explain_aborts();
-        abort();
+        if (lack == LACKS_NOTHING_AND_IS_SENT_IT)
+            kill(getpid(), SIGABRT);
+        else
+            abort();
+        _exit(1);
     }
     close(ends[1]);
     size = read(ends[0], said, sizeof(said) - 1);
@@ -71,6 +75,7 @@ static void another_abort_says_nothing(void **state)
 {
     (void)state;
     assert_string_equal(abort_with(LACKS_NOTHING), "");
+    assert_string_equal(abort_with(LACKS_NOTHING_AND_IS_SENT_IT), "");
 }
 
 int main(void)
