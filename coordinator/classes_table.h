@@ -10,7 +10,7 @@
     {"blackdetect", CLASS_FRAME, "0", "0", "meta:stateful"}, {"blackframe", CLASS_FRAME, "0", "0", "meta:stateful"},
     {"blockdetect", CLASS_FRAME, "0", "0", "meta:stateful"}, {"blurdetect", CLASS_FRAME, "0", "0", "meta:frame"},
     {"bm3d", CLASS_FRAME, "0", "0", "[ref=1]multi thr"}, {"boxblur", CLASS_FRAME, "0", "0", ""},
-    {"bwdif", CLASS_WINDOW, "1", "1", "[mode=1|send_field]rate:2+forward"}, {"cas", CLASS_FRAME, "0", "0", ""},
+    {"bwdif", CLASS_WINDOW, "1", "1", "[deint=1|interlaced]stateful [mode=1|send_field]rate:2+forward"}, {"cas", CLASS_FRAME, "0", "0", ""},
     {"ccrepack", CLASS_FRAME, "0", "0", "src meta:stateful"}, {"chromahold", CLASS_FRAME, "0", "0", ""}, {"chromakey", CLASS_FRAME, "0", "0", ""},
     {"chromanr", CLASS_FRAME, "0", "0", ""}, {"chromashift", CLASS_FRAME, "0", "0", ""}, {"ciescope", CLASS_FRAME, "0", "0", ""},
     {"codecview", CLASS_FRAME, "0", "0", "needs:meta"}, {"colorbalance", CLASS_FRAME, "0", "0", ""}, {"colorchannelmixer", CLASS_FRAME, "0", "0", ""},

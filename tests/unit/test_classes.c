@@ -253,6 +253,16 @@ static void what_gives_a_frame_for_each_field_keeps_to_their_times(void **state)
     assert_false(result_of("fps|fps=20").forward);
 }
 
+// The first frame that it works on is filtered on its own, and frames that pass by are not worked on.
+static void bwdif_remembers_whether_a_frame_was_interlaced_before(void **state)
+{
+    (void)state;
+    expect("bwdif|mode=send_field|deint=all", CLASS_WINDOW);
+    expect("bwdif|mode=send_frame|deint=interlaced", CLASS_STATEFUL);
+    expect("bwdif|mode=send_field|deint=interlaced", CLASS_STATEFUL);
+    expect("yadif|mode=send_frame|deint=interlaced", CLASS_WINDOW);
+}
+
 static void enable_on_what_remembers_is_stateful(void **state)
 {
     (void)state;
@@ -468,6 +478,7 @@ int main(void)
         cmocka_unit_test(neighbours_follow_from_the_options),
         cmocka_unit_test(what_changes_times_or_numbers_is_not_steady),
         cmocka_unit_test(what_gives_a_frame_for_each_field_keeps_to_their_times),
+        cmocka_unit_test(bwdif_remembers_whether_a_frame_was_interlaced_before),
         cmocka_unit_test(enable_on_what_remembers_is_stateful),
         cmocka_unit_test(random_numbers_are_stateful_with_or_without_blanks),
         cmocka_unit_test(a_variable_read_before_it_is_surely_set_is_stateful),
