@@ -145,6 +145,24 @@ static int read_key(struct curve_key *key, const char *path)
     return err < 0 ? 2 : 0;
 }
 
+// Where memory runs out the kernel ends who seems to have most of it: rather one of us, whose work another renderer takes over, than the coordinator
+// with the whole job, or somebody who has nothing to do with it.
+static void offer_to_be_ended_first(void)
+{
+    enum { STEP = 200, MOST = 1000 };
+
+    FILE *file = fopen("/proc/self/oom_score_adj", "r+e");
+    int score;
+
+    if (!file)
+        return;
+    if (fscanf(file, "%d", &score) == 1) {
+        rewind(file);
+        fprintf(file, "%d", score + STEP < MOST ? score + STEP : MOST);
+    }
+    fclose(file);
+}
+
 static int work(struct uplink_setup *setup)
 {
     struct uplink *uplink;
@@ -152,6 +170,8 @@ static int work(struct uplink_setup *setup)
 
     av_log_set_level(AV_LOG_QUIET);
     keep_memory();
+    if (!uplink_is_remote(setup->endpoint))
+        offer_to_be_ended_first();
     if (!jail_begin().system_calls)
         log_info("this kernel does not filter system calls: damaged input could do more than spoil its pictures");
     if (!uplink_is_remote(setup->endpoint))

@@ -76,6 +76,30 @@ static const char *disturb_some(const char *filter, unsigned from, unsigned to, 
     return command->err;
 }
 
+static int readiness_to_be_ended(pid_t process)
+{
+    FILE *file = fopen(trial_format("/proc/%d/oom_score_adj", (int)process), "r");
+    int score = 0;
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &score), 1);
+    fclose(file);
+    return score;
+}
+
+static void where_memory_runs_out_a_renderer_goes_first(void **state)
+{
+    struct command *command = trial_start(ARGUMENTS("-v", "-v", "--workers=1", "--segment=1", "--filter=nlmeans=r=7", "--preset=ultrafast",
+                                                    "--progress=off", long_clip(), trial_path("out.mp4")));
+
+    (void)state;
+    if (!command_wait_for_error(command, 0, " goes to renderer 0 (", 60))
+        fail_msg("%s", command->err);
+    assert_true(readiness_to_be_ended(process_of(command, 0)) > readiness_to_be_ended(command->pid));
+    kill(command->pid, SIGTERM);
+    command_wait(command, 60);
+}
+
 static const char *disturb(const char *filter, unsigned slot, int signal_number)
 {
     return disturb_some(filter, slot, slot, signal_number, "--stall-timeout=3");
@@ -507,6 +531,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIAL(renderer_that_is_killed_loses_nothing),
+        TRIAL(where_memory_runs_out_a_renderer_goes_first),
         TRIAL(renderer_that_crashes_loses_nothing),
         TRIAL(renderers_that_hang_are_replaced),
         TRIAL(slow_work_is_no_hang),
