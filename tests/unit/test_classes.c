@@ -263,6 +263,22 @@ static void bwdif_remembers_whether_a_frame_was_interlaced_before(void **state)
     expect("yadif|mode=send_frame|deint=interlaced", CLASS_WINDOW);
 }
 
+// The pixels pass, but whether a frame is interlaced is written into it, as those before it were found to be.
+static void what_sets_flags_by_frames_before_is_stateful(void **state)
+{
+    (void)state;
+    expect("idet|analyze_interlaced_flag=0", CLASS_STATEFUL);
+}
+
+// To which frame a decoder hangs side data depends on where it began.
+static void frames_picked_by_their_side_data_are_picked_in_order(void **state)
+{
+    (void)state;
+    expect("sidedata|mode=select", CLASS_STATEFUL);
+    assert_false(result_of("sidedata|mode=select").steady);
+    expect("sidedata|mode=delete", CLASS_FRAME);
+}
+
 static void enable_on_what_remembers_is_stateful(void **state)
 {
     (void)state;
@@ -479,6 +495,8 @@ int main(void)
         cmocka_unit_test(what_changes_times_or_numbers_is_not_steady),
         cmocka_unit_test(what_gives_a_frame_for_each_field_keeps_to_their_times),
         cmocka_unit_test(bwdif_remembers_whether_a_frame_was_interlaced_before),
+        cmocka_unit_test(what_sets_flags_by_frames_before_is_stateful),
+        cmocka_unit_test(frames_picked_by_their_side_data_are_picked_in_order),
         cmocka_unit_test(enable_on_what_remembers_is_stateful),
         cmocka_unit_test(random_numbers_are_stateful_with_or_without_blanks),
         cmocka_unit_test(a_variable_read_before_it_is_surely_set_is_stateful),
